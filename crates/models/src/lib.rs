@@ -1,0 +1,48 @@
+//! Models: one streaming trait, one small file a provider.
+//!
+//! A provider translates a [`ModelRequest`] into its upstream's wire and what comes back into [`ModelEvent`]s. It asks
+//! once: it never retries, glues or decides; a failed or torn answer is the engine's to repeat. Pauses between bytes
+//! are watched by the runtime; a provider reports every sign of life as `Alive`.
+
+use types::{BoxFuture, ModelError, ModelEvent, ModelFinish, ModelRequest};
+
+/// Takes what a model says, as it says it.
+pub type Sink<'a> = &'a mut (dyn FnMut(ModelEvent) + Send);
+
+/// A model that can be asked.
+pub trait Model: Send + Sync + 'static {
+    /// Asks once. Events go to `sink` in the order in which they are said; after an error nothing of the answer counts.
+    /// Dropping the future cancels the call: the upstream's connection is closed, the local model stops within a token.
+    fn call<'a>(&'a self, request: &'a ModelRequest, sink: Sink<'a>) -> BoxFuture<'a, Result<ModelFinish, ModelError>>;
+}
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use types::ModelRules;
+
+/// The configured models, by the names that clients write; `*` answers every other name.
+#[derive(Clone, Default)]
+pub struct Models {
+    pub entries: BTreeMap<String, Entry>,
+}
+
+/// One configured model: how to reach it and what is known of it.
+#[derive(Clone)]
+pub struct Entry {
+    pub model: Arc<dyn Model>,
+    /// The name that the upstream knows; None: the one that the client wrote.
+    pub upstream_model: Option<String>,
+    pub rules: ModelRules,
+    /// How long the first sign of life may take.
+    pub first_byte: Duration,
+    /// How long the upstream may be silent after that.
+    pub stall: Duration,
+}
+
+impl Models {
+    /// The entry that answers `name`.
+    pub fn entry(&self, name: &str) -> Option<&Entry> {
+        self.entries.get(name).or_else(|| self.entries.get("*"))
+    }
+}

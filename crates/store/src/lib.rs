@@ -1,0 +1,12 @@
+//! Where everything is kept: the log, heads, rows, accounts, timers, blobs. [`Store`] is the only way to it; `sqlite`
+//! is its implementation for one machine, and `contract` the suite that every implementation passes.
+//!
+//! The store knows no engine. It appends, it reads, it checks three things (the expected head, the epoch, the money),
+//! and it decides nothing else.
+
+mod traits;
+
+pub use traits::{
+    Account, Append, AppendError, BlobHash, Direction, Error, HeadRow, Idempotency, KeyRow, LogQuery, Page, Row,
+    SessionFilter, SideWrite, Store, Stored,
+};

@@ -1,0 +1,36 @@
+//! What people and tools say: text and images.
+
+use serde::{Deserialize, Serialize};
+
+/// One part of a message or of a tool's output.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Content {
+    Text {
+        text: String,
+    },
+    /// A URL, often a `data:` URL; passed through to the model as it is.
+    Image {
+        image_url: String,
+    },
+}
+
+/// One user message.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Message {
+    pub content: Vec<Content>,
+}
+
+impl Message {
+    pub fn text(text: impl Into<String>) -> Self {
+        Self { content: vec![Content::Text { text: text.into() }] }
+    }
+}
+
+/// What a function returned.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum CallOutput {
+    Text(String),
+    Parts(Vec<Content>),
+}

@@ -1,0 +1,81 @@
+//! Effects: what the engine asks of the world. An effect is
+//! `intended -> permitted -> dispatched -> committed | failed | unknown`; its class alone says what recovery may do.
+
+use crate::id::{EffectId, TurnId};
+use crate::money::MicroUsd;
+use crate::stamp::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// What a crash between dispatch and outcome means for an effect.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Class {
+    /// Run it again.
+    Pure,
+    /// Run it again as a new attempt; it costs money, and the old one is abandoned.
+    Repeatable,
+    /// Run it again.
+    Idempotent,
+    /// Run it again with the same key.
+    Keyed,
+    /// Attach to what is still running.
+    Attachable,
+    /// Keep waiting: the caller answers, keyed by call id.
+    External,
+    /// Never run again: `unknown`.
+    Irreversible,
+}
+
+/// The number of a try, counted from 1.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Attempt(pub u32);
+
+/// What comes next. The engine's `pending` derives these from State alone, so that they are the same after a crash.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Effect {
+    /// Ask `model`, not before the given time. Class: repeatable.
+    ModelCall {
+        id: EffectId,
+        attempt: Attempt,
+        turn: TurnId,
+        model: String,
+        not_before: Option<Timestamp>,
+        /// Whether an intent for this attempt is durable already.
+        intended: bool,
+    },
+    /// End the turn when the time has come. Class: pure.
+    TurnDeadline { turn: TurnId, at: Timestamp },
+}
+
+/// The gate's answer.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "verdict")]
+pub enum Verdict {
+    /// Go on, if every reservation holds.
+    Permit { reserve: Vec<Reservation> },
+    /// Not at all: the turn ends with this error.
+    Deny { code: String, message: String },
+}
+
+/// Money that must be free before an effect starts. Whether it is, is the store's answer, in the transaction of the
+/// intent.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Reservation {
+    /// `session:<id>`, later also `key:<id>` and `project:<id>`.
+    pub account: String,
+    pub amount: MicroUsd,
+}
+
+/// How a turn ended.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "how")]
+pub enum Ending {
+    Completed,
+    /// `code` is one of the contract's turn error codes.
+    Failed {
+        code: String,
+        message: String,
+    },
+    Cancelled,
+}

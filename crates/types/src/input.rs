@@ -1,0 +1,152 @@
+//! Inputs: everything that may change a session. Clients send some, the runtime reports others; the engine admits each
+//! as records or refuses it, and a refused input leaves no trace.
+
+use crate::agent::{AgentSettings, Effort, ServiceTier, Tool};
+use crate::content::{CallOutput, Message};
+use crate::effect::{Attempt, Verdict};
+use crate::id::{AgentId, CallId, EffectId, Epoch, Seq, SessionId, TurnId};
+use crate::model::{ModelError, ModelEvent, ModelFinish};
+use crate::money::MicroUsd;
+use crate::session::{EnvironmentSettings, Metadata, PromptCacheTtl, Review, SessionSettings};
+use std::fmt;
+use std::time::Duration;
+
+/// What a client asks for when it creates a session. The agent is resolved already.
+#[derive(Clone, PartialEq, Debug)]
+pub struct NewSession {
+    /// None for a session-local agent: it gets an id of its own.
+    pub agent_id: Option<AgentId>,
+    pub agent_name: Option<String>,
+    pub agent: AgentSettings,
+    pub environment: EnvironmentSettings,
+    pub vault_ids: Vec<String>,
+    pub prompt_cache: Option<PromptCacheTtl>,
+    pub review: Review,
+    pub spend_limit: Option<MicroUsd>,
+    pub metadata: Metadata,
+    pub input: Vec<Message>,
+}
+
+/// What a client changes of a session; None leaves a setting as it is.
+#[derive(Clone, Default, PartialEq, Debug)]
+pub struct SessionChange {
+    pub model: Option<String>,
+    pub effort: Option<Option<Effort>>,
+    pub service_tier: Option<ServiceTier>,
+    pub tools: Option<Vec<Tool>>,
+    pub metadata: Option<Metadata>,
+    pub prompt_cache: Option<Option<PromptCacheTtl>>,
+    pub review: Option<Review>,
+    pub spend_limit: Option<Option<MicroUsd>>,
+}
+
+/// One input of the engine.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Input {
+    /// The first of every session.
+    Create {
+        session: SessionId,
+        settings: SessionSettings,
+        input: Vec<Message>,
+    },
+    Update(SessionChange),
+    /// Starts a turn, or steers the one that runs.
+    Message(Vec<Message>),
+    /// Ends the turn that runs or waits; without one it does nothing.
+    Cancel,
+    ToolResult {
+        turn: TurnId,
+        call_id: CallId,
+        success: bool,
+        output: Option<CallOutput>,
+        error: Option<String>,
+    },
+
+    /// The gate decided on an effect that needs a durable intent, or refused one.
+    Verdict {
+        effect: EffectId,
+        attempt: Attempt,
+        context: Seq,
+        verdict: Verdict,
+    },
+    /// The store had no money for the reservation.
+    OverBudget {
+        effect: EffectId,
+        attempt: Attempt,
+    },
+    /// A model call ended well. `context` is the last record that the model was shown.
+    ModelDone {
+        effect: EffectId,
+        attempt: Attempt,
+        context: Seq,
+        events: Vec<ModelEvent>,
+        finish: ModelFinish,
+    },
+    /// A model call failed. `spoke` says whether it had said anything.
+    ModelFailed {
+        effect: EffectId,
+        attempt: Attempt,
+        error: ModelError,
+        spoke: bool,
+    },
+    /// The turn ran out of time.
+    Deadline {
+        turn: TurnId,
+    },
+    /// A node found this session with unfinished work.
+    Recover {
+        epoch: Epoch,
+    },
+}
+
+/// Why an input was not taken. Nothing of it was written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Refusal {
+    pub kind: RefusalKind,
+    pub message: String,
+    /// The parameter at fault, as a JSON path.
+    pub param: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RefusalKind {
+    /// The request is wrong.
+    Invalid,
+    /// No such thing in this project.
+    NotFound,
+    /// No entry answers the model's name.
+    ModelNotFound,
+    /// The state does not allow it now; asking again changes nothing.
+    Conflict,
+    /// Too much work; come back later.
+    Busy { retry_after: Duration },
+    /// The server cannot take it (draining, store failed).
+    Unavailable,
+    /// A defect of ours.
+    Internal,
+}
+
+impl Refusal {
+    pub fn new(kind: RefusalKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), param: None }
+    }
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(RefusalKind::Invalid, message)
+    }
+    pub fn conflict(message: impl Into<String>) -> Self {
+        Self::new(RefusalKind::Conflict, message)
+    }
+    #[must_use]
+    pub fn at(mut self, param: impl Into<String>) -> Self {
+        self.param = Some(param.into());
+        self
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Refusal {}

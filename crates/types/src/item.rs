@@ -1,0 +1,129 @@
+//! Items: what a conversation is made of. An item is stored once, complete; what is still being typed is a draft and
+//! lives in memory only.
+
+use crate::content::{CallOutput, Content};
+use crate::effect::Attempt;
+use crate::id::{CallId, EffectId, ItemId, SessionId, TurnId};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// One entry of the transcript.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Item {
+    pub id: ItemId,
+    pub turn: TurnId,
+    /// Place among the turn's outputs; None for what came in from outside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_index: Option<u32>,
+    /// The attempt of a model call that said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+    pub body: ItemBody,
+}
+
+impl Item {
+    /// Whether clients see it. What is hidden still keeps the model's transcript valid.
+    pub fn is_visible(&self) -> bool {
+        !matches!(self.body, ItemBody::MalformedCall { .. } | ItemBody::ClosedCall { .. })
+    }
+
+    /// Whether lists of items show it: visible and complete (observed.md 7).
+    pub fn is_listed(&self) -> bool {
+        self.is_visible() && !matches!(self.body, ItemBody::AssistantMessage { complete: false, .. })
+    }
+}
+
+/// Which attempt of which model call an output item came from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Origin {
+    pub effect: EffectId,
+    pub attempt: Attempt,
+}
+
+impl Origin {
+    /// The id of the `index`-th output item of this attempt. It derives from its arguments alone, so that the draft,
+    /// the record and a resumed stream name the same item.
+    pub fn item_id(self, session: &SessionId, prefix: &str, index: u32) -> ItemId {
+        let session = session.as_str().strip_prefix("sess_").unwrap_or(session.as_str());
+        ItemId::new(format!("{prefix}_{session}e{}a{}i{index}", self.effect.0, self.attempt.0))
+    }
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ItemBody {
+    UserMessage {
+        content: Vec<Content>,
+    },
+    AssistantMessage {
+        text: String,
+        phase: Phase,
+        /// False where the model was cut off (its output limit, a content filter).
+        complete: bool,
+    },
+    Reasoning {
+        summary: Vec<String>,
+        /// What the provider wants back with the next call, verbatim; only ever sent to the model that made it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        opaque: Option<Value>,
+    },
+    /// A call that the caller answers: an effect of class `external`.
+    FunctionCall {
+        effect: EffectId,
+        call_id: CallId,
+        name: String,
+        arguments: Map<String, Value>,
+    },
+    FunctionCallOutput {
+        call_id: CallId,
+        result: CallResult,
+    },
+    /// A call that never became an effect: an unknown name, or arguments that are no JSON object. Hidden; the model
+    /// is told.
+    MalformedCall {
+        call_id: CallId,
+        name: String,
+        arguments: String,
+        error: String,
+    },
+    /// The typed outcome of a call whose turn ended before its result came. Hidden; the model is told.
+    ClosedCall {
+        call_id: CallId,
+        reason: String,
+    },
+}
+
+impl ItemBody {
+    /// The column value by which the store finds items of a kind. Never changes.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::UserMessage { .. } => "user_message",
+            Self::AssistantMessage { .. } => "assistant_message",
+            Self::Reasoning { .. } => "reasoning",
+            Self::FunctionCall { .. } => "function_call",
+            Self::FunctionCallOutput { .. } => "function_call_output",
+            Self::MalformedCall { .. } => "malformed_call",
+            Self::ClosedCall { .. } => "closed_call",
+        }
+    }
+}
+
+/// Whether a message is the answer or was said on the way to it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    Commentary,
+    FinalAnswer,
+}
+
+/// How a call ended.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallResult {
+    /// None where the caller said `success` and gave no output.
+    Success(Option<CallOutput>),
+    Failure {
+        error: Option<String>,
+        output: Option<CallOutput>,
+    },
+}

@@ -1,0 +1,42 @@
+//! The words of Outcrop: ids, records, effects, inputs, events, limits, and the traits through which the world is
+//! passed in. Everything here is data: no I/O, no clock, no logic beyond what a value knows of itself.
+//!
+//! Wire JSON is not here (see `wire`), and nothing here is ever shown to a client as it stands.
+
+mod agent;
+mod content;
+mod effect;
+mod event;
+mod id;
+mod input;
+mod item;
+mod limits;
+mod model;
+mod money;
+mod record;
+mod session;
+mod stamp;
+mod world;
+
+pub use agent::{
+    AgentSettings, Compaction, Effort, Experimental, Instructions, McpTool, McpTransport, MultiAgent, Reasoning,
+    ReasoningSummary, SavedAgent, ServiceTier, Text, TextFormat, Tool, Verbosity, WebSearch,
+};
+pub use content::{CallOutput, Content, Message};
+pub use effect::{Attempt, Class, Effect, Ending, Reservation, Verdict};
+pub use event::{DraftPosition, Event, EventBody, EventId, ItemKind, NotAnEventId, OriginKey};
+pub use id::{AgentId, CallId, EffectId, Epoch, ItemId, KeyId, ProjectId, Seq, SessionId, TurnId};
+pub use input::{Input, NewSession, Refusal, RefusalKind, SessionChange};
+pub use item::{CallResult, Item, ItemBody, Origin, Phase};
+pub use limits::{Limits, ModelRules, Rules};
+pub use model::{
+    ContextItem, FunctionTool, ModelError, ModelErrorKind, ModelEvent, ModelFinish, ModelRequest, Stop, Usage,
+};
+pub use money::{MicroUsd, Price};
+pub use record::{Abandoned, Committed, DecodeError, Encoded, Intended, Next, Record, RecordBody, TurnEnded};
+pub use session::{
+    EnvironmentSettings, Head, Metadata, PromptCacheTtl, RequiredAction, Review, SessionSettings, SessionStatus,
+    SessionView, SpendControl, TurnError, TurnStatus, TurnView,
+};
+pub use stamp::{Stamp, Timestamp};
+pub use world::{BoxFuture, Clock, Entropy, Environment, Spawn, Task};

@@ -1,0 +1,84 @@
+//! Bounds and rules, resolved from the configuration: what the pure core and the gate are told of it.
+
+use crate::money::Price;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What the engine and the gate know of the configuration.
+#[derive(Clone, Default, PartialEq, Debug)]
+pub struct Rules {
+    pub limits: Limits,
+    /// By the name that clients write; `*` answers every other name.
+    pub models: BTreeMap<String, ModelRules>,
+}
+
+impl Rules {
+    /// The entry that answers `name`.
+    pub fn model(&self, name: &str) -> Option<&ModelRules> {
+        self.models.get(name).or_else(|| self.models.get("*"))
+    }
+}
+
+/// What is known of a configured model beside how to reach it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ModelRules {
+    /// Tries before the next entry of `fallback`, at least 1.
+    pub attempts: u32,
+    /// Names of the entries to ask next, in order.
+    pub fallback: Vec<String>,
+    pub price: Price,
+    /// The context window, if known.
+    pub context_tokens: Option<u64>,
+    /// The most that one answer may cost in tokens: sent upstream, and reserved.
+    pub max_output_tokens: Option<u64>,
+}
+
+impl Default for ModelRules {
+    fn default() -> Self {
+        Self {
+            attempts: 3,
+            fallback: Vec::new(),
+            price: Price::default(),
+            context_tokens: None,
+            max_output_tokens: None,
+        }
+    }
+}
+
+/// Bounds on one session's work and on all of them.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Limits {
+    pub model_calls_per_turn: u32,
+    pub turn_time: Duration,
+    /// More wait in a queue.
+    pub running_sessions_per_project: usize,
+    /// Over all projects, served in turn.
+    pub running_sessions: usize,
+    /// A queue longer than this (per project) refuses new work.
+    pub queued_sessions_per_project: usize,
+    /// Open streams of events, all projects together.
+    pub streams: usize,
+    /// Recoveries without a new record before a session fails as poison.
+    pub recoveries: u32,
+    /// First pause before a failed model call is tried again; doubles each time.
+    pub retry_pause: Duration,
+    /// The longest such pause, also for an upstream's `Retry-After`.
+    pub retry_pause_max: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            model_calls_per_turn: 200,
+            turn_time: Duration::from_secs(8 * 3600),
+            running_sessions_per_project: 256,
+            running_sessions: 1024,
+            queued_sessions_per_project: 4096,
+            streams: 10_000,
+            recoveries: 5,
+            retry_pause: Duration::from_millis(500),
+            retry_pause_max: Duration::from_secs(60),
+        }
+    }
+}

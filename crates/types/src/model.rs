@@ -1,0 +1,224 @@
+//! The words between the runtime and a model: one request, a stream of events, one end.
+
+use crate::agent::{Effort, ReasoningSummary, TextFormat, Verbosity};
+use crate::content::{CallOutput, Content};
+use crate::id::CallId;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::fmt;
+use std::time::Duration;
+
+/// One call of a model. Providers translate it; they add nothing of their own.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ModelRequest {
+    /// The name that the upstream knows.
+    pub model: String,
+    pub instructions: Option<String>,
+    /// The transcript, oldest first. Calls and results pair.
+    pub context: Vec<ContextItem>,
+    pub tools: Vec<FunctionTool>,
+    pub format: TextFormat,
+    pub verbosity: Verbosity,
+    pub effort: Option<Effort>,
+    pub summary: Option<ReasoningSummary>,
+    /// At most this many tokens of output, if said.
+    pub max_output_tokens: Option<u64>,
+    /// The same for all calls of one session, different between projects: for the upstream's prompt cache.
+    pub cache_key: String,
+}
+
+/// One item of the transcript, as a model needs it.
+#[derive(Clone, PartialEq, Debug)]
+pub enum ContextItem {
+    User {
+        content: Vec<Content>,
+    },
+    Assistant {
+        text: String,
+    },
+    /// What a provider asked to have back, verbatim. A provider skips what it does not know.
+    Reasoning {
+        summary: Vec<String>,
+        opaque: Value,
+    },
+    Call {
+        call_id: CallId,
+        name: String,
+        /// The arguments as JSON text, as the model wrote them or as they were understood.
+        arguments: String,
+    },
+    Output {
+        call_id: CallId,
+        output: CallOutput,
+    },
+}
+
+/// A function that the model may call.
+#[derive(Clone, PartialEq, Debug)]
+pub struct FunctionTool {
+    pub name: String,
+    pub description: String,
+    pub parameters: Map<String, Value>,
+}
+
+/// What a model says, in the order in which it says it. Output items are numbered by their start.
+#[derive(Clone, PartialEq, Debug)]
+pub enum ModelEvent {
+    /// The upstream is alive (any byte counts); nothing was said.
+    Alive,
+    /// A message begins. Text without it begins one too.
+    MessageStarted,
+    Text {
+        delta: String,
+    },
+    /// A reasoning item begins. A summary without it begins one too.
+    ReasoningStarted,
+    /// `part` counts from 0 within the reasoning item.
+    ReasoningSummary {
+        part: u32,
+        delta: String,
+    },
+    /// What belongs to the reasoning item last begun and must be sent back with later calls.
+    ReasoningOpaque {
+        value: Value,
+    },
+    /// A whole call; arguments are never streamed.
+    Call {
+        call_id: CallId,
+        name: String,
+        arguments: String,
+    },
+}
+
+/// How a call of a model ended well.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ModelFinish {
+    /// None where the provider did not say.
+    pub usage: Option<Usage>,
+    pub stop: Stop,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stop {
+    /// It had nothing more to say, or called functions.
+    End,
+    /// Its output limit.
+    MaxTokens,
+    /// The provider's content filter.
+    Filtered,
+}
+
+/// Tokens of one or several calls.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Usage {
+    pub input_tokens: u64,
+    pub cached_tokens: u64,
+    pub output_tokens: u64,
+    pub reasoning_tokens: u64,
+}
+
+impl Usage {
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            input_tokens: self.input_tokens.saturating_add(other.input_tokens),
+            cached_tokens: self.cached_tokens.saturating_add(other.cached_tokens),
+            output_tokens: self.output_tokens.saturating_add(other.output_tokens),
+            reasoning_tokens: self.reasoning_tokens.saturating_add(other.reasoning_tokens),
+        }
+    }
+}
+
+/// How a call of a model failed. `message` is safe to show to a client: no key, no internal address.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ModelError {
+    pub kind: ModelErrorKind,
+    pub message: String,
+    /// How long the upstream asked us to stay away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<Duration>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelErrorKind {
+    /// No connection could be made.
+    Connect,
+    /// Nothing came within the time for a first byte, or 408.
+    Timeout,
+    /// Nothing came for too long after the first byte.
+    Stalled,
+    /// The answer broke off.
+    Torn,
+    /// 429.
+    RateLimited,
+    /// 503, 529 or the provider's own word for it; also a full local queue.
+    Overloaded,
+    /// Any other 5xx, or 409.
+    Upstream,
+    /// The answer could not be understood.
+    Protocol,
+    ContextLength,
+    /// 401 or 403.
+    Authentication,
+    /// 404: the upstream does not know the model.
+    NotFound,
+    /// Any other 4xx.
+    Invalid,
+    /// The upstream's account has no money.
+    Quota,
+    /// The upstream refused for safety.
+    Policy,
+    /// This server has no such model, or a defect.
+    Internal,
+}
+
+impl ModelErrorKind {
+    /// Whether asking again may help.
+    pub fn is_retryable(self) -> bool {
+        matches!(
+            self,
+            Self::Connect
+                | Self::Timeout
+                | Self::Stalled
+                | Self::Torn
+                | Self::RateLimited
+                | Self::Overloaded
+                | Self::Upstream
+                | Self::Protocol
+        )
+    }
+
+    /// The contract's code for a turn that fails of it.
+    pub fn turn_error_code(self) -> &'static str {
+        match self {
+            Self::Connect => "connection_failed",
+            Self::Timeout | Self::Stalled => "request_timeout",
+            Self::Torn | Self::Upstream | Self::Protocol => "server_error",
+            Self::RateLimited => "rate_limit_exceeded",
+            Self::Overloaded => "server_overloaded",
+            Self::ContextLength => "context_length_exceeded",
+            Self::Authentication => "authentication_error",
+            Self::NotFound => "resource_not_found",
+            Self::Invalid => "invalid_request",
+            Self::Quota => "usage_limit_exceeded",
+            Self::Policy => "cyber_policy",
+            Self::Internal => "internal_error",
+        }
+    }
+}
+
+impl ModelError {
+    pub fn new(kind: ModelErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), retry_after: None }
+    }
+}
+
+impl fmt::Display for ModelError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ModelError {}

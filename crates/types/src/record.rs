@@ -1,0 +1,249 @@
+//! Records: what the log holds. They live for ever: a kind's name and the meaning of its fields never change, fields
+//! are only added with defaults, and an old version is lifted when it is decoded. A kind or version that this binary
+//! does not know makes the session readable, not runnable; it is never skipped.
+//!
+//! Decisions are in records (which model is asked next, when, what it cost), so that a newer engine cannot decide the
+//! past anew.
+
+use crate::effect::{Attempt, Class, Ending, Verdict};
+use crate::id::{EffectId, Epoch, Seq, SessionId, TurnId};
+use crate::item::Item;
+use crate::model::{ModelError, Stop, Usage};
+use crate::money::MicroUsd;
+use crate::session::{SessionSettings, SessionStatus};
+use crate::stamp::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::sync::Arc;
+
+/// One entry of a session's log; its place in the log is the store's.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Record {
+    pub at: Timestamp,
+    pub body: RecordBody,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub enum RecordBody {
+    SessionCreated {
+        session: SessionId,
+        settings: Arc<SessionSettings>,
+    },
+    /// The settings after the change, whole.
+    SessionUpdated {
+        settings: Arc<SessionSettings>,
+    },
+    /// The session cannot go on.
+    SessionFailed {
+        code: String,
+        message: String,
+    },
+    TurnCreated {
+        turn: TurnId,
+    },
+    TurnStarted {
+        turn: TurnId,
+    },
+    TurnEnded(TurnEnded),
+    Item(Arc<Item>),
+    Intended(Intended),
+    Abandoned(Abandoned),
+    Committed(Committed),
+    /// A node took over unfinished work. What an attempt in flight was charged is in the `Abandoned` beside it.
+    Recovered {
+        epoch: Epoch,
+    },
+}
+
+/// An effect was let through the gate and is about to touch the world.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Intended {
+    pub effect: EffectId,
+    pub attempt: Attempt,
+    pub turn: TurnId,
+    pub class: Class,
+    /// The model that is asked.
+    pub model: String,
+    /// The last record that the model is shown.
+    pub context: Seq,
+    pub verdict: Verdict,
+}
+
+/// An attempt ended without an outcome that counts.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Abandoned {
+    pub effect: EffectId,
+    pub attempt: Attempt,
+    pub turn: TurnId,
+    /// None where it was cancelled or its node died.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<ModelError>,
+    /// What it is charged: its reservation, an estimate.
+    pub charged: MicroUsd,
+    /// Whether it had begun to speak: then the turn's usage is not known.
+    pub unmeasured: bool,
+    /// The next attempt; None where the turn ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Next>,
+}
+
+/// The attempt that follows an abandoned one.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Next {
+    pub model: String,
+    /// Tries that this model has had before it.
+    pub tried: u32,
+    pub not_before: Timestamp,
+}
+
+/// A model call ended well; its items are the records before this one.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Committed {
+    pub effect: EffectId,
+    pub attempt: Attempt,
+    pub turn: TurnId,
+    pub stop: Stop,
+    pub usage: Option<Usage>,
+    pub charged: MicroUsd,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct TurnEnded {
+    pub turn: TurnId,
+    pub ending: Ending,
+    /// What the session is after it: `idle` or `budget_reached`.
+    pub session: SessionStatus,
+}
+
+/// A record as the store keeps it: columns and a JSON body.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Encoded {
+    pub at: Timestamp,
+    pub v: u32,
+    pub kind: String,
+    pub turn: Option<TurnId>,
+    /// Only of items that lists show.
+    pub item: Option<crate::id::ItemId>,
+    pub body: Vec<u8>,
+}
+
+/// The newest version of every kind that this binary writes.
+const VERSION: u32 = 1;
+
+impl Record {
+    pub fn encode(&self) -> Encoded {
+        use RecordBody as B;
+        let (kind, turn, item, body) = match &self.body {
+            B::SessionCreated { session, settings } => {
+                ("session_created", None, None, json(&Created { session: session.clone(), settings: settings.clone() }))
+            }
+            B::SessionUpdated { settings } => {
+                ("session_updated", None, None, json(&Updated { settings: settings.clone() }))
+            }
+            B::SessionFailed { code, message } => {
+                ("session_failed", None, None, json(&Failed { code: code.clone(), message: message.clone() }))
+            }
+            B::TurnCreated { turn } => ("turn_created", Some(turn), None, json(&Turn { turn: turn.clone() })),
+            B::TurnStarted { turn } => ("turn_started", Some(turn), None, json(&Turn { turn: turn.clone() })),
+            B::TurnEnded(ended) => ("turn_ended", Some(&ended.turn), None, json(ended)),
+            B::Item(item) => {
+                (item.body.kind(), Some(&item.turn), item.is_listed().then(|| item.id.clone()), json(&**item))
+            }
+            B::Intended(intended) => ("intended", Some(&intended.turn), None, json(intended)),
+            B::Abandoned(abandoned) => ("abandoned", Some(&abandoned.turn), None, json(abandoned)),
+            B::Committed(committed) => ("committed", Some(&committed.turn), None, json(committed)),
+            B::Recovered { epoch } => ("recovered", None, None, json(&Recovered { epoch: *epoch })),
+        };
+        Encoded { at: self.at, v: VERSION, kind: kind.to_owned(), turn: turn.cloned(), item, body }
+    }
+
+    pub fn decode(encoded: &Encoded) -> Result<Self, DecodeError> {
+        use RecordBody as B;
+        if encoded.v > VERSION {
+            return Err(DecodeError(format!(
+                "record kind {} has version {}, written by a newer outcrop; this one knows {VERSION}",
+                encoded.kind, encoded.v
+            )));
+        }
+        let bytes = encoded.body.as_slice();
+        let body = match encoded.kind.as_str() {
+            "session_created" => {
+                let Created { session, settings, started } = parse(&encoded.kind, bytes)?;
+                B::SessionCreated { session, settings, started }
+            }
+            "session_updated" => B::SessionUpdated { settings: parse::<Updated>(&encoded.kind, bytes)?.settings },
+            "session_failed" => {
+                let Failed { code, message } = parse(&encoded.kind, bytes)?;
+                B::SessionFailed { code, message }
+            }
+            "turn_created" => B::TurnCreated { turn: parse::<Turn>(&encoded.kind, bytes)?.turn },
+            "turn_started" => B::TurnStarted { turn: parse::<Turn>(&encoded.kind, bytes)?.turn },
+            "turn_ended" => B::TurnEnded(parse(&encoded.kind, bytes)?),
+            "user_message"
+            | "assistant_message"
+            | "reasoning"
+            | "function_call"
+            | "function_call_output"
+            | "malformed_call"
+            | "closed_call" => B::Item(parse(&encoded.kind, bytes)?),
+            "intended" => B::Intended(parse(&encoded.kind, bytes)?),
+            "abandoned" => B::Abandoned(parse(&encoded.kind, bytes)?),
+            "committed" => B::Committed(parse(&encoded.kind, bytes)?),
+            "recovered" => B::Recovered { epoch: parse::<Recovered>(&encoded.kind, bytes)?.epoch },
+            other => {
+                return Err(DecodeError(format!("unknown record kind {other:?}, written by a newer outcrop")));
+            }
+        };
+        Ok(Self { at: encoded.at, body })
+    }
+}
+
+/// A record that this binary cannot read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DecodeError(String);
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for DecodeError {}
+
+#[derive(Serialize, Deserialize)]
+struct Created {
+    session: SessionId,
+    settings: Arc<SessionSettings>,
+    started: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Updated {
+    settings: Arc<SessionSettings>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Failed {
+    code: String,
+    message: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Turn {
+    turn: TurnId,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Recovered {
+    epoch: Epoch,
+}
+
+/// Our own types have string keys and finite numbers only, so this cannot fail; a defect shows as an unreadable
+/// record, which the next read reports, and not as a panic in the writer.
+fn json<T: Serialize>(value: &T) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
+fn parse<'a, T: Deserialize<'a>>(kind: &str, bytes: &'a [u8]) -> Result<T, DecodeError> {
+    serde_json::from_slice(bytes).map_err(|error| DecodeError(format!("record of kind {kind} is damaged: {error}")))
+}

@@ -1,0 +1,142 @@
+//! What a session is to those who look at it: its settings, its head, its turns. Heads are rewritten with every
+//! append; settings (which may hold megabytes of tools) only when they change.
+
+use crate::agent::AgentSettings;
+use crate::id::{AgentId, CallId, Seq, SessionId, TurnId};
+use crate::model::Usage;
+use crate::money::MicroUsd;
+use crate::stamp::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// At most 16 pairs, keys up to 64 and values up to 512 characters.
+pub type Metadata = BTreeMap<String, String>;
+
+/// The part of a session that changes only when a client changes it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct SessionSettings {
+    pub agent_id: AgentId,
+    /// The saved agent's name at creation; None for a session-local agent.
+    pub agent_name: Option<String>,
+    pub agent: AgentSettings,
+    pub environment: EnvironmentSettings,
+    pub vault_ids: Vec<String>,
+    pub prompt_cache: Option<PromptCacheTtl>,
+    pub review: Review,
+    pub spend_limit: Option<MicroUsd>,
+    pub metadata: Metadata,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum EnvironmentSettings {
+    None,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum PromptCacheTtl {
+    #[serde(rename = "30m")]
+    ThirtyMinutes,
+    #[serde(rename = "12h")]
+    TwelveHours,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Review {
+    #[default]
+    None,
+    AutoReview,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionStatus {
+    Idle,
+    InProgress,
+    RequiresAction,
+    Failed,
+    BudgetReached,
+}
+
+/// The part of a session that changes with every append.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Head {
+    pub session: SessionId,
+    /// The last record that this head includes.
+    pub seq: Seq,
+    pub status: SessionStatus,
+    pub required_actions: Vec<RequiredAction>,
+    /// The turn that has not ended.
+    pub turn: Option<TurnView>,
+    /// None while a turn runs or waits, and from the first turn on that ended unmeasured.
+    pub usage: Option<Usage>,
+    pub spent: MicroUsd,
+    /// Why the session failed.
+    pub error: Option<String>,
+    pub created_at: Timestamp,
+    pub last_active_at: Timestamp,
+    /// Whether the session has effects that this server must perform: what start-up looks for.
+    pub needs_work: bool,
+}
+
+/// A session as a door shows it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct SessionView {
+    pub head: Arc<Head>,
+    pub settings: Arc<SessionSettings>,
+}
+
+impl SessionView {
+    pub fn spend_control(&self) -> SpendControl {
+        SpendControl { limit: self.settings.spend_limit, consumed: self.head.spent }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SpendControl {
+    pub limit: Option<MicroUsd>,
+    pub consumed: MicroUsd,
+}
+
+/// What must happen outside before the session can go on.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum RequiredAction {
+    FunctionCall { turn: TurnId, call_id: CallId, name: String, arguments: Map<String, Value> },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TurnStatus {
+    Queued,
+    InProgress,
+    Waiting,
+    Completed,
+    Failed,
+    Cancelled,
+}
+
+/// A turn as a door shows it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct TurnView {
+    pub id: TurnId,
+    pub agent_id: AgentId,
+    pub status: TurnStatus,
+    pub error: Option<TurnError>,
+    /// None while it runs, and where it ended unmeasured.
+    pub usage: Option<Usage>,
+    pub prompt_cache: Option<PromptCacheTtl>,
+    pub created_at: Timestamp,
+    pub started_at: Option<Timestamp>,
+    pub completed_at: Option<Timestamp>,
+}
+
+/// `code` is one of the contract's turn error codes (`wire::agents::TURN_ERROR_CODES`).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TurnError {
+    pub code: String,
+    pub message: String,
+}
