@@ -134,8 +134,9 @@ impl Record {
     pub fn encode(&self) -> Encoded {
         use RecordBody as B;
         let (kind, turn, item, body) = match &self.body {
-            B::SessionCreated { session, settings } => {
-                ("session_created", None, None, json(&Created { session: session.clone(), settings: settings.clone() }))
+            B::SessionCreated { session, settings, started } => {
+                let body = Created { session: session.clone(), settings: settings.clone(), started: *started };
+                ("session_created", None, None, json(&body))
             }
             B::SessionUpdated { settings } => {
                 ("session_updated", None, None, json(&Updated { settings: settings.clone() }))
