@@ -25,9 +25,11 @@ pub struct Record {
 
 #[derive(Clone, PartialEq, Debug)]
 pub enum RecordBody {
+    /// `started` says whether a first turn came with it: the session is then shown as running from its first event on.
     SessionCreated {
         session: SessionId,
         settings: Arc<SessionSettings>,
+        started: bool,
     },
     /// The settings after the change, whole.
     SessionUpdated {
