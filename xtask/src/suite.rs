@@ -1,0 +1,51 @@
+//! Everything that must be green, in one order, on a fresh machine too. The steps need cargo, a C compiler, git, python3
+//! with venv and pip, and (unless quick) node with npm; whatever else they need they install into the checkout.
+
+mod clients;
+mod fixture;
+
+use crate::steps::{self, Steps};
+use crate::{root, tidy};
+use anyhow::Result;
+use std::path::Path;
+use std::process::Command;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Extent {
+    Full,
+    /// Below three minutes when warm: without node and without the crash soak.
+    Quick,
+}
+
+/// Runs everything; true if nothing failed. The last line printed is `N passed, N failed, N skipped`.
+pub fn run(extent: Extent) -> Result<bool> {
+    let root = root()?;
+    let mut steps = Steps::default();
+
+    steps.step("tidy", tidy::run);
+    // With --release, because then the C libraries that build scripts compile are those of the build below.
+    steps.step("clippy", || {
+        let lints = ["clippy", "--release", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
+        steps::run(cargo(&root).args(lints))
+    });
+    steps.step("model file", || fixture::fetch(&root));
+    let mut tests = cargo(&root);
+    tests.args(["test", "--release", "--workspace", "--locked", "--no-fail-fast"]);
+    tests.env("OUTCROP_TEST_GGUF", root.join(fixture::MODEL));
+    steps.tests("cargo test", &mut tests);
+
+    // What is tested from outside is the binary that users build, not one with the features that tests add.
+    let built = steps.step("release binary", || {
+        steps::run(cargo(&root).args(["build", "--release", "--locked", "--package", "outcrop"]))
+    });
+    if built {
+        clients::run(&mut steps, &root, extent);
+    }
+    Ok(steps.close())
+}
+
+fn cargo(root: &Path) -> Command {
+    let mut command = Command::new("cargo");
+    command.current_dir(root);
+    command
+}
