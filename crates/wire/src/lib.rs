@@ -1,1 +1,14 @@
-//! wire
+//! The public JSON of every door: what a client may send, and what it is sent. Serde only; nothing here knows a
+//! session, a store or a clock, and no type of this crate ever reaches the engine.
+//!
+//! Requests come in through [`body`] (bytes to JSON) and [`reader`] (JSON to values, by path); both fail with one
+//! [`Fault`], whose texts are those of the API that we follow. Responses are structs that borrow what they show.
+
+pub mod agents;
+pub mod body;
+pub mod error;
+pub mod reader;
+mod words;
+
+pub use error::{ErrorBody, ErrorEnvelope, Fault};
+pub use words::Word;

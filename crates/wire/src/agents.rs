@@ -1,0 +1,56 @@
+//! The JSON of the Agents API: resources, stream events, and the requests that a client may make.
+//!
+//! Responses borrow what they show and send a field that has no value as null, unless its description says that it is
+//! left out (`review`, `obfuscation`). Requests are read by path and come out with every default of the original
+//! filled in, so that nothing behind this crate knows what a client left out.
+
+pub mod request;
+
+mod agent;
+mod event;
+mod item;
+mod list;
+mod session;
+mod tool;
+mod turn;
+mod words;
+
+pub use agent::{Agent, Compaction, Experimental, MultiAgent, Reasoning, Text, TextFormat};
+pub use event::{Event, EventBody, SessionError};
+pub use item::{Content, Item, Output};
+pub use list::{Deleted, List};
+pub use session::{Environment, PromptCacheOptions, RequiredAction, Session, SessionAgent, SpendControl};
+pub use tool::{Location, Tool, Transport};
+pub use turn::{TokenUsage, Turn, TurnError};
+pub use words::{
+    CacheTtl, ConnectionOrigin, ContextSize, Decision, Effort, EnvironmentKind, ItemStatus, Phase, ReasoningSummary,
+    Review, SearchMode, ServiceTier, SessionStatus, TurnStatus, Verbosity,
+};
+
+/// Every `code` that the error of a failed turn may have.
+pub const TURN_ERROR_CODES: &[&str] = &[
+    "context_length_exceeded",
+    "max_output_tokens",
+    "session_budget_exceeded",
+    "usage_limit_exceeded",
+    "project_spend_limit_exceeded",
+    "organization_spend_limit_exceeded",
+    "organization_usage_limit_exceeded",
+    "billing_not_active",
+    "credit_balance_exhausted",
+    "rate_limit_exceeded",
+    "flex_unavailable",
+    "server_overloaded",
+    "cyber_policy",
+    "misalignment_policy_violation",
+    "connection_failed",
+    "server_error",
+    "authentication_error",
+    "invalid_request",
+    "resource_not_found",
+    "sandbox_error",
+    "executor_version_incompatible",
+    "active_turn_not_steerable",
+    "request_timeout",
+    "internal_error",
+];

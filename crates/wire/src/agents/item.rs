@@ -1,0 +1,59 @@
+//! Items: what a conversation is made of.
+
+use super::words::{ItemStatus, Phase};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+#[derive(Serialize, Clone, Debug)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Item<'a> {
+    Message {
+        id: &'a str,
+        turn_id: &'a str,
+        /// `user` or `assistant`.
+        role: &'static str,
+        status: ItemStatus,
+        /// Null for user messages.
+        phase: Option<Phase>,
+        content: Vec<Content<'a>>,
+    },
+    Reasoning {
+        id: &'a str,
+        turn_id: &'a str,
+        status: ItemStatus,
+        summary: Vec<Content<'a>>,
+    },
+    FunctionCall {
+        id: &'a str,
+        turn_id: &'a str,
+        call_id: &'a str,
+        name: &'a str,
+        arguments: &'a Map<String, Value>,
+        status: ItemStatus,
+    },
+    FunctionCallOutput {
+        id: &'a str,
+        turn_id: &'a str,
+        call_id: &'a str,
+        status: ItemStatus,
+        output: Option<Output<'a>>,
+        error: Option<&'a str>,
+    },
+}
+
+#[derive(Serialize, Clone, Debug)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Content<'a> {
+    InputText { text: &'a str },
+    InputImage { image_url: &'a str },
+    OutputText { text: &'a str },
+    SummaryText { text: &'a str },
+}
+
+/// What a function returned.
+#[derive(Serialize, Clone, Debug)]
+#[serde(untagged)]
+pub enum Output<'a> {
+    Text(&'a str),
+    Parts(Vec<Content<'a>>),
+}

@@ -1,0 +1,103 @@
+//! Requests of the Agents API: an object in, a value with every default filled in out, or the first fault.
+
+mod agent;
+mod input;
+mod session;
+#[cfg(test)]
+mod tests;
+mod tool;
+
+pub use agent::{AgentCreate, AgentPatch, AgentUpdate, Format, TextSettings};
+pub use input::{CallOutput, Input, InputContent, Message};
+pub use session::{SessionCreate, SessionInput, SessionUpdate};
+pub use tool::{McpTool, Place, ToolParam, TransportParam, WebSearch};
+
+use crate::error::{Fault, clip};
+use crate::reader::Node;
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::io;
+
+/// The longest id that a request may name, in characters.
+pub const MAX_ID: usize = 64;
+/// The longest name of an agent, in characters.
+pub const MAX_NAME: usize = 128;
+/// A list of tools, as compact JSON, in bytes.
+pub const MAX_TOOLS: usize = 3 << 20;
+/// All JSON Schemas of one request together, as compact JSON, in bytes.
+pub const MAX_SCHEMAS: usize = 4 << 20;
+
+const MAX_PAIRS: usize = 16;
+const MAX_KEY: usize = 64;
+const MAX_VALUE: usize = 512;
+
+/// Up to 16 pairs, keys up to 64 and values up to 512 characters.
+fn metadata(node: Node) -> Result<BTreeMap<String, String>, Fault> {
+    let path = node.path().to_owned();
+    let mut object = node.object()?;
+    let keys: Vec<String> = object.keys().map(str::to_owned).collect();
+    if keys.len() > MAX_PAIRS {
+        let text = format!(
+            "Invalid '{path}': too many properties. Expected an object with at most {MAX_PAIRS} properties, but got an object with {} properties instead.",
+            keys.len()
+        );
+        return Err(Fault::at(&path, text));
+    }
+    let mut pairs = BTreeMap::new();
+    for key in keys {
+        let length = key.chars().count();
+        if length > MAX_KEY {
+            let text = format!(
+                "Invalid property name in '{path}': '{}' is too long. Expected a string with maximum length {MAX_KEY}, but got a string with length {length} instead.",
+                clip(&key)
+            );
+            return Err(Fault::at(&path, text));
+        }
+        let value = object.required(&key)?.short_string(MAX_VALUE)?;
+        pairs.insert(key, value);
+    }
+    Ok(pairs)
+}
+
+/// An object of strings with keys of the client's own.
+fn string_map(node: Node) -> Result<BTreeMap<String, String>, Fault> {
+    let mut object = node.object()?;
+    let keys: Vec<String> = object.keys().map(str::to_owned).collect();
+    keys.into_iter().map(|key| Ok((key.clone(), object.required(&key)?.string()?))).collect()
+}
+
+/// The size of `value` as compact JSON, in bytes.
+fn compact_size(value: &impl Serialize) -> usize {
+    struct Count(usize);
+    impl io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 = self.0.saturating_add(bytes.len());
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // A count cannot fail, and neither can a value that was JSON a moment ago.
+    if serde_json::to_writer(&mut count, value).is_err() { usize::MAX } else { count.0 }
+}
+
+/// The root of a schema must describe an object; `whose` is for the message: `function 'f'`.
+fn object_schema(path: &str, whose: &str, schema: &serde_json::Map<String, Value>) -> Result<(), Fault> {
+    match schema.get("type") {
+        None => Ok(()),
+        Some(Value::String(kind)) if kind == "object" => Ok(()),
+        Some(other) => {
+            let got = match other {
+                Value::String(kind) => clip(kind),
+                other => clip(&other.to_string()),
+            };
+            let text = format!(
+                "Invalid schema for {whose}: schema must be a JSON Schema of 'type: \"object\"', got 'type: \"{got}\"'."
+            );
+            Err(Fault::at(path, text))
+        }
+    }
+}
