@@ -258,8 +258,8 @@ mod tests {
     use serde_json::json;
 
     crate::words::words! {
-        Two { Yes => "yes", No => "no" }
-        Three { One => "one", Two => "two", Three => "three" }
+        Answer { Yes => "yes", No => "no" }
+        Count { One => "one", Two => "two", Three => "three" }
     }
 
     fn node(value: Value) -> Node {
@@ -283,10 +283,13 @@ mod tests {
         assert_eq!(fault(json!(1.5), Node::object), mistyped("an object", "a decimal"));
         assert_eq!(fault(json!(null), |n| n.array("an array of objects")), mistyped("an array of objects", "null"));
         assert_eq!(fault(json!({}), |n| n.integer(1, 2)), mistyped("an integer", "an object"));
-        assert_eq!(fault(json!([]), Node::word::<Three>), mistyped("one of 'one', 'two', or 'three'", "an array"));
-        assert_eq!(fault(json!("x"), Node::word::<Two>), "Invalid value: 'x'. Supported values are: 'yes' and 'no'.");
+        assert_eq!(fault(json!([]), Node::word::<Count>), mistyped("one of 'one', 'two', or 'three'", "an array"));
         assert_eq!(
-            fault(json!("x"), Node::word::<Three>),
+            fault(json!("x"), Node::word::<Answer>),
+            "Invalid value: 'x'. Supported values are: 'yes' and 'no'."
+        );
+        assert_eq!(
+            fault(json!("x"), Node::word::<Count>),
             "Invalid value: 'x'. Supported values are: 'one', 'two', and 'three'."
         );
         assert_eq!(
@@ -339,7 +342,7 @@ mod tests {
     #[test]
     fn errors_do_not_repeat_megabytes() {
         let long = "x".repeat(1 << 20);
-        assert!(fault(json!(long.clone()), Node::word::<Two>).len() < 400);
+        assert!(fault(json!(long.clone()), Node::word::<Answer>).len() < 400);
         let fault = Object::root(Map::from_iter([(long, json!(1))])).finish().unwrap_err();
         assert!(fault.message.len() < 400 && fault.param.unwrap().len() < 400);
     }
