@@ -1,1 +1,58 @@
-//! gate
+//! One gate for every effect: may it happen, and what money must be free first. Pure: from the rules and the session's
+//! standing alone. Whether an account has the money is the store's answer, in the transaction of the intent; the
+//! verdict is a record like everything else.
+
+use types::{Effect, MicroUsd, ModelRules, Reservation, Rules, Standing, Usage, Verdict};
+
+/// Output tokens that are reserved for a call whose entry names no bound of its own.
+const USUAL_OUTPUT_TOKENS: u64 = 4096;
+
+/// Decides on one effect.
+pub fn decide(rules: &Rules, standing: &Standing, effect: &Effect) -> Verdict {
+    match effect {
+        Effect::ModelCall { model, .. } => model_call(rules, standing, model),
+        // Time needs nobody's leave.
+        Effect::TurnDeadline { .. } => Verdict::Permit { reserve: Vec::new() },
+    }
+}
+
+fn model_call(rules: &Rules, standing: &Standing, name: &str) -> Verdict {
+    let Some(model) = rules.model(name) else {
+        return deny("resource_not_found", format!("No model named {name:?} is configured."));
+    };
+    if standing.model_calls >= rules.limits.model_calls_per_turn {
+        let calls = rules.limits.model_calls_per_turn;
+        return deny(
+            "session_budget_exceeded",
+            format!("The turn made {calls} model calls, the most that this server allows."),
+        );
+    }
+    if let Some(window) = model.context_tokens.filter(|window| standing.context_tokens > *window) {
+        let tokens = standing.context_tokens;
+        return deny(
+            "context_length_exceeded",
+            format!("The conversation has about {tokens} tokens; the model's context window has {window}."),
+        );
+    }
+    Verdict::Permit { reserve: reservations(model, standing) }
+}
+
+fn reservations(model: &ModelRules, standing: &Standing) -> Vec<Reservation> {
+    if model.price.is_free() {
+        return Vec::new();
+    }
+    let usage = Usage {
+        input_tokens: standing.context_tokens,
+        output_tokens: model.max_output_tokens.unwrap_or(USUAL_OUTPUT_TOKENS),
+        ..Usage::default()
+    };
+    let amount = model.price.cost(&usage).max(MicroUsd(1));
+    vec![Reservation { account: format!("session:{}", standing.session), amount }]
+}
+
+fn deny(code: &str, message: String) -> Verdict {
+    Verdict::Deny { code: code.to_owned(), message }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,27 @@
 //! Rows beside the sessions: saved agents and keys.
 
+use crate::actor::store_refusal;
 use crate::handle::Listed;
 use crate::{Page, World};
-use store::KeyRow;
-use types::{AgentId, AgentSettings, KeyId, Metadata, ProjectId, Refusal, SavedAgent};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use store::{KeyRow, Row};
+use types::{AgentId, AgentSettings, KeyId, Metadata, ProjectId, Refusal, RefusalKind, SavedAgent, Stamp, Timestamp};
 
-/// Saved agents and keys of all projects.
+/// The collection that holds saved agents.
+const AGENTS: &str = "agent";
+/// How long an answer about a key is believed: a new key counts and a revoked one stops within this.
+const KEY_LIFE: Duration = Duration::from_millis(500);
+/// Keys remembered at a time.
+const KEYS_REMEMBERED: usize = 10_000;
+
+/// Saved agents and keys of all projects. Cheap to clone.
 #[derive(Clone)]
 pub struct Catalog {
     world: World,
+    known_keys: Arc<Mutex<BTreeMap<String, (Duration, Option<Identity>)>>>,
 }
 
 /// Who is asking.
@@ -21,7 +34,7 @@ pub struct Identity {
 }
 
 /// A key at its birth: the only moment at which its secret is known.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct NewKey {
     pub secret: String,
     pub row: KeyRow,
@@ -29,25 +42,89 @@ pub struct NewKey {
 
 impl Catalog {
     pub fn new(world: World) -> Self {
-        Self { world }
+        Self { world, known_keys: Arc::default() }
     }
-    /// None for a key that is unknown or revoked. Answers may be a second old.
+
+    // ---- keys
+
+    /// None for a key that is unknown or revoked. Answers may be half a second old.
     pub async fn authenticate(&self, secret: &str) -> Result<Option<Identity>, Refusal> {
-        unimplemented!()
+        let hash = hash(secret);
+        let now = self.world.clock.monotonic();
+        let known = {
+            let keys = self.known_keys.lock().unwrap_or_else(PoisonError::into_inner);
+            keys.get(&hash).filter(|(until, _)| *until > now).map(|(_, identity)| identity.clone())
+        };
+        if let Some(identity) = known {
+            return Ok(identity);
+        }
+        let row = self.world.store.key_by_hash(&hash).await.map_err(|error| store_refusal(&error))?;
+        let identity = row.filter(|row| row.revoked_at.is_none()).map(|row| Identity {
+            project: row.project,
+            key: row.id,
+            scopes: row.scopes,
+        });
+        let mut keys = self.known_keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if keys.len() >= KEYS_REMEMBERED {
+            keys.retain(|_, (until, _)| *until > now);
+        }
+        if keys.len() < KEYS_REMEMBERED {
+            keys.insert(hash, (now + KEY_LIFE, identity.clone()));
+        }
+        Ok(identity)
     }
+
     pub async fn create_key(&self, project: &ProjectId, scopes: Vec<String>) -> Result<NewKey, Refusal> {
-        unimplemented!()
+        let mut secret = String::from("sk-");
+        let mut bytes = [0_u8; 24];
+        self.world.entropy.fill(&mut bytes);
+        for byte in bytes {
+            secret.push_str(&format!("{byte:02x}"));
+        }
+        let row = self.put_key(project, &secret, scopes).await?;
+        Ok(NewKey { secret, row })
     }
+
     /// Makes `secret` (from the configuration) a key of `project`, if it is none yet.
     pub async fn ensure_key(&self, project: &ProjectId, secret: &str) -> Result<(), Refusal> {
-        unimplemented!()
+        let known = self.world.store.key_by_hash(&hash(secret)).await.map_err(|error| store_refusal(&error))?;
+        match known {
+            Some(row) if row.revoked_at.is_none() && row.project == *project => Ok(()),
+            Some(_) => {
+                let message = "The configured API key was revoked or belongs to another project. Configure another.";
+                Err(Refusal::conflict(message))
+            }
+            None => self.put_key(project, secret, Vec::new()).await.map(|_| ()),
+        }
     }
+
+    async fn put_key(&self, project: &ProjectId, secret: &str, scopes: Vec<String>) -> Result<KeyRow, Refusal> {
+        let (mut stamp, now) = self.stamp();
+        let row = KeyRow {
+            id: KeyId::new(stamp.id("key")),
+            project: project.clone(),
+            hash: hash(secret),
+            hint: secret.chars().take(7).collect(),
+            scopes,
+            created_at: now,
+            revoked_at: None,
+        };
+        self.world.store.put_key(row.clone()).await.map_err(|error| store_refusal(&error))?;
+        Ok(row)
+    }
+
     pub async fn keys(&self) -> Result<Vec<KeyRow>, Refusal> {
-        unimplemented!()
+        self.world.store.keys().await.map_err(|error| store_refusal(&error))
     }
+
+    /// False where there is no such key.
     pub async fn revoke_key(&self, id: &KeyId) -> Result<bool, Refusal> {
-        unimplemented!()
+        let now = self.world.clock.now();
+        self.world.store.revoke_key(id, now).await.map_err(|error| store_refusal(&error))
     }
+
+    // ---- agents
+
     pub async fn create_agent(
         &self,
         project: &ProjectId,
@@ -55,23 +132,81 @@ impl Catalog {
         metadata: Metadata,
         settings: AgentSettings,
     ) -> Result<SavedAgent, Refusal> {
-        unimplemented!()
+        let (mut stamp, now) = self.stamp();
+        let id = AgentId::new(stamp.id("agent"));
+        let agent = SavedAgent { id, name, metadata, settings, created_at: now, updated_at: now };
+        self.put_agent(project, &agent, true).await?;
+        Ok(agent)
     }
+
     pub async fn agent(&self, project: &ProjectId, id: &AgentId) -> Result<SavedAgent, Refusal> {
-        unimplemented!()
+        let row = self.world.store.row(project, AGENTS, id.as_str()).await.map_err(|error| store_refusal(&error))?;
+        agent(&row.ok_or_else(|| no_agent(id.as_str()))?)
     }
+
     /// Replaces what `agent` holds beside its id and birth; `updated_at` is set here.
     pub async fn update_agent(&self, project: &ProjectId, agent: SavedAgent) -> Result<SavedAgent, Refusal> {
-        unimplemented!()
+        let agent = SavedAgent { updated_at: self.world.clock.now(), ..agent };
+        self.put_agent(project, &agent, false).await?;
+        Ok(agent)
     }
+
+    async fn put_agent(&self, project: &ProjectId, agent: &SavedAgent, insert: bool) -> Result<(), Refusal> {
+        let body = serde_json::to_vec(agent)
+            .map_err(|error| Refusal::new(RefusalKind::Internal, format!("The agent cannot be stored: {error}.")))?;
+        let (collection, id) = (AGENTS.to_owned(), agent.id.to_string());
+        let row = Row { collection, id, created_at: agent.created_at, body };
+        self.world.store.put_row(project, row, insert).await.map_err(|error| store_refusal(&error))
+    }
+
+    /// By creation. Unknown `after`: `NotFound`.
     pub async fn agents(&self, project: &ProjectId, page: Page) -> Result<Listed<SavedAgent>, Refusal> {
-        unimplemented!()
+        let after = page.after.clone().unwrap_or_default();
+        match self.world.store.rows(project, AGENTS, page).await {
+            Ok((rows, has_more)) => {
+                let data: Result<Vec<_>, _> = rows.iter().map(agent).collect();
+                Ok(Listed { data: data?, has_more })
+            }
+            Err(store::Error::NoSuchCursor) => Err(no_agent(&after)),
+            Err(error) => Err(store_refusal(&error)),
+        }
     }
+
     pub async fn delete_agent(&self, project: &ProjectId, id: &AgentId) -> Result<(), Refusal> {
-        unimplemented!()
+        let now = self.world.clock.now();
+        let deleted = self.world.store.delete_row(project, AGENTS, id.as_str(), now).await;
+        match deleted.map_err(|error| store_refusal(&error))? {
+            true => Ok(()),
+            false => Err(no_agent(id.as_str())),
+        }
     }
+
+    // ---- models
+
     /// The names that clients may write in `model`, in order, without `*`.
     pub fn model_names(&self) -> Vec<String> {
-        unimplemented!()
+        self.world.models.entries.keys().filter(|name| *name != "*").cloned().collect()
     }
+
+    fn stamp(&self) -> (Stamp<'_>, Timestamp) {
+        let now = self.world.clock.now();
+        (Stamp::new(now, &*self.world.entropy), now)
+    }
+}
+
+fn agent(row: &Row) -> Result<SavedAgent, Refusal> {
+    serde_json::from_slice(&row.body)
+        .map_err(|error| Refusal::new(RefusalKind::Internal, format!("The agent {} is damaged: {error}.", row.id)))
+}
+
+fn no_agent(id: &str) -> Refusal {
+    Refusal::new(RefusalKind::NotFound, format!("No agent found with id '{id}'."))
+}
+
+fn hash(secret: &str) -> String {
+    let mut text = String::with_capacity(64);
+    for byte in Sha256::digest(secret.as_bytes()) {
+        text.push_str(&format!("{byte:02x}"));
+    }
+    text
 }

@@ -1,16 +1,26 @@
-//! The only door to a session.
+//! The only door to a session: what doors may ask, and what they get.
 
-use crate::{Page, SessionFilter, World};
+use crate::actor::{Command, Reply, store_refusal, unavailable};
+use crate::cursor::Cursor;
+use crate::registry::{ModelCounters, Registry};
+use crate::subscription::{Subscription, cursor_after, decode};
+use crate::{Direction, Page, SessionFilter, World};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
+use store::{HeadRow, LogQuery};
+use tokio::sync::oneshot;
 use types::{
-    Event, EventId, Input, Item, NewSession, ProjectId, Refusal, SessionChange, SessionId, SessionView, TurnId,
-    TurnView,
+    AgentId, AgentSettings, Ending, EnvironmentSettings, EventId, Input, Item, ItemId, NewSession, ProjectId, Record,
+    RecordBody, Refusal, RefusalKind, Seq, SessionChange, SessionId, SessionSettings, SessionView, Stamp, Tool,
+    TurnError, TurnId, TurnStatus, TurnView,
 };
 
 /// The only door to a session. Cheap to clone.
 #[derive(Clone)]
 pub struct Handle {
     world: World,
+    registry: Arc<Registry>,
 }
 
 /// Part of a list, and whether more follows.
@@ -32,29 +42,52 @@ pub struct RequestKey {
 pub enum Start {
     /// With the session's first event.
     Beginning,
-    /// With what happens from now on.
+    /// With what happens from now on, and the whole of what is being said.
     Live,
     /// With the event after this one.
     After(EventId),
 }
 
-/// One reader of one session's events: a cursor, not a queue. Whatever it was handed is never handed again, and a slow
-/// reader holds nobody up.
-pub struct Subscription {}
-
-impl Subscription {
-    /// The next event; waits for it. None when the session was deleted or the server drains.
-    pub async fn next(&mut self) -> Option<Event> {
-        unimplemented!()
-    }
+/// What the runtime does right now, and has done since the start of the process.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Activity {
+    /// Sessions in memory.
+    pub active_sessions: usize,
+    /// Sessions with a model call under way.
+    pub running_sessions: usize,
+    /// By the entry's name.
+    pub models: BTreeMap<String, ModelCounters>,
 }
 
 impl Handle {
+    pub(crate) fn new(world: World, registry: Arc<Registry>) -> Self {
+        Self { world, registry }
+    }
+
     /// Creates a session. What it returns is durable. Errors: `ModelNotFound`, `Invalid` (a tool or an environment that
     /// is not served), `Busy`.
     pub async fn create(&self, project: &ProjectId, new: NewSession) -> Result<SessionView, Refusal> {
-        unimplemented!()
+        self.check_model(&new.agent.model, "agent.model")?;
+        check_tools(&new.agent.tools)?;
+        let mut stamp = Stamp::new(self.world.clock.now(), &*self.world.entropy);
+        let session = SessionId::new(stamp.id("sess"));
+        let agent_id = new.agent_id.unwrap_or_else(|| AgentId::new(stamp.id("agent")));
+        let EnvironmentSettings::None = new.environment;
+        let settings = SessionSettings {
+            agent_id,
+            agent_name: new.agent_name,
+            agent: new.agent,
+            environment: new.environment,
+            vault_ids: new.vault_ids,
+            prompt_cache: new.prompt_cache,
+            review: new.review,
+            spend_limit: new.spend_limit,
+            metadata: new.metadata,
+        };
+        let create = Input::Create { session: session.clone(), settings, input: new.input };
+        self.ask(project, &session, |reply| Command::Submit { inputs: vec![create.clone()], key: None, reply }).await
     }
+
     /// Applies inputs (`Message`, `Cancel`, `ToolResult`) in order, all or none. Ok means durable.
     pub async fn submit(
         &self,
@@ -63,32 +96,56 @@ impl Handle {
         inputs: Vec<Input>,
         key: Option<RequestKey>,
     ) -> Result<(), Refusal> {
-        unimplemented!()
+        self.head(project, session).await?;
+        self.ask(project, session, |reply| Command::Submit { inputs: inputs.clone(), key: key.clone(), reply })
+            .await
+            .map(|_| ())
     }
+
     pub async fn update(
         &self,
         project: &ProjectId,
         session: &SessionId,
         change: SessionChange,
     ) -> Result<SessionView, Refusal> {
-        unimplemented!()
+        self.head(project, session).await?;
+        if let Some(model) = &change.model {
+            self.check_model(model, "agent.model")?;
+        }
+        check_tools(change.tools.as_deref().unwrap_or_default())?;
+        let input = Input::Update(change);
+        self.ask(project, session, |reply| Command::Submit { inputs: vec![input.clone()], key: None, reply }).await
     }
+
     /// Ok also for one that was deleted before; `Conflict` while a turn runs or waits.
     pub async fn delete(&self, project: &ProjectId, session: &SessionId) -> Result<(), Refusal> {
-        unimplemented!()
+        let store = &self.world.store;
+        if store.is_deleted(project, session).await.map_err(|error| store_refusal(&error))? {
+            return Ok(());
+        }
+        self.head(project, session).await?;
+        self.ask(project, session, |reply| Command::Delete { reply }).await.map(|_| ())
     }
+
     pub async fn session(&self, project: &ProjectId, session: &SessionId) -> Result<SessionView, Refusal> {
-        unimplemented!()
+        self.head(project, session).await.map(view)
     }
-    /// Unknown `after`: `NotFound`.
+
+    /// Newest activity last or first, by creation. Unknown `after`: `NotFound`.
     pub async fn sessions(
         &self,
         project: &ProjectId,
         filter: SessionFilter,
         page: Page,
     ) -> Result<Listed<SessionView>, Refusal> {
-        unimplemented!()
+        let after = page.after.clone().unwrap_or_default();
+        match self.world.store.sessions(project, filter, page).await {
+            Ok((rows, has_more)) => Ok(Listed { data: rows.into_iter().map(view).collect(), has_more }),
+            Err(store::Error::NoSuchCursor) => Err(no_session(&after)),
+            Err(error) => Err(store_refusal(&error)),
+        }
     }
+
     /// Items that lists show; of one turn, if said. Unknown `after`: `Invalid`, in the original's words.
     pub async fn items(
         &self,
@@ -97,8 +154,27 @@ impl Handle {
         turn: Option<&TurnId>,
         page: Page,
     ) -> Result<Listed<Arc<Item>>, Refusal> {
-        unimplemented!()
+        self.head(project, session).await?;
+        if let Some(turn) = turn {
+            self.turn_seq(project, session, turn).await?;
+        }
+        let cursor = match &page.after {
+            None => None,
+            Some(item) => {
+                let seq = self.world.store.item_seq(project, session, &ItemId::new(item.clone())).await;
+                let seq = seq.map_err(|error| store_refusal(&error))?;
+                Some(seq.ok_or_else(|| Refusal::invalid("Invalid session item ID in `after`"))?)
+            }
+        };
+        let query = LogQuery { listed_items: true, turn: turn.cloned(), ..from(cursor, &page) };
+        let (records, has_more) = self.page(project, session, query, page.limit).await?;
+        let items = records.into_iter().filter_map(|record| match record.body {
+            RecordBody::Item(item) => Some(item),
+            _ => None,
+        });
+        Ok(Listed { data: items.collect(), has_more })
     }
+
     /// Unknown `after`: `NotFound`.
     pub async fn turns(
         &self,
@@ -106,11 +182,28 @@ impl Handle {
         session: &SessionId,
         page: Page,
     ) -> Result<Listed<TurnView>, Refusal> {
-        unimplemented!()
+        let row = self.head(project, session).await?;
+        let cursor = match &page.after {
+            None => None,
+            Some(turn) => Some(self.turn_seq(project, session, &TurnId::new(turn.clone())).await?),
+        };
+        let query = LogQuery { kinds: vec!["turn_created"], ..from(cursor, &page) };
+        let (records, has_more) = self.page(project, session, query, page.limit).await?;
+        let mut data = Vec::with_capacity(records.len());
+        for record in records {
+            if let RecordBody::TurnCreated { turn } = &record.body {
+                data.push(self.turn_view(project, session, &row, turn).await?);
+            }
+        }
+        Ok(Listed { data, has_more })
     }
+
     pub async fn turn(&self, project: &ProjectId, session: &SessionId, turn: &TurnId) -> Result<TurnView, Refusal> {
-        unimplemented!()
+        let row = self.head(project, session).await?;
+        self.turn_seq(project, session, turn).await?;
+        self.turn_view(project, session, &row, turn).await
     }
+
     /// Live from the moment at which it returns. An unknown `After`: `NotFound`.
     pub async fn subscribe(
         &self,
@@ -118,14 +211,200 @@ impl Handle {
         session: &SessionId,
         start: Start,
     ) -> Result<Subscription, Refusal> {
-        unimplemented!()
+        let row = self.head(project, session).await?;
+        let tail = self.registry.tail(project, session);
+        tail.raise(row.head.seq);
+        let head = tail.lock().head;
+        let (cursor, replay) = match start {
+            Start::Beginning => (Cursor::at(session.clone(), Seq(0)), None),
+            Start::Live => (Cursor::at(session.clone(), head), None),
+            Start::After(id) => {
+                let found = cursor_after(&self.world, project, session, head, id).await?;
+                let Some((cursor, state)) = found else {
+                    let message = format!("No event found with id '{id}'.");
+                    return Err(Refusal::new(RefusalKind::NotFound, message).at("after"));
+                };
+                (cursor, Some(state))
+            }
+        };
+        let (world, registry) = (self.world.clone(), self.registry.clone());
+        Ok(Subscription::new(world, registry, project.clone(), tail, cursor, replay))
     }
+
     /// Whether new work is taken: the store is healthy and the server is not draining.
     pub fn is_ready(&self) -> bool {
-        unimplemented!()
+        self.world.store.is_healthy() && !self.registry.is_draining()
     }
-    /// Takes no more work, lets running model calls end until `deadline` has passed, ends every subscription.
-    pub async fn drain(&self, deadline: std::time::Duration) {
-        unimplemented!()
+
+    pub fn activity(&self) -> Activity {
+        Activity {
+            active_sessions: self.registry.active(),
+            running_sessions: self.registry.slots.running(),
+            models: self.registry.counters(),
+        }
+    }
+
+    /// Takes no more work, lets running model calls end until `deadline` has passed, ends every subscription. What is
+    /// still running then is recovered at the next start.
+    pub async fn drain(&self, deadline: Duration) {
+        const LOOK_EVERY: Duration = Duration::from_millis(20);
+        self.registry.start_draining();
+        let clock = &self.world.clock;
+        let end = clock.monotonic() + deadline;
+        while self.registry.slots.running() > 0 && clock.monotonic() < end {
+            clock.sleep(LOOK_EVERY).await;
+        }
+        self.registry.end_tails();
+    }
+
+    // ---- inside
+
+    /// Gives a command to the session's actor and waits for its answer.
+    async fn ask(
+        &self,
+        project: &ProjectId,
+        session: &SessionId,
+        command: impl Fn(oneshot::Sender<Reply>) -> Command,
+    ) -> Result<SessionView, Refusal> {
+        loop {
+            if !self.is_ready() {
+                return Err(unavailable());
+            }
+            let (reply, answer) = oneshot::channel();
+            if self.registry.mailbox(project, session).send(command(reply)).await.is_err() {
+                continue;
+            }
+            match answer.await {
+                Ok(Reply::Done(view)) => return Ok(*view),
+                Ok(Reply::Refused(refusal)) => return Err(refusal),
+                Ok(Reply::Retired) => {}
+                // The actor took the command and died of a defect: whether it was written is in the log.
+                Err(_) => return Err(Refusal::new(RefusalKind::Internal, "The session stopped unexpectedly.")),
+            }
+        }
+    }
+
+    pub(crate) async fn wake(&self, project: &ProjectId, session: &SessionId) {
+        if let Err(refusal) = self.ask(project, session, |reply| Command::Wake { reply }).await {
+            tracing::error!(%session, %refusal, "a session could not be woken");
+        }
+    }
+
+    async fn head(&self, project: &ProjectId, session: &SessionId) -> Result<HeadRow, Refusal> {
+        let row = self.world.store.session(project, session).await.map_err(|error| store_refusal(&error))?;
+        row.ok_or_else(|| no_session(session.as_str()))
+    }
+
+    fn check_model(&self, name: &str, param: &str) -> Result<(), Refusal> {
+        if self.world.rules.model(name).is_some() {
+            return Ok(());
+        }
+        let message = format!("The model '{name}' does not exist or you do not have access to it.");
+        Err(Refusal::new(RefusalKind::ModelNotFound, message).at(param))
+    }
+
+    async fn turn_seq(&self, project: &ProjectId, session: &SessionId, turn: &TurnId) -> Result<Seq, Refusal> {
+        let seq = self.world.store.turn_seq(project, session, turn).await.map_err(|error| store_refusal(&error))?;
+        seq.ok_or_else(|| Refusal::new(RefusalKind::NotFound, format!("No turn found with id '{turn}'.")))
+    }
+
+    async fn page(
+        &self,
+        project: &ProjectId,
+        session: &SessionId,
+        query: LogQuery,
+        limit: usize,
+    ) -> Result<(Vec<Record>, bool), Refusal> {
+        let query = LogQuery { limit: limit.saturating_add(1), ..query };
+        let mut log = self.world.store.log(project, session, query).await.map_err(|error| store_refusal(&error))?;
+        let has_more = log.len() > limit;
+        log.truncate(limit);
+        let records: Result<Vec<_>, _> = log.iter().map(|stored| decode(&stored.record)).collect();
+        Ok((records?, has_more))
+    }
+
+    /// The head knows the turn that runs; of one that ended, its few records tell.
+    async fn turn_view(
+        &self,
+        project: &ProjectId,
+        session: &SessionId,
+        row: &HeadRow,
+        id: &TurnId,
+    ) -> Result<TurnView, Refusal> {
+        if let Some(turn) = row.head.turn.as_ref().filter(|turn| turn.id == *id) {
+            return Ok(turn.clone());
+        }
+        let kinds = vec!["turn_created", "turn_started", "committed", "abandoned", "turn_ended"];
+        let query = LogQuery { kinds, turn: Some(id.clone()), ..LogQuery::after(Seq(0)) };
+        let (records, _) = self.page(project, session, query, usize::MAX - 1).await?;
+        Ok(ended_turn(id, row, &records))
+    }
+}
+
+/// A turn as its lifecycle records tell it.
+fn ended_turn(id: &TurnId, row: &HeadRow, records: &[Record]) -> TurnView {
+    let mut view = TurnView {
+        id: id.clone(),
+        agent_id: row.settings.agent_id.clone(),
+        status: TurnStatus::InProgress,
+        error: None,
+        usage: Some(types::Usage::default()),
+        prompt_cache: row.settings.prompt_cache,
+        created_at: types::Timestamp(0),
+        started_at: None,
+        completed_at: None,
+    };
+    for record in records {
+        match &record.body {
+            RecordBody::TurnCreated { .. } => view.created_at = record.at,
+            RecordBody::TurnStarted { .. } => view.started_at = Some(record.at),
+            RecordBody::Committed(committed) => {
+                view.usage = view.usage.zip(committed.usage).map(|(sum, usage)| sum.plus(usage));
+            }
+            RecordBody::Abandoned(abandoned) if abandoned.unmeasured => view.usage = None,
+            RecordBody::TurnEnded(ended) => {
+                view.completed_at = Some(record.at);
+                view.status = match &ended.ending {
+                    Ending::Completed => TurnStatus::Completed,
+                    Ending::Cancelled => TurnStatus::Cancelled,
+                    Ending::Failed { code, message } => {
+                        view.error = Some(TurnError { code: code.clone(), message: message.clone() });
+                        TurnStatus::Failed
+                    }
+                };
+            }
+            _ => {}
+        }
+    }
+    view
+}
+
+fn view(row: HeadRow) -> SessionView {
+    SessionView { head: Arc::new(row.head), settings: Arc::new(row.settings) }
+}
+
+fn no_session(id: &str) -> Refusal {
+    Refusal::new(RefusalKind::NotFound, format!("No session found with id '{id}'."))
+}
+
+/// A log query that begins after a cursor, in the page's direction.
+fn from(cursor: Option<Seq>, page: &Page) -> LogQuery {
+    let all = LogQuery { direction: page.direction, ..LogQuery::after(Seq(0)) };
+    match (cursor, page.direction) {
+        (None, _) => all,
+        (Some(seq), Direction::Ascending) => LogQuery { after: seq, ..all },
+        (Some(seq), Direction::Descending) => LogQuery { before: Some(seq), ..all },
+    }
+}
+
+/// A session may only have tools that this server performs.
+fn check_tools(tools: &[Tool]) -> Result<(), Refusal> {
+    let unserved = tools.iter().zip(0..).find(|(tool, _)| !matches!(tool, Tool::Function { .. }));
+    match unserved {
+        None => Ok(()),
+        Some((tool, index)) => {
+            let message = format!("Tools of type '{}' are not served by this server yet.", tool.kind());
+            Err(Refusal::invalid(message).at(format!("agent.tools[{index}]")))
+        }
     }
 }

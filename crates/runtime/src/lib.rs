@@ -1,17 +1,32 @@
 //! The only place where effects meet the world: session actors, timers, recovery, and [`Handle`], the only door to a
 //! session. Doors (`api`) see `Handle` and [`Catalog`]; they never see the store or the engine.
+//!
+//! Time, chance and tasks come in a [`World`]; only `tokio::sync` is used of tokio, so that `sim` runs this very code on
+//! its own executor.
 
+mod actor;
+mod call;
 mod catalog;
+mod context;
+mod cursor;
 mod handle;
+mod registry;
+mod slots;
+mod start;
+mod subscription;
+mod tail;
 
 pub use catalog::{Catalog, Identity, NewKey};
-pub use handle::{Handle, Listed, RequestKey, Start, Subscription};
+pub use handle::{Activity, Handle, Listed, RequestKey, Start};
+pub use registry::ModelCounters;
+pub use start::start;
 pub use store::{Direction, KeyRow, Page, SessionFilter};
+pub use subscription::Subscription;
 
 use models::Models;
 use std::sync::Arc;
 use store::Store;
-use types::{Clock, Entropy, Environment, Rules, Spawn};
+use types::{Clock, Entropy, Rules, Spawn};
 
 /// Everything that the runtime is given of the world.
 #[derive(Clone)]
@@ -21,6 +36,5 @@ pub struct World {
     pub spawn: Arc<dyn Spawn>,
     pub store: Arc<dyn Store>,
     pub models: Arc<Models>,
-    pub environments: Vec<Arc<dyn Environment>>,
     pub rules: Arc<Rules>,
 }

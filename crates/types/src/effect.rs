@@ -1,7 +1,7 @@
 //! Effects: what the engine asks of the world. An effect is
 //! `intended -> permitted -> dispatched -> committed | failed | unknown`; its class alone says what recovery may do.
 
-use crate::id::{EffectId, TurnId};
+use crate::id::{EffectId, SessionId, TurnId};
 use crate::money::MicroUsd;
 use crate::stamp::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -78,4 +78,14 @@ pub enum Ending {
         message: String,
     },
     Cancelled,
+}
+
+/// What the gate is told of the session that asks for an effect.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Standing {
+    pub session: SessionId,
+    /// Model calls that the turn has had.
+    pub model_calls: u32,
+    /// Tokens of the context that the model would be shown, an estimate.
+    pub context_tokens: u64,
 }

@@ -75,7 +75,10 @@ pub enum EventBody {
     },
     /// All that was drafted by this attempt and is not in a record will never come. Doors never see it: the cursor
     /// turns it into `DraftDropped` for what its reader has seen.
-    AttemptDropped(Origin),
+    AttemptDropped {
+        origin: Origin,
+        turn: TurnId,
+    },
 }
 
 /// The kinds of item that are streamed while they are said.

@@ -2,10 +2,11 @@
 //! as records or refuses it, and a refused input leaves no trace.
 
 use crate::agent::{AgentSettings, Effort, ServiceTier, Tool};
+use crate::answer::Answer;
 use crate::content::{CallOutput, Message};
 use crate::effect::{Attempt, Verdict};
 use crate::id::{AgentId, CallId, EffectId, Epoch, Seq, SessionId, TurnId};
-use crate::model::{ModelError, ModelEvent, ModelFinish};
+use crate::model::{ModelError, ModelFinish};
 use crate::money::MicroUsd;
 use crate::session::{EnvironmentSettings, Metadata, PromptCacheTtl, Review, SessionSettings};
 use std::fmt;
@@ -79,13 +80,14 @@ pub enum Input {
         effect: EffectId,
         attempt: Attempt,
         context: Seq,
-        events: Vec<ModelEvent>,
+        answer: Answer,
         finish: ModelFinish,
     },
     /// A model call failed. `spoke` says whether it had said anything.
     ModelFailed {
         effect: EffectId,
         attempt: Attempt,
+        context: Seq,
         error: ModelError,
         spoke: bool,
     },

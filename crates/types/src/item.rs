@@ -41,11 +41,11 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// The id of the `index`-th output item of this attempt. It derives from its arguments alone, so that the draft,
-    /// the record and a resumed stream name the same item.
-    pub fn item_id(self, session: &SessionId, prefix: &str, index: u32) -> ItemId {
+    /// The id of the turn's output item at `output_index`, said by this attempt. It derives from its arguments alone,
+    /// so that the draft, the record and a resumed stream name the same item.
+    pub fn item_id(self, session: &SessionId, prefix: &str, output_index: u32) -> ItemId {
         let session = session.as_str().strip_prefix("sess_").unwrap_or(session.as_str());
-        ItemId::new(format!("{prefix}_{session}e{}a{}i{index}", self.effect.0, self.attempt.0))
+        ItemId::new(format!("{prefix}_{session}e{}a{}i{output_index}", self.effect.0, self.attempt.0))
     }
 }
 
@@ -63,9 +63,8 @@ pub enum ItemBody {
     },
     Reasoning {
         summary: Vec<String>,
-        /// What the provider wants back with the next call, verbatim; only ever sent to the model that made it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        opaque: Option<Value>,
+        opaque: Option<Opaque>,
     },
     /// A call that the caller answers: an effect of class `external`.
     FunctionCall {
@@ -106,6 +105,13 @@ impl ItemBody {
             Self::ClosedCall { .. } => "closed_call",
         }
     }
+}
+
+/// What a provider wants back with later calls, verbatim; only ever sent to the entry that made it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Opaque {
+    pub model: String,
+    pub value: Value,
 }
 
 /// Whether a message is the answer or was said on the way to it.

@@ -4,6 +4,7 @@
 //! Wire JSON is not here (see `wire`), and nothing here is ever shown to a client as it stands.
 
 mod agent;
+mod answer;
 mod content;
 mod effect;
 mod event;
@@ -22,12 +23,13 @@ pub use agent::{
     AgentSettings, Compaction, Effort, Experimental, Instructions, McpTool, McpTransport, MultiAgent, Reasoning,
     ReasoningSummary, SavedAgent, ServiceTier, Text, TextFormat, Tool, Verbosity, WebSearch,
 };
+pub use answer::{Answer, Said};
 pub use content::{CallOutput, Content, Message};
-pub use effect::{Attempt, Class, Effect, Ending, Reservation, Verdict};
+pub use effect::{Attempt, Class, Effect, Ending, Reservation, Standing, Verdict};
 pub use event::{DraftPosition, Event, EventBody, EventId, ItemKind, NotAnEventId, OriginKey};
 pub use id::{AgentId, CallId, EffectId, Epoch, ItemId, KeyId, ProjectId, Seq, SessionId, TurnId};
 pub use input::{Input, NewSession, Refusal, RefusalKind, SessionChange};
-pub use item::{CallResult, Item, ItemBody, Origin, Phase};
+pub use item::{CallResult, Item, ItemBody, Opaque, Origin, Phase};
 pub use limits::{Limits, ModelRules, Rules};
 pub use model::{
     ContextItem, FunctionTool, ModelError, ModelErrorKind, ModelEvent, ModelFinish, ModelRequest, Stop, Usage,

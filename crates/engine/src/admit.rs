@@ -1,0 +1,50 @@
+//! What an input becomes, as records, or why it is refused.
+
+mod answer;
+mod attempt;
+mod ending;
+mod input;
+
+use crate::state::{Call, State, Turn};
+use types::{Attempt, EffectId, Input, Record, RecordBody, Refusal, Rules, Stamp};
+
+/// Decides on one input. No records means: nothing to write, and nothing wrong (a repeat, a cancel without a turn, an
+/// outcome that came too late).
+pub fn admit(state: &State, rules: &Rules, input: Input, stamp: &mut Stamp<'_>) -> Result<Vec<Record>, Refusal> {
+    let bodies = match input {
+        Input::Create { session, settings, input } => input::create(session, settings, input, stamp),
+        Input::Update(change) => input::update(state, change)?,
+        Input::Message(messages) => input::message(state, messages, stamp)?,
+        Input::Cancel => ending::cancel(state),
+        Input::ToolResult { turn, call_id, success, output, error } => {
+            input::tool_result(state, &turn, &call_id, input::result(success, output, error))?
+        }
+        Input::Verdict { effect, attempt, context, verdict } => {
+            attempt::verdict(state, effect, attempt, context, verdict)
+        }
+        Input::OverBudget { effect, attempt } => attempt::over_budget(state, effect, attempt),
+        Input::ModelDone { effect, attempt, context, answer, finish } => match flying(state, effect, attempt) {
+            Some((turn, call)) => answer::done(state, rules, turn, call, context, answer, finish),
+            None => Vec::new(),
+        },
+        Input::ModelFailed { effect, attempt, context, error, spoke } => match flying(state, effect, attempt) {
+            Some((turn, call)) => attempt::failed(rules, turn, call, context, error, spoke, stamp),
+            None => Vec::new(),
+        },
+        Input::Deadline { turn } => ending::deadline(state, &turn),
+        Input::Recover { epoch } => attempt::recover(state, rules, epoch, stamp.now),
+    };
+    let at = stamp.now;
+    Ok(bodies.into_iter().map(|body| Record { at, body }).collect())
+}
+
+/// The attempt in flight, if it is this one. Outcomes of any other come too late and never enter the transcript.
+fn flying(state: &State, effect: EffectId, attempt: Attempt) -> Option<(&Turn, &Call)> {
+    let turn = state.turn.as_ref()?;
+    let call = turn.call.as_ref()?;
+    (call.effect == effect && call.attempt == attempt).then_some((turn, call))
+}
+
+fn item(item: types::Item) -> RecordBody {
+    RecordBody::Item(std::sync::Arc::new(item))
+}

@@ -1,0 +1,158 @@
+//! A model's answer, turned into items. What it calls is looked at before anyone may act on it: an unknown name or
+//! arguments that are no JSON object never become an effect; the model is told and goes on.
+
+use super::{attempt, item};
+use crate::state::{Call, State, Turn};
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+use types::{
+    Answer, CallId, Committed, EffectId, Ending, Item, ItemBody, ItemKind, MicroUsd, ModelFinish, Opaque, Origin,
+    Phase, RecordBody, Rules, Said, Seq, SessionStatus, Stop, Tool, TurnEnded,
+};
+
+/// The longest call id that is kept as the model wrote it.
+const MAX_CALL_ID: usize = 64;
+
+pub(super) fn done(
+    state: &State,
+    rules: &Rules,
+    turn: &Turn,
+    call: &Call,
+    context: Seq,
+    answer: Answer,
+    finish: ModelFinish,
+) -> Vec<RecordBody> {
+    let mut records: Vec<_> = attempt::free_intent(turn, call, context).into_iter().collect();
+    // A call in an answer that was cut off may be half a call.
+    let keep_calls = finish.stop == Stop::End;
+    let calls = keep_calls && answer.items.iter().any(|said| matches!(said, Said::Call { .. }));
+    let unheard = state.steering.iter().any(|head| head.seq > context);
+    let goes_on = keep_calls && (calls || unheard);
+    let phase = if goes_on { Phase::Commentary } else { Phase::FinalAnswer };
+
+    let mut items = Items::new(state, turn, call, phase, keep_calls);
+    for (said, index) in answer.items.into_iter().zip(turn.outputs..) {
+        items.push(said, index);
+    }
+    records.extend(items.records);
+    let price = rules.model(&call.model).map(|model| model.price).unwrap_or_default();
+    records.push(RecordBody::Committed(Committed {
+        effect: call.effect,
+        attempt: call.attempt,
+        turn: turn.id.clone(),
+        stop: finish.stop,
+        usage: finish.usage,
+        charged: charged(call, finish, |usage| price.cost(usage)),
+    }));
+    if !goes_on {
+        let ending = ending(finish.stop);
+        records.push(RecordBody::TurnEnded(TurnEnded { turn: turn.id.clone(), ending, session: SessionStatus::Idle }));
+    }
+    records
+}
+
+fn ending(stop: Stop) -> Ending {
+    let failed = |code: &str, message: &str| Ending::Failed { code: code.to_owned(), message: message.to_owned() };
+    match stop {
+        Stop::End => Ending::Completed,
+        Stop::MaxTokens => {
+            failed("max_output_tokens", "The model reached its output token limit before it finished the answer.")
+        }
+        Stop::Filtered => failed("cyber_policy", "The model's provider withheld the rest of the answer."),
+    }
+}
+
+/// What the provider counted, or what was reserved where it counted nothing.
+fn charged(call: &Call, finish: ModelFinish, cost: impl Fn(&types::Usage) -> MicroUsd) -> MicroUsd {
+    match (&finish.usage, &call.intent) {
+        (Some(usage), _) => cost(usage),
+        (None, Some(intent)) => {
+            intent.reserve.iter().map(|reservation| reservation.amount).max().unwrap_or(MicroUsd::ZERO)
+        }
+        (None, None) => MicroUsd::ZERO,
+    }
+}
+
+struct Items<'a> {
+    state: &'a State,
+    turn: &'a Turn,
+    origin: Origin,
+    model: &'a str,
+    phase: Phase,
+    keep_calls: bool,
+    effects: u64,
+    call_ids: BTreeSet<CallId>,
+    records: Vec<RecordBody>,
+}
+
+impl<'a> Items<'a> {
+    fn new(state: &'a State, turn: &'a Turn, call: &'a Call, phase: Phase, keep_calls: bool) -> Self {
+        let origin = Origin { effect: call.effect, attempt: call.attempt };
+        let (effects, call_ids, records) = (state.effects.0, BTreeSet::new(), Vec::new());
+        Self { state, turn, origin, model: &call.model, phase, keep_calls, effects, call_ids, records }
+    }
+
+    fn push(&mut self, said: Said, index: u32) {
+        let (prefix, body) = match said {
+            // A message or a summary that never said anything was never shown.
+            Said::Message { text } if text.is_empty() => return,
+            Said::Message { text } => {
+                let body = ItemBody::AssistantMessage { text, phase: self.phase, complete: self.keep_calls };
+                (ItemKind::Message.id_prefix(), body)
+            }
+            Said::Reasoning { parts, opaque } => {
+                let opaque = opaque.map(|value| Opaque { model: self.model.to_owned(), value });
+                (ItemKind::Reasoning.id_prefix(), ItemBody::Reasoning { summary: parts, opaque })
+            }
+            Said::Call { .. } if !self.keep_calls => return,
+            Said::Call { call_id, name, arguments } => ("fc", self.call(call_id, name, arguments, index)),
+        };
+        self.records.push(item(Item {
+            id: self.origin.item_id(&self.state.session, prefix, index),
+            turn: self.turn.id.clone(),
+            output_index: Some(index),
+            origin: Some(self.origin),
+            body,
+        }));
+    }
+
+    fn call(&mut self, call_id: CallId, name: String, arguments: String, index: u32) -> ItemBody {
+        let call_id = self.unused(call_id, index);
+        let known = self
+            .state
+            .settings
+            .agent
+            .tools
+            .iter()
+            .any(|tool| matches!(tool, Tool::Function { name: declared, .. } if *declared == name));
+        if !known {
+            let error = format!("There is no function named {name:?}.");
+            return ItemBody::MalformedCall { call_id, name, arguments, error };
+        }
+        // A function without parameters is often called with nothing at all.
+        let text = if arguments.trim().is_empty() { "{}" } else { &arguments };
+        match serde_json::from_str::<Map<String, Value>>(text) {
+            Ok(arguments) => {
+                self.effects += 1;
+                ItemBody::FunctionCall { effect: EffectId(self.effects), call_id, name, arguments }
+            }
+            Err(error) => {
+                let error = format!("The arguments are not a JSON object: {error}.");
+                ItemBody::MalformedCall { call_id, name, arguments, error }
+            }
+        }
+    }
+
+    /// An answer is matched to its call by id alone, so an id counts once in a session.
+    fn unused(&mut self, wanted: CallId, index: u32) -> CallId {
+        let length = wanted.as_str().len();
+        let taken = self.state.calls.contains_key(&wanted) || self.call_ids.contains(&wanted);
+        let id = if taken || length == 0 || length > MAX_CALL_ID {
+            CallId::new(self.origin.item_id(&self.state.session, "call", index).as_str())
+        } else {
+            wanted
+        };
+        self.call_ids.insert(id.clone());
+        id
+    }
+}

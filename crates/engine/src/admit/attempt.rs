@@ -1,0 +1,137 @@
+//! Attempts of a model call: let through, failed, tried again, taken over after a crash.
+//!
+//! Only this file opens a new attempt, and every attempt names the model that is asked.
+
+use super::ending::{abandoned, end};
+use super::flying;
+use crate::state::{Call, State, Turn};
+use types::{
+    Attempt, Class, EffectId, Ending, Epoch, Intended, ModelError, ModelErrorKind, Next, RecordBody, Rules, Seq,
+    SessionStatus, Stamp, Timestamp, TurnEnded, Verdict,
+};
+
+pub(super) fn verdict(
+    state: &State,
+    effect: EffectId,
+    attempt: Attempt,
+    context: Seq,
+    verdict: Verdict,
+) -> Vec<RecordBody> {
+    let Some((turn, call)) = flying(state, effect, attempt) else { return Vec::new() };
+    let mut records = vec![RecordBody::Intended(intended(turn, call, context, verdict.clone()))];
+    if let Verdict::Deny { code, message } = verdict {
+        // Nothing was asked, so there is nothing to abandon.
+        let ending = Ending::Failed { code, message };
+        records.push(RecordBody::TurnEnded(TurnEnded { turn: turn.id.clone(), ending, session: SessionStatus::Idle }));
+    }
+    records
+}
+
+/// The intent of an attempt that is free: it needs none before it starts, and travels with its outcome.
+pub(super) fn free_intent(turn: &Turn, call: &Call, context: Seq) -> Option<RecordBody> {
+    let verdict = Verdict::Permit { reserve: Vec::new() };
+    call.intent.is_none().then(|| RecordBody::Intended(intended(turn, call, context, verdict)))
+}
+
+fn intended(turn: &Turn, call: &Call, context: Seq, verdict: Verdict) -> Intended {
+    Intended {
+        effect: call.effect,
+        attempt: call.attempt,
+        turn: turn.id.clone(),
+        class: Class::Repeatable,
+        model: call.model.clone(),
+        context,
+        verdict,
+    }
+}
+
+pub(super) fn over_budget(state: &State, effect: EffectId, attempt: Attempt) -> Vec<RecordBody> {
+    let Some((turn, _)) = flying(state, effect, attempt) else { return Vec::new() };
+    let message = "The session has reached its spending limit (spend_control.limit).".to_owned();
+    let ending = Ending::Failed { code: "session_budget_exceeded".to_owned(), message };
+    let session = SessionStatus::BudgetReached;
+    vec![RecordBody::TurnEnded(TurnEnded { turn: turn.id.clone(), ending, session })]
+}
+
+pub(super) fn failed(
+    rules: &Rules,
+    turn: &Turn,
+    call: &Call,
+    context: Seq,
+    error: ModelError,
+    spoke: bool,
+    stamp: &mut Stamp<'_>,
+) -> Vec<RecordBody> {
+    let mut records: Vec<_> = free_intent(turn, call, context).into_iter().collect();
+    let next = next_attempt(rules, turn, call, &error, stamp);
+    let over = next.is_none();
+    let mut dropped = abandoned(turn, call, Some(error.clone()), spoke);
+    if !may_have_cost(error.kind) && !spoke {
+        dropped.charged = types::MicroUsd::ZERO;
+    }
+    dropped.next = next;
+    records.push(RecordBody::Abandoned(dropped));
+    if over {
+        let ending = Ending::Failed { code: error.kind.turn_error_code().to_owned(), message: error.message };
+        records.push(RecordBody::TurnEnded(TurnEnded { turn: turn.id.clone(), ending, session: SessionStatus::Idle }));
+    }
+    records
+}
+
+/// An upstream that refused has not worked, so it has charged nothing.
+fn may_have_cost(kind: ModelErrorKind) -> bool {
+    use ModelErrorKind as K;
+    matches!(kind, K::Timeout | K::Stalled | K::Torn | K::Upstream | K::Protocol)
+}
+
+/// The same entry again after a pause, then the next entry of the fallback list at once, then nothing.
+fn next_attempt(rules: &Rules, turn: &Turn, call: &Call, error: &ModelError, stamp: &mut Stamp<'_>) -> Option<Next> {
+    let tried = call.tried + 1;
+    let attempts = rules.model(&call.model).map_or(1, |model| model.attempts);
+    let limits = &rules.limits;
+    let asked_to_wait_too_long = error.retry_after.is_some_and(|wait| wait > limits.retry_pause_max);
+    if error.kind.is_retryable() && tried < attempts && !asked_to_wait_too_long {
+        let doubled = limits.retry_pause.saturating_mul(1_u32.checked_shl(tried - 1).unwrap_or(u32::MAX));
+        let pause = doubled.min(limits.retry_pause_max);
+        // Between half and all of it, so that many sessions do not come back together; never before we were asked to.
+        let jittered = pause / 2 + (pause / 2).mul_f64(stamp.permille() as f64 / 1000.0);
+        let pause = jittered.max(error.retry_after.unwrap_or_default());
+        return Some(Next { model: call.model.clone(), tried, not_before: stamp.now.after(pause) });
+    }
+    if !may_ask_another(error.kind) {
+        return None;
+    }
+    let fallback = rules.model(&turn.model).map(|model| model.fallback.as_slice()).unwrap_or_default();
+    let place = fallback.iter().position(|name| *name == call.model).map_or(0, |place| place + 1);
+    let model = fallback.get(place)?.clone();
+    Some(Next { model, tried: 0, not_before: stamp.now })
+}
+
+/// What is wrong with the request itself is wrong for every model.
+fn may_ask_another(kind: ModelErrorKind) -> bool {
+    !matches!(kind, ModelErrorKind::Invalid | ModelErrorKind::ContextLength | ModelErrorKind::Policy)
+}
+
+/// A node takes over: what was in flight is abandoned and tried again, under a new number, so that nothing of the old
+/// attempt is ever glued to the new one.
+pub(super) fn recover(state: &State, rules: &Rules, epoch: Epoch, now: Timestamp) -> Vec<RecordBody> {
+    let Some((turn, call)) = state.turn.as_ref().and_then(|turn| Some((turn, turn.call.as_ref()?))) else {
+        return Vec::new();
+    };
+    let mut records = vec![RecordBody::Recovered { epoch }];
+    if state.recoveries >= rules.limits.recoveries {
+        let message = format!("The session was recovered {} times without progress.", state.recoveries);
+        let code = "internal_error".to_owned();
+        let ending = Ending::Failed { code: code.clone(), message: message.clone() };
+        records.extend(end(state, turn, "the session failed", ending, SessionStatus::Failed));
+        records.push(RecordBody::SessionFailed { code, message });
+        return records;
+    }
+    // An attempt whose time had not come was not made.
+    let made = call.intent.is_some() || call.not_before.is_none_or(|at| at <= now);
+    let mut dropped = abandoned(turn, call, None, made);
+    let not_before = call.not_before.unwrap_or(now).max(now);
+    dropped.next = Some(Next { model: call.model.clone(), tried: call.tried, not_before });
+    records.push(RecordBody::Abandoned(dropped));
+    records
+}

@@ -1,0 +1,134 @@
+//! What clients send: create, update, messages, results.
+
+use super::item;
+use crate::state::{CallOutcome, State, digest};
+use std::sync::Arc;
+use types::{
+    CallId, CallOutput, CallResult, Item, ItemBody, ItemId, Message, RecordBody, Refusal, SessionChange, SessionId,
+    SessionSettings, SessionStatus, Stamp, TurnId,
+};
+
+pub(super) fn create(
+    session: SessionId,
+    settings: SessionSettings,
+    input: Vec<Message>,
+    stamp: &mut Stamp<'_>,
+) -> Vec<RecordBody> {
+    let started = !input.is_empty();
+    let mut records = vec![RecordBody::SessionCreated { session, settings: Arc::new(settings), started }];
+    if started {
+        records.extend(start_turn(input, stamp));
+    }
+    records
+}
+
+fn start_turn(input: Vec<Message>, stamp: &mut Stamp<'_>) -> Vec<RecordBody> {
+    let turn = TurnId::new(stamp.id("turn"));
+    let mut records = vec![RecordBody::TurnCreated { turn: turn.clone() }];
+    records.extend(user_messages(&turn, input, stamp));
+    records.push(RecordBody::TurnStarted { turn });
+    records
+}
+
+fn user_messages(turn: &TurnId, input: Vec<Message>, stamp: &mut Stamp<'_>) -> Vec<RecordBody> {
+    input
+        .into_iter()
+        .map(|message| {
+            item(Item {
+                id: ItemId::new(stamp.id("msg")),
+                turn: turn.clone(),
+                output_index: None,
+                origin: None,
+                body: ItemBody::UserMessage { content: message.content },
+            })
+        })
+        .collect()
+}
+
+pub(super) fn message(state: &State, input: Vec<Message>, stamp: &mut Stamp<'_>) -> Result<Vec<RecordBody>, Refusal> {
+    match (state.status, &state.turn) {
+        (SessionStatus::Failed, _) => {
+            Err(Refusal::conflict("The session has failed and cannot continue. Create a new session."))
+        }
+        (SessionStatus::BudgetReached, _) => Err(Refusal::conflict(
+            "The session has reached its spending limit. Raise or remove spend_control.limit to continue.",
+        )),
+        _ if input.is_empty() => Ok(Vec::new()),
+        (_, Some(turn)) => Ok(user_messages(&turn.id, input, stamp)),
+        (_, None) => Ok(start_turn(input, stamp)),
+    }
+}
+
+pub(super) fn result(success: bool, output: Option<CallOutput>, error: Option<String>) -> CallResult {
+    if success { CallResult::Success(output) } else { CallResult::Failure { error, output } }
+}
+
+/// The text for an id never seen is the original's, to the letter: SDK helpers retry on it alone.
+pub(super) fn tool_result(
+    state: &State,
+    turn: &TurnId,
+    call_id: &CallId,
+    result: CallResult,
+) -> Result<Vec<RecordBody>, Refusal> {
+    let Some(call) = state.calls.get(call_id) else {
+        return Err(Refusal::invalid(format!("Unknown pending tool call: {call_id}")));
+    };
+    if call.turn != *turn {
+        return Err(Refusal::invalid(format!("Tool call {call_id} does not belong to turn {turn}.")));
+    }
+    match &call.outcome {
+        Some(CallOutcome::Answered(known)) if *known == digest(&result) => Ok(Vec::new()),
+        Some(CallOutcome::Answered(_)) => {
+            Err(Refusal::conflict(format!("Tool call {call_id} has already been answered with another result.")))
+        }
+        Some(CallOutcome::Closed) => {
+            Err(Refusal::conflict(format!("Tool call {call_id} is closed: its turn ended before the result arrived.")))
+        }
+        None => {
+            let session = state.session.as_str().strip_prefix("sess_").unwrap_or(state.session.as_str());
+            Ok(vec![item(Item {
+                id: ItemId::new(format!("fco_{session}e{}", call.effect.0)),
+                turn: turn.clone(),
+                output_index: None,
+                origin: None,
+                body: ItemBody::FunctionCallOutput { call_id: call_id.clone(), result },
+            })])
+        }
+    }
+}
+
+pub(super) fn update(state: &State, change: SessionChange) -> Result<Vec<RecordBody>, Refusal> {
+    if state.status == SessionStatus::Failed {
+        return Err(Refusal::conflict("The session has failed and cannot be changed."));
+    }
+    let mut settings = (*state.settings).clone();
+    let agent = &mut settings.agent;
+    if let Some(model) = change.model {
+        agent.model = model;
+    }
+    if let Some(effort) = change.effort {
+        agent.reasoning.effort = effort;
+    }
+    if let Some(tier) = change.service_tier {
+        agent.service_tier = tier;
+    }
+    if let Some(tools) = change.tools {
+        agent.tools = tools;
+    }
+    if let Some(metadata) = change.metadata {
+        settings.metadata = metadata;
+    }
+    if let Some(prompt_cache) = change.prompt_cache {
+        settings.prompt_cache = prompt_cache;
+    }
+    if let Some(review) = change.review {
+        settings.review = review;
+    }
+    if let Some(limit) = change.spend_limit {
+        settings.spend_limit = limit;
+    }
+    if settings == *state.settings {
+        return Ok(Vec::new());
+    }
+    Ok(vec![RecordBody::SessionUpdated { settings: Arc::new(settings) }])
+}

@@ -1,0 +1,209 @@
+//! How a record changes State, and the events that follow from it, in the contract's order.
+//!
+//! Nothing is decided here. A record that does not fit the state (which no log of ours holds) changes as little as
+//! possible and never panics.
+
+mod item;
+
+use crate::state::{Call, CallOutcome, Intent, State, Turn};
+use crate::view::{running_view, session_view, session_view_as, turn_view};
+use types::{
+    Abandoned, Attempt, Committed, EffectId, Ending, Event, EventBody, EventId, Intended, MicroUsd, Origin, Record,
+    RecordBody, Seq, SessionStatus, Timestamp, TurnEnded, TurnError, TurnId, TurnStatus, Usage,
+};
+
+/// Applies the record at `seq`. Events are numbered in the order in which they are returned.
+pub fn apply(state: &mut State, seq: Seq, record: &Record) -> Vec<Event> {
+    state.seq = seq;
+    if !matches!(record.body, RecordBody::Recovered { .. }) {
+        state.last_active_at = record.at;
+    }
+    note_progress(state, record);
+    let bodies = match &record.body {
+        RecordBody::SessionCreated { session, settings, started } => {
+            state.session = session.clone();
+            state.settings = settings.clone();
+            state.created_at = record.at;
+            let status = if *started { SessionStatus::InProgress } else { SessionStatus::Idle };
+            vec![EventBody::SessionCreated(session_view_as(state, status))]
+        }
+        RecordBody::SessionUpdated { settings } => session_updated(state, settings.clone()),
+        RecordBody::SessionFailed { code, message } => {
+            state.status = SessionStatus::Failed;
+            state.error = Some(message.clone());
+            let error = TurnError { code: code.clone(), message: message.clone() };
+            vec![EventBody::Error(error), EventBody::SessionFailed(session_view(state))]
+        }
+        RecordBody::TurnCreated { turn } => turn_created(state, turn, record.at),
+        RecordBody::TurnStarted { .. } => turn_started(state, record.at),
+        RecordBody::TurnEnded(ended) => turn_ended(state, ended, record.at),
+        RecordBody::Item(item) => item::apply(state, seq, item),
+        RecordBody::Intended(intended) => {
+            intend(state, intended);
+            Vec::new()
+        }
+        RecordBody::Abandoned(abandoned) => abandon(state, abandoned),
+        RecordBody::Committed(committed) => commit(state, committed),
+        RecordBody::Recovered { .. } => Vec::new(),
+    };
+    bodies.into_iter().zip(0..).map(|(body, index)| Event { id: EventId::Record { seq, index }, body }).collect()
+}
+
+/// A session that is recovered again and again without saying anything new is poison; this counts.
+fn note_progress(state: &mut State, record: &Record) {
+    match &record.body {
+        RecordBody::Recovered { .. } => state.recoveries += 1,
+        // What recovery itself writes, and the intents of attempts that may die again, are no progress.
+        RecordBody::Abandoned(abandoned) if abandoned.error.is_none() => {}
+        RecordBody::Intended(_) => {}
+        _ => state.recoveries = 0,
+    }
+}
+
+fn session_updated(state: &mut State, settings: std::sync::Arc<types::SessionSettings>) -> Vec<EventBody> {
+    let may_go_on = settings.spend_limit.is_none_or(|limit| limit > state.spent);
+    state.settings = settings;
+    if state.status == SessionStatus::BudgetReached && may_go_on {
+        state.status = SessionStatus::Idle;
+        return vec![EventBody::SessionIdle(session_view(state))];
+    }
+    Vec::new()
+}
+
+fn turn_created(state: &mut State, id: &TurnId, at: Timestamp) -> Vec<EventBody> {
+    let turn = Turn {
+        id: id.clone(),
+        created_at: at,
+        started_at: None,
+        model: state.settings.agent.model.clone(),
+        effort: state.settings.agent.reasoning.effort,
+        prompt_cache: state.settings.prompt_cache,
+        outputs: 0,
+        model_calls: 0,
+        usage: Usage::default(),
+        unmeasured: false,
+        call: None,
+        open: Vec::new(),
+    };
+    let view = running_view(state, &turn);
+    state.turn = Some(turn);
+    vec![EventBody::TurnCreated(view)]
+}
+
+fn turn_started(state: &mut State, at: Timestamp) -> Vec<EventBody> {
+    state.status = SessionStatus::InProgress;
+    if let Some(turn) = &mut state.turn {
+        turn.started_at = Some(at);
+    }
+    open_call(state);
+    let mut events = vec![EventBody::SessionInProgress(session_view(state))];
+    events.extend(state.turn.as_ref().map(|turn| EventBody::TurnInProgress(running_view(state, turn))));
+    events
+}
+
+/// The turn goes on with a model call.
+fn open_call(state: &mut State) {
+    let effect = state.next_effect();
+    if let Some(turn) = &mut state.turn {
+        turn.call = Some(Call {
+            effect,
+            attempt: Attempt(1),
+            model: turn.model.clone(),
+            tried: 0,
+            not_before: None,
+            intent: None,
+        });
+    }
+}
+
+fn intend(state: &mut State, intended: &Intended) {
+    let shown = state.steering.iter().take_while(|head| head.seq <= intended.context).count();
+    state.transcript.extend(state.steering.drain(..shown));
+    let types::Verdict::Permit { reserve } = &intended.verdict else { return };
+    if let Some(call) = call_of(state, intended.effect, intended.attempt) {
+        call.intent = Some(Intent { context: intended.context, reserve: reserve.clone() });
+    }
+}
+
+fn call_of(state: &mut State, effect: EffectId, attempt: Attempt) -> Option<&mut Call> {
+    let call = state.turn.as_mut()?.call.as_mut()?;
+    (call.effect == effect && call.attempt == attempt).then_some(call)
+}
+
+fn abandon(state: &mut State, abandoned: &Abandoned) -> Vec<EventBody> {
+    charge(state, abandoned.charged);
+    if let Some(turn) = &mut state.turn {
+        turn.unmeasured |= abandoned.unmeasured;
+        turn.call = abandoned.next.as_ref().map(|next| Call {
+            effect: abandoned.effect,
+            attempt: Attempt(abandoned.attempt.0 + 1),
+            model: next.model.clone(),
+            tried: next.tried,
+            not_before: Some(next.not_before),
+            intent: None,
+        });
+    }
+    let origin = Origin { effect: abandoned.effect, attempt: abandoned.attempt };
+    vec![EventBody::AttemptDropped { origin, turn: abandoned.turn.clone() }]
+}
+
+fn commit(state: &mut State, committed: &Committed) -> Vec<EventBody> {
+    charge(state, committed.charged);
+    let Some(turn) = &mut state.turn else { return Vec::new() };
+    turn.call = None;
+    turn.model_calls += 1;
+    match committed.usage {
+        Some(usage) => turn.usage = turn.usage.plus(usage),
+        None => turn.unmeasured = true,
+    }
+    if turn.open.is_empty() {
+        // Where the turn ends with this answer, its `turn_ended` follows in the same append.
+        open_call(state);
+        return Vec::new();
+    }
+    state.status = SessionStatus::RequiresAction;
+    vec![EventBody::SessionRequiresAction(session_view(state))]
+}
+
+fn charge(state: &mut State, amount: MicroUsd) {
+    state.spent = state.spent.plus(amount);
+}
+
+/// The last open call has its result: the turn goes on.
+fn resume(state: &mut State) -> EventBody {
+    state.status = SessionStatus::InProgress;
+    open_call(state);
+    EventBody::SessionInProgress(session_view(state))
+}
+
+fn turn_ended(state: &mut State, ended: &TurnEnded, at: Timestamp) -> Vec<EventBody> {
+    let Some(turn) = state.turn.take() else { return Vec::new() };
+    state.status = ended.session;
+    state.usage = state.usage.plus(turn.usage);
+    state.unmeasured |= turn.unmeasured;
+    for call in state.calls.values_mut().filter(|call| call.turn == turn.id && call.outcome.is_none()) {
+        call.outcome = Some(CallOutcome::Closed);
+    }
+    // What steered a turn that ended before it was heard belongs to the conversation all the same.
+    state.transcript.append(&mut state.steering);
+    let mut events = match &ended.ending {
+        Ending::Completed => {
+            vec![EventBody::TurnCompleted(turn_view(state, &turn, TurnStatus::Completed, None, Some(at)))]
+        }
+        Ending::Cancelled => {
+            vec![EventBody::TurnCancelled(turn_view(state, &turn, TurnStatus::Cancelled, None, Some(at)))]
+        }
+        Ending::Failed { code, message } => {
+            let error = TurnError { code: code.clone(), message: message.clone() };
+            let view = turn_view(state, &turn, TurnStatus::Failed, Some(error.clone()), Some(at));
+            vec![EventBody::Error(error), EventBody::TurnFailed(view)]
+        }
+    };
+    match ended.session {
+        SessionStatus::Idle => events.push(EventBody::SessionIdle(session_view(state))),
+        SessionStatus::BudgetReached => events.push(EventBody::SessionBudgetReached(session_view(state))),
+        // Said by the record that brings it about.
+        SessionStatus::Failed | SessionStatus::InProgress | SessionStatus::RequiresAction => {}
+    }
+    events
+}

@@ -1,0 +1,136 @@
+//! Items: into the transcript, onto the stream.
+
+use crate::state::{CallOutcome, CallState, HeadKind, ItemHead, OpenCall, State, digest};
+use std::sync::Arc;
+use types::{CallOutput, CallResult, Content, EffectId, EventBody, Item, ItemBody, ItemKind, Seq};
+
+pub(super) fn apply(state: &mut State, seq: Seq, item: &Arc<Item>) -> Vec<EventBody> {
+    if let (Some(index), Some(turn)) = (item.output_index, &mut state.turn) {
+        turn.outputs = turn.outputs.max(index + 1);
+    }
+    let head = |kind| ItemHead { seq, kind, tokens: tokens(&item.body) };
+    match &item.body {
+        ItemBody::UserMessage { .. } => {
+            let turn_runs = state.turn.as_ref().is_some_and(|turn| turn.started_at.is_some());
+            let queue = if turn_runs { &mut state.steering } else { &mut state.transcript };
+            queue.push(head(HeadKind::Message));
+            vec![EventBody::ItemAdded(item.clone())]
+        }
+        ItemBody::AssistantMessage { text, .. } => {
+            state.transcript.push(head(HeadKind::Answer));
+            message_events(item, text)
+        }
+        ItemBody::Reasoning { summary, .. } => {
+            state.transcript.push(head(HeadKind::Reasoning));
+            reasoning_events(item, summary)
+        }
+        ItemBody::FunctionCall { effect, call_id, name, arguments } => {
+            state.transcript.push(head(HeadKind::Call));
+            state.effects = state.effects.max(*effect);
+            let call = CallState { turn: item.turn.clone(), effect: *effect, outcome: None };
+            state.calls.insert(call_id.clone(), call);
+            if let Some(turn) = &mut state.turn {
+                turn.open.push(OpenCall {
+                    effect: *effect,
+                    call_id: call_id.clone(),
+                    name: name.clone(),
+                    arguments: arguments.clone(),
+                });
+            }
+            vec![EventBody::ItemAdded(item.clone()), EventBody::ItemDone(item.clone())]
+        }
+        ItemBody::FunctionCallOutput { call_id, result } => {
+            state.transcript.push(head(HeadKind::Output));
+            if let Some(call) = state.calls.get_mut(call_id) {
+                call.outcome = Some(CallOutcome::Answered(digest(result)));
+            }
+            let mut events = vec![EventBody::ItemAdded(item.clone())];
+            let last = state.turn.as_mut().is_some_and(|turn| {
+                let open = turn.open.len();
+                turn.open.retain(|call| call.call_id != *call_id);
+                open > 0 && turn.open.is_empty()
+            });
+            if last {
+                events.push(super::resume(state));
+            }
+            events
+        }
+        ItemBody::MalformedCall { call_id, .. } => {
+            state.transcript.push(head(HeadKind::Call));
+            // Its id is used up: an answer is matched by id alone.
+            let call = CallState { turn: item.turn.clone(), effect: EffectId(0), outcome: Some(CallOutcome::Closed) };
+            state.calls.insert(call_id.clone(), call);
+            Vec::new()
+        }
+        ItemBody::ClosedCall { call_id, .. } => {
+            state.transcript.push(head(HeadKind::Output));
+            if let Some(call) = state.calls.get_mut(call_id) {
+                call.outcome = Some(CallOutcome::Closed);
+            }
+            if let Some(turn) = &mut state.turn {
+                turn.open.retain(|call| call.call_id != *call_id);
+            }
+            Vec::new()
+        }
+    }
+}
+
+fn message_events(item: &Arc<Item>, text: &str) -> Vec<EventBody> {
+    let mut events = vec![EventBody::ItemAdded(item.clone())];
+    part_events(&mut events, item, ItemKind::Message, 0, text);
+    events.push(EventBody::ItemDone(item.clone()));
+    events
+}
+
+fn reasoning_events(item: &Arc<Item>, summary: &[String]) -> Vec<EventBody> {
+    let mut events = vec![EventBody::ItemAdded(item.clone())];
+    for (text, part) in summary.iter().zip(0..) {
+        part_events(&mut events, item, ItemKind::Reasoning, part, text);
+    }
+    events.push(EventBody::ItemDone(item.clone()));
+    events
+}
+
+fn part_events(events: &mut Vec<EventBody>, item: &Arc<Item>, kind: ItemKind, part: u32, text: &str) {
+    let (id, turn, output_index) = (&item.id, &item.turn, item.output_index.unwrap_or(0));
+    events.push(EventBody::PartAdded { item: id.clone(), kind, turn: turn.clone(), output_index, part });
+    if !text.is_empty() {
+        let text = text.to_owned();
+        events.push(EventBody::Delta { item: id.clone(), kind, turn: turn.clone(), output_index, part, text });
+    }
+    events.push(EventBody::TextDone { item: item.clone(), kind, part });
+    events.push(EventBody::PartDone { item: item.clone(), kind, part });
+}
+
+fn tokens(body: &ItemBody) -> u32 {
+    const IMAGE: usize = 1000 * 4;
+    let content = |parts: &[Content]| -> usize {
+        parts
+            .iter()
+            .map(|part| match part {
+                Content::Text { text } => text.len(),
+                Content::Image { .. } => IMAGE,
+            })
+            .sum()
+    };
+    let output = |output: &Option<CallOutput>| match output {
+        None => 0,
+        Some(CallOutput::Text(text)) => text.len(),
+        Some(CallOutput::Parts(parts)) => content(parts),
+    };
+    let bytes = match body {
+        ItemBody::UserMessage { content: parts } => content(parts),
+        ItemBody::AssistantMessage { text, .. } => text.len(),
+        ItemBody::Reasoning { summary, .. } => summary.iter().map(String::len).sum(),
+        ItemBody::FunctionCall { name, arguments, .. } => {
+            name.len() + serde_json::to_string(arguments).map_or(0, |text| text.len())
+        }
+        ItemBody::FunctionCallOutput { result: CallResult::Success(result), .. } => output(result),
+        ItemBody::FunctionCallOutput { result: CallResult::Failure { error, output: result }, .. } => {
+            error.as_ref().map_or(0, String::len) + output(result)
+        }
+        ItemBody::MalformedCall { name, arguments, error, .. } => name.len() + arguments.len() + error.len(),
+        ItemBody::ClosedCall { reason, .. } => reason.len(),
+    };
+    u32::try_from(bytes / 4 + 4).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,43 @@
+//! Which effects come next, and what they need to know: derived from State alone, so the same before and after a crash.
+
+use crate::state::{ItemHead, State};
+use types::{Effect, Limits, Seq, Standing};
+
+/// The effects that are due or in flight. The caller knows which of them it has started already.
+pub fn pending(state: &State, limits: &Limits) -> Vec<Effect> {
+    let Some(turn) = &state.turn else { return Vec::new() };
+    let mut effects = Vec::new();
+    if let Some(call) = &turn.call {
+        effects.push(Effect::ModelCall {
+            id: call.effect,
+            attempt: call.attempt,
+            turn: turn.id.clone(),
+            model: call.model.clone(),
+            not_before: call.not_before,
+            intended: call.intent.is_some(),
+        });
+    }
+    let started = turn.started_at.unwrap_or(turn.created_at);
+    effects.push(Effect::TurnDeadline { turn: turn.id.clone(), at: started.after(limits.turn_time) });
+    effects
+}
+
+/// The records whose items the next model call is shown, in order.
+pub fn context(state: &State) -> Vec<Seq> {
+    shown(state).map(|head| head.seq).collect()
+}
+
+/// What the gate is told.
+pub fn standing(state: &State) -> Standing {
+    let settings = &state.settings.agent;
+    let instructions = settings.instructions.as_ref().map_or(0, String::len) as u64 / 4;
+    Standing {
+        session: state.session.clone(),
+        model_calls: state.turn.as_ref().map_or(0, |turn| turn.model_calls),
+        context_tokens: shown(state).map(|head| u64::from(head.tokens)).sum::<u64>() + instructions,
+    }
+}
+
+fn shown(state: &State) -> impl Iterator<Item = &ItemHead> {
+    state.transcript.iter().chain(&state.steering)
+}

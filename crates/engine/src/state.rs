@@ -1,0 +1,174 @@
+//! What a session is, folded from its log. Heads of items only: bodies stay in the store.
+
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use types::{
+    AgentId, AgentSettings, Attempt, CallId, CallResult, EffectId, Effort, EnvironmentSettings, Metadata, MicroUsd,
+    PromptCacheTtl, Reservation, Review, Seq, SessionId, SessionSettings, SessionStatus, Timestamp, TurnId, Usage,
+};
+
+/// A session as its records have made it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct State {
+    pub session: SessionId,
+    /// The last record applied; 0 before the first.
+    pub seq: Seq,
+    pub settings: Arc<SessionSettings>,
+    pub status: SessionStatus,
+    pub error: Option<String>,
+    pub created_at: Timestamp,
+    pub last_active_at: Timestamp,
+    pub turn: Option<Turn>,
+    /// What a model is shown, in order.
+    pub transcript: Vec<ItemHead>,
+    /// What was said while a call was in flight or waiting: shown from the next call on, after its results.
+    pub steering: Vec<ItemHead>,
+    /// Every call ever made, by the id that its answer must name.
+    pub calls: BTreeMap<CallId, CallState>,
+    /// The last effect's number.
+    pub effects: EffectId,
+    /// Tokens of all turns that ended.
+    pub usage: Usage,
+    /// Whether a turn ended whose tokens are not all known.
+    pub unmeasured: bool,
+    pub spent: MicroUsd,
+    /// Recoveries since the last record of another kind.
+    pub recoveries: u32,
+}
+
+/// The turn that has not ended.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Turn {
+    pub id: TurnId,
+    pub created_at: Timestamp,
+    pub started_at: Option<Timestamp>,
+    /// The settings that later changes of the session do not touch.
+    pub model: String,
+    pub effort: Option<Effort>,
+    pub prompt_cache: Option<PromptCacheTtl>,
+    /// Output items so far.
+    pub outputs: u32,
+    pub model_calls: u32,
+    pub usage: Usage,
+    pub unmeasured: bool,
+    /// The model call that is due or in flight. None while the turn waits.
+    pub call: Option<Call>,
+    /// Function calls without a result. The turn waits while there are any.
+    pub open: Vec<OpenCall>,
+}
+
+/// A model call and its present attempt.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Call {
+    pub effect: EffectId,
+    pub attempt: Attempt,
+    /// The entry that this attempt asks.
+    pub model: String,
+    /// Attempts that this entry has had before.
+    pub tried: u32,
+    pub not_before: Option<Timestamp>,
+    /// The durable intent of this attempt, if it needs one and has it.
+    pub intent: Option<Intent>,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Intent {
+    pub context: Seq,
+    pub reserve: Vec<Reservation>,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct OpenCall {
+    pub effect: EffectId,
+    pub call_id: CallId,
+    pub name: String,
+    pub arguments: Map<String, Value>,
+}
+
+/// What became of a function call.
+#[derive(Clone, PartialEq, Debug)]
+pub struct CallState {
+    pub turn: TurnId,
+    pub effect: EffectId,
+    /// None while it is open.
+    pub outcome: Option<CallOutcome>,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub enum CallOutcome {
+    /// A digest of the answer, to tell a repeat from another answer.
+    Answered(u64),
+    /// The turn ended first, or the call was malformed.
+    Closed,
+}
+
+/// An item without its body.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ItemHead {
+    pub seq: Seq,
+    pub kind: HeadKind,
+    /// An estimate: bytes of text by four; images count as 1,000.
+    pub tokens: u32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HeadKind {
+    Message,
+    Answer,
+    Reasoning,
+    Call,
+    Output,
+}
+
+impl State {
+    /// A session before its first record.
+    pub fn new(session: SessionId) -> Self {
+        let settings = SessionSettings {
+            agent_id: AgentId::new(""),
+            agent_name: None,
+            agent: AgentSettings::new(""),
+            environment: EnvironmentSettings::None,
+            vault_ids: Vec::new(),
+            prompt_cache: None,
+            review: Review::None,
+            spend_limit: None,
+            metadata: Metadata::new(),
+        };
+        Self {
+            session,
+            seq: Seq(0),
+            settings: Arc::new(settings),
+            status: SessionStatus::Idle,
+            error: None,
+            created_at: Timestamp(0),
+            last_active_at: Timestamp(0),
+            turn: None,
+            transcript: Vec::new(),
+            steering: Vec::new(),
+            calls: BTreeMap::new(),
+            effects: EffectId(0),
+            usage: Usage::default(),
+            unmeasured: false,
+            spent: MicroUsd::ZERO,
+            recoveries: 0,
+        }
+    }
+
+    /// Whether the session has effects that the server must perform.
+    pub fn needs_work(&self) -> bool {
+        self.turn.as_ref().is_some_and(|turn| turn.call.is_some())
+    }
+
+    pub(crate) fn next_effect(&mut self) -> EffectId {
+        self.effects = EffectId(self.effects.0 + 1);
+        self.effects
+    }
+}
+
+/// Tells a repeated answer from another one. Only ever compared within one fold, so it need not be the same for ever.
+pub(crate) fn digest(result: &CallResult) -> u64 {
+    let bytes = serde_json::to_vec(result).unwrap_or_default();
+    // FNV-1a: small, and fast enough for one answer.
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}

@@ -1,0 +1,9 @@
+//! Data-driven: a case is a list of steps, and the log and the stream that must come of it, as text.
+
+mod attempts;
+mod calls;
+mod random;
+mod script;
+mod turns;
+
+use script::{check, refused, run};

@@ -1,0 +1,292 @@
+//! The language of the cases. One step a line:
+//!
+//! ```text
+//! create [TEXT]       message TEXT        cancel      deadline      recover      limit CENTS|none
+//! says TEXT           the model answers            unheard TEXT    without having heard the newest message
+//! calls ID NAME JSON [& ID NAME JSON]      stops tokens|filter TEXT
+//! fails KIND          torn TEXT           fails after it spoke
+//! result ID TEXT      failure ID TEXT     other turn's result: result ID TEXT @TURN
+//! intent AMOUNT       deny CODE           over budget
+//! ```
+//!
+//! What comes out is a line for each record with its events after it.
+
+use crate::state::State;
+use crate::{admit, apply, head};
+use expect_test::Expect;
+use std::fmt::Write;
+use std::sync::atomic::{AtomicU8, Ordering};
+use types::*;
+
+pub(super) struct Script {
+    pub(super) state: State,
+    pub(super) rules: Rules,
+    pub(super) log: Vec<Record>,
+    out: String,
+    now: u64,
+    entropy: Counting,
+    heard: Seq,
+}
+
+/// Counts up, so that ids can be read in the expectations.
+#[derive(Default)]
+struct Counting(AtomicU8);
+
+impl Entropy for Counting {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(0);
+        if let Some(last) = bytes.last_mut() {
+            *last = self.0.fetch_add(1, Ordering::Relaxed) + 1;
+        }
+    }
+}
+
+fn lines(steps: &str) -> Vec<&str> {
+    steps.lines().map(str::trim).filter(|step| !step.is_empty()).collect()
+}
+
+pub(super) fn run(steps: &str) -> Script {
+    let mut script = Script::new();
+    for step in lines(steps) {
+        if let Err(refusal) = script.step(step) {
+            panic!("{step}: refused: {refusal}");
+        }
+    }
+    script
+}
+
+pub(super) fn check(steps: &str, expected: Expect) {
+    expected.assert_eq(&run(steps).out);
+}
+
+/// The last step is refused, and nothing of it is left.
+pub(super) fn refused(steps: &str, expected: Expect) {
+    let steps = lines(steps);
+    let (last, first) = steps.split_last().expect("a step");
+    let mut script = run(&first.join("\n"));
+    let before = script.state.clone();
+    let refusal = script.step(last).expect_err("the last step is refused");
+    assert_eq!(before, script.state);
+    expected.assert_eq(&format!("{:?}: {}", refusal.kind, refusal.message));
+}
+
+impl Script {
+    pub(super) fn new() -> Self {
+        let mut rules = Rules::default();
+        let entry = |fallback: &[&str], price| ModelRules {
+            fallback: fallback.iter().map(|name| (*name).to_owned()).collect(),
+            price,
+            ..ModelRules::default()
+        };
+        rules.models.insert("m".to_owned(), entry(&["spare"], Price { input: 1000, cached_input: 100, output: 2000 }));
+        rules.models.insert("spare".to_owned(), entry(&[], Price::default()));
+        let (log, out) = (Vec::new(), String::new());
+        let state = State::new(SessionId::new("sess_1"));
+        Self { state, rules, log, out, now: 0, entropy: Counting::default(), heard: Seq(0) }
+    }
+
+    pub(super) fn step(&mut self, step: &str) -> Result<(), Refusal> {
+        let input = self.input(step);
+        self.now += 1000;
+        let mut stamp = Stamp::new(Timestamp(self.now), &self.entropy);
+        let records = admit(&self.state, &self.rules, input, &mut stamp)?;
+        writeln!(self.out, "{step}").expect("memory");
+        for record in records {
+            let seq = self.state.seq.next();
+            // What comes back from the store is what is applied.
+            let record = Record::decode(&record.encode()).expect("what was written can be read");
+            let events = apply(&mut self.state, seq, &record);
+            let events: Vec<_> = events.iter().map(|event| name(&event.body)).collect();
+            writeln!(self.out, "  {} {}: {}", seq.0, describe(&record.body), events.join(", ")).expect("memory");
+            self.log.push(record);
+        }
+        if !step.starts_with("message") {
+            self.heard = self.state.seq;
+        }
+        self.sound();
+        Ok(())
+    }
+
+    /// What holds after every step.
+    fn sound(&self) {
+        let mut again = State::new(SessionId::new("sess_1"));
+        for (record, seq) in self.log.iter().zip(1..) {
+            apply(&mut again, Seq(seq), record);
+        }
+        assert_eq!(self.state, again, "a fold of the log gives the state");
+        let head = head(&self.state);
+        let waits = !head.required_actions.is_empty();
+        assert_eq!(waits, head.status == SessionStatus::RequiresAction, "a call waits when the session says so");
+        assert_eq!(
+            self.state.turn.is_some(),
+            matches!(head.status, SessionStatus::InProgress | SessionStatus::RequiresAction)
+        );
+        assert_eq!(head.needs_work, head.status == SessionStatus::InProgress, "nobody works, or it is in progress");
+    }
+
+    fn input(&self, step: &str) -> Input {
+        let (verb, rest) = step.split_once(' ').unwrap_or((step, ""));
+        let call = self.state.turn.as_ref().and_then(|turn| turn.call.as_ref());
+        let (effect, attempt) = call.map_or((EffectId(0), Attempt(0)), |call| (call.effect, call.attempt));
+        let done = |answer: Answer, stop, context| {
+            let usage = Some(Usage { input_tokens: 100, cached_tokens: 0, output_tokens: 10, reasoning_tokens: 0 });
+            Input::ModelDone { effect, attempt, context, answer, finish: ModelFinish { usage, stop } }
+        };
+        let text = |text: &str| Answer { items: vec![Said::Message { text: text.to_owned() }] };
+        let context = self.state.seq;
+        match verb {
+            "create" => self.create(rest),
+            "message" => Input::Message(vec![Message::text(rest)]),
+            "cancel" => Input::Cancel,
+            "deadline" => Input::Deadline { turn: self.turn() },
+            "recover" => Input::Recover { epoch: Epoch(2) },
+            "limit" => {
+                let limit = rest.parse().ok().map(MicroUsd::from_cents);
+                Input::Update(SessionChange { spend_limit: Some(limit), ..SessionChange::default() })
+            }
+            "says" => done(text(rest), Stop::End, context),
+            "unheard" => done(text(rest), Stop::End, self.heard),
+            "stops" => match rest.split_once(' ').expect("why and what") {
+                ("tokens", said) => done(text(said), Stop::MaxTokens, context),
+                (_, said) => done(text(said), Stop::Filtered, context),
+            },
+            "thinks" => {
+                let reasoning = Said::Reasoning { parts: vec![rest.to_owned()], opaque: Some("secret".into()) };
+                done(Answer { items: vec![reasoning, Said::Message { text: "so".to_owned() }] }, Stop::End, context)
+            }
+            "calls" => done(Answer { items: rest.split(" & ").map(said_call).collect() }, Stop::End, context),
+            "fails" => self.failed(effect, attempt, rest, false),
+            "torn" => self.failed(effect, attempt, "torn", true),
+            "result" | "failure" => self.tool_result(verb == "result", rest),
+            "intent" => {
+                let amount = MicroUsd(rest.parse().expect("an amount"));
+                let reserve = vec![Reservation { account: "session:sess_1".to_owned(), amount }];
+                Input::Verdict { effect, attempt, context, verdict: Verdict::Permit { reserve } }
+            }
+            "deny" => {
+                let verdict = Verdict::Deny { code: rest.to_owned(), message: "no".to_owned() };
+                Input::Verdict { effect, attempt, context, verdict }
+            }
+            "over" => Input::OverBudget { effect, attempt },
+            "late" => {
+                let finish = ModelFinish { usage: None, stop: Stop::End };
+                Input::ModelDone { effect: EffectId(1), attempt: Attempt(1), context, answer: text(rest), finish }
+            }
+            other => panic!("no step {other}"),
+        }
+    }
+
+    fn create(&self, text: &str) -> Input {
+        let mut settings = (*self.state.settings).clone();
+        settings.agent = AgentSettings::new("m");
+        settings.agent_id = AgentId::new("agent_1");
+        settings.agent.tools = ["f", "g"]
+            .map(|name| Tool::Function {
+                name: name.to_owned(),
+                description: String::new(),
+                parameters: serde_json::Map::new(),
+                defer_loading: false,
+                is_async: None,
+            })
+            .to_vec();
+        let input = if text.is_empty() { Vec::new() } else { vec![Message::text(text)] };
+        Input::Create { session: SessionId::new("sess_1"), settings, input }
+    }
+
+    fn turn(&self) -> TurnId {
+        self.state.turn.as_ref().map_or(TurnId::new("turn_none"), |turn| turn.id.clone())
+    }
+
+    fn failed(&self, effect: EffectId, attempt: Attempt, kind: &str, spoke: bool) -> Input {
+        let kind: ModelErrorKind = serde_json::from_value(kind.into()).expect("a kind");
+        let error = ModelError::new(kind, "broken");
+        Input::ModelFailed { effect, attempt, context: self.state.seq, error, spoke }
+    }
+
+    fn tool_result(&self, success: bool, rest: &str) -> Input {
+        let (rest, turn) = match rest.split_once(" @") {
+            Some((rest, turn)) => (rest, TurnId::new(turn)),
+            None => (rest, self.state.calls.get(&call_id(rest)).map_or(TurnId::new("?"), |call| call.turn.clone())),
+        };
+        let said = rest.split_once(' ').map_or("", |(_, said)| said).to_owned();
+        let (output, error) = if success { (Some(CallOutput::Text(said)), None) } else { (None, Some(said)) };
+        Input::ToolResult { turn, call_id: call_id(rest), success, output, error }
+    }
+}
+
+fn call_id(rest: &str) -> CallId {
+    CallId::new(rest.split(' ').next().unwrap_or_default())
+}
+
+fn said_call(call: &str) -> Said {
+    let mut words = call.splitn(3, ' ');
+    let mut next = || words.next().unwrap_or_default().to_owned();
+    Said::Call { call_id: CallId::new(next()), name: next(), arguments: next() }
+}
+
+fn describe(body: &RecordBody) -> String {
+    match body {
+        RecordBody::Item(item) => match &item.body {
+            ItemBody::UserMessage { .. } => "user message".to_owned(),
+            ItemBody::AssistantMessage { phase, complete, .. } => {
+                format!("answer {} {phase:?}{}", item.id, if *complete { "" } else { " (cut off)" })
+            }
+            ItemBody::Reasoning { .. } => format!("reasoning {}", item.id),
+            ItemBody::FunctionCall { effect, call_id, name, .. } => {
+                format!("call {call_id} {name} effect {}", effect.0)
+            }
+            ItemBody::FunctionCallOutput { call_id, .. } => format!("output {call_id}"),
+            ItemBody::MalformedCall { call_id, error, .. } => format!("malformed {call_id}: {error}"),
+            ItemBody::ClosedCall { call_id, .. } => format!("closed {call_id}"),
+        },
+        RecordBody::Intended(intended) => {
+            format!("intended {}.{} {}", intended.effect.0, intended.attempt.0, intended.model)
+        }
+        RecordBody::Abandoned(abandoned) => format!(
+            "abandoned {}.{} charged {}{}{}",
+            abandoned.effect.0,
+            abandoned.attempt.0,
+            abandoned.charged.0,
+            if abandoned.unmeasured { " unmeasured" } else { "" },
+            abandoned.next.as_ref().map_or(String::new(), |next| format!(", next {} tried {}", next.model, next.tried)),
+        ),
+        RecordBody::Committed(committed) => {
+            format!("committed {}.{} charged {}", committed.effect.0, committed.attempt.0, committed.charged.0)
+        }
+        RecordBody::TurnEnded(ended) => match &ended.ending {
+            Ending::Failed { code, .. } => format!("turn failed {code}"),
+            ending => format!("turn {ending:?}"),
+        },
+        other => Record { at: Timestamp(0), body: other.clone() }.encode().kind.replace('_', " "),
+    }
+}
+
+fn name(body: &EventBody) -> String {
+    let session = |what: &str, view: &SessionView| {
+        let actions = view.head.required_actions.len();
+        let actions = if actions > 0 { format!("({actions})") } else { String::new() };
+        format!("session.{what}{actions}")
+    };
+    match body {
+        EventBody::SessionCreated(view) => format!("{}[{:?}]", session("created", view), view.head.status),
+        EventBody::SessionInProgress(view) => session("in_progress", view),
+        EventBody::SessionIdle(view) => session("idle", view),
+        EventBody::SessionRequiresAction(view) => session("requires_action", view),
+        EventBody::SessionBudgetReached(view) => session("budget_reached", view),
+        EventBody::SessionFailed(view) => session("failed", view),
+        EventBody::TurnCreated(view) => format!("turn.created[{:?}]", view.status),
+        EventBody::TurnInProgress(view) => format!("turn.in_progress[{:?}]", view.status),
+        EventBody::TurnCompleted(_) => "turn.completed".to_owned(),
+        EventBody::TurnFailed(_) => "turn.failed".to_owned(),
+        EventBody::TurnCancelled(_) => "turn.cancelled".to_owned(),
+        EventBody::Error(_) => "error".to_owned(),
+        EventBody::ItemAdded(_) => "item.added".to_owned(),
+        EventBody::ItemDone(_) => "item.done".to_owned(),
+        EventBody::PartAdded { .. } => "part.added".to_owned(),
+        EventBody::Delta { .. } => "delta".to_owned(),
+        EventBody::TextDone { .. } => "text.done".to_owned(),
+        EventBody::PartDone { .. } => "part.done".to_owned(),
+        EventBody::DraftAdded { .. } | EventBody::DraftDropped { .. } => "draft".to_owned(),
+        EventBody::AttemptDropped { .. } => "attempt.dropped".to_owned(),
+    }
+}

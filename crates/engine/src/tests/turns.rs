@@ -1,0 +1,278 @@
+//! Turns from messages, and how they end.
+
+use super::{check, refused};
+use expect_test::expect;
+
+#[test]
+fn a_message_makes_a_turn() {
+    check(
+        "create hello\nsays hi",
+        expect![[r#"
+        create hello
+          1 session created: session.created[InProgress]
+          2 turn created: turn.created[Queued]
+          3 user message: item.added
+          4 turn started: session.in_progress, turn.in_progress[InProgress]
+        says hi
+          5 intended 1.1 m: 
+          6 answer msg_1e1a1i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
+          7 committed 1.1 charged 120: 
+          8 turn Completed: turn.completed, session.idle
+    "#]],
+    );
+}
+
+#[test]
+fn a_session_without_input_waits() {
+    check(
+        "create\nmessage hello\nsays hi\nmessage more\nsays hi again",
+        expect![[r#"
+        create
+          1 session created: session.created[Idle]
+        message hello
+          2 turn created: turn.created[Queued]
+          3 user message: item.added
+          4 turn started: session.in_progress, turn.in_progress[InProgress]
+        says hi
+          5 intended 1.1 m: 
+          6 answer msg_1e1a1i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
+          7 committed 1.1 charged 120: 
+          8 turn Completed: turn.completed, session.idle
+        message more
+          9 turn created: turn.created[Queued]
+          10 user message: item.added
+          11 turn started: session.in_progress, turn.in_progress[InProgress]
+        says hi again
+          12 intended 3.1 m: 
+          13 answer msg_1e3a1i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
+          14 committed 3.1 charged 120: 
+          15 turn Completed: turn.completed, session.idle
+    "#]],
+    );
+}
+
+#[test]
+fn reasoning_comes_before_the_answer() {
+    check(
+        "create hello\nthinks hm",
+        expect![[r#"
+        create hello
+          1 session created: session.created[InProgress]
+          2 turn created: turn.created[Queued]
+          3 user message: item.added
+          4 turn started: session.in_progress, turn.in_progress[InProgress]
+        thinks hm
+          5 intended 1.1 m: 
+          6 reasoning rs_1e1a1i0: item.added, part.added, delta, text.done, part.done, item.done
+          7 answer msg_1e1a1i1 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
+          8 committed 1.1 charged 120: 
+          9 turn Completed: turn.completed, session.idle
+    "#]],
+    );
+}
+
+#[test]
+fn a_message_steers_a_running_turn() {
+    // Heard by the answer: the turn ends. Not heard: it goes on.
+    check(
+        "create hello\nmessage also this\nsays both",
+        expect![[r#"
+        create hello
+          1 session created: session.created[InProgress]
+          2 turn created: turn.created[Queued]
+          3 user message: item.added
+          4 turn started: session.in_progress, turn.in_progress[InProgress]
+        message also this
+          5 user message: item.added
+        says both
+          6 intended 1.1 m: 
+          7 answer msg_1e1a1i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
+          8 committed 1.1 charged 120: 
+          9 turn Completed: turn.completed, session.idle
+    "#]],
+    );
+    check(
+        "create hello\nmessage also this\nunheard one\nsays the other",
+        expect![[r#"
+        create hello
+          1 session created: session.created[InProgress]
+          2 turn created: turn.created[Queued]
+          3 user message: item.added
+          4 turn started: session.in_progress, turn.in_progress[InProgress]
+        message also this
+          5 user message: item.added
+        unheard one
+          6 intended 1.1 m: 
+          7 answer msg_1e1a1i0 Commentary: item.added, part.added, delta, text.done, part.done, item.done
+          8 committed 1.1 charged 120: 
+        says the other
+          9 intended 2.1 m: 
+          10 answer msg_1e2a1i1 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
+          11 committed 2.1 charged 120: 
+          12 turn Completed: turn.completed, session.idle
+    "#]],
+    );
+}
+
+#[test]
+fn cancel_ends_what_runs_and_nothing_else() {
+    check(
+        "create hello\ncancel\ncancel\nmessage again\nsays hi",
+        expect![[r#"
+        create hello
+          1 session created: session.created[InProgress]
+          2 turn created: turn.created[Queued]
+          3 user message: item.added
+          4 turn started: session.in_progress, turn.in_progress[InProgress]
+        cancel
+          5 abandoned 1.1 charged 0 unmeasured: attempt.dropped
+          6 turn Cancelled: turn.cancelled, session.idle
+        cancel
+        message again
+          7 turn created: turn.created[Queued]
+          8 user message: item.added
+          9 turn started: session.in_progress, turn.in_progress[InProgress]
+        says hi
+          10 intended 2.1 m: 
+          11 answer msg_1e2a1i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
+          12 committed 2.1 charged 120: 
+          13 turn Completed: turn.completed, session.idle
+    "#]],
+    );
+}
+
+#[test]
+fn an_answer_after_the_cancel_is_too_late() {
+    check(
+        "create hello\ncancel\nlate hi",
+        expect![[r#"
+        create hello
+          1 session created: session.created[InProgress]
+          2 turn created: turn.created[Queued]
+          3 user message: item.added
+          4 turn started: session.in_progress, turn.in_progress[InProgress]
+        cancel
+          5 abandoned 1.1 charged 0 unmeasured: attempt.dropped
+          6 turn Cancelled: turn.cancelled, session.idle
+        late hi
+    "#]],
+    );
+}
+
+#[test]
+fn an_answer_that_was_cut_off_fails_the_turn() {
+    check(
+        "create hello\nstops tokens half an ans\nmessage again\nstops filter no",
+        expect![[r#"
+        create hello
+          1 session created: session.created[InProgress]
+          2 turn created: turn.created[Queued]
+          3 user message: item.added
+          4 turn started: session.in_progress, turn.in_progress[InProgress]
+        stops tokens half an ans
+          5 intended 1.1 m: 
+          6 answer msg_1e1a1i0 FinalAnswer (cut off): item.added, part.added, delta, text.done, part.done, item.done
+          7 committed 1.1 charged 120: 
+          8 turn failed max_output_tokens: error, turn.failed, session.idle
+        message again
+          9 turn created: turn.created[Queued]
+          10 user message: item.added
+          11 turn started: session.in_progress, turn.in_progress[InProgress]
+        stops filter no
+          12 intended 3.1 m: 
+          13 answer msg_1e3a1i0 FinalAnswer (cut off): item.added, part.added, delta, text.done, part.done, item.done
+          14 committed 3.1 charged 120: 
+          15 turn failed cyber_policy: error, turn.failed, session.idle
+    "#]],
+    );
+}
+
+#[test]
+fn time_runs_out() {
+    check(
+        "create hello\ndeadline\ndeadline",
+        expect![[r#"
+        create hello
+          1 session created: session.created[InProgress]
+          2 turn created: turn.created[Queued]
+          3 user message: item.added
+          4 turn started: session.in_progress, turn.in_progress[InProgress]
+        deadline
+          5 abandoned 1.1 charged 0 unmeasured: attempt.dropped
+          6 turn failed request_timeout: error, turn.failed, session.idle
+        deadline
+    "#]],
+    );
+}
+
+#[test]
+fn the_gate_refuses() {
+    check(
+        "create hello\ndeny session_budget_exceeded\nmessage again\nsays hi",
+        expect![[r#"
+        create hello
+          1 session created: session.created[InProgress]
+          2 turn created: turn.created[Queued]
+          3 user message: item.added
+          4 turn started: session.in_progress, turn.in_progress[InProgress]
+        deny session_budget_exceeded
+          5 intended 1.1 m: 
+          6 turn failed session_budget_exceeded: error, turn.failed, session.idle
+        message again
+          7 turn created: turn.created[Queued]
+          8 user message: item.added
+          9 turn started: session.in_progress, turn.in_progress[InProgress]
+        says hi
+          10 intended 2.1 m: 
+          11 answer msg_1e2a1i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
+          12 committed 2.1 charged 120: 
+          13 turn Completed: turn.completed, session.idle
+    "#]],
+    );
+}
+
+#[test]
+fn money_runs_out_and_comes_back() {
+    check(
+        "create hello\nlimit 5\nintent 700\nsays hi\nmessage more\nover budget\nlimit 50\nmessage more\nintent 100\nsays hi",
+        expect![[r#"
+            create hello
+              1 session created: session.created[InProgress]
+              2 turn created: turn.created[Queued]
+              3 user message: item.added
+              4 turn started: session.in_progress, turn.in_progress[InProgress]
+            limit 5
+              5 session updated: 
+            intent 700
+              6 intended 1.1 m: 
+            says hi
+              7 answer msg_1e1a1i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
+              8 committed 1.1 charged 120: 
+              9 turn Completed: turn.completed, session.idle
+            message more
+              10 turn created: turn.created[Queued]
+              11 user message: item.added
+              12 turn started: session.in_progress, turn.in_progress[InProgress]
+            over budget
+              13 turn failed session_budget_exceeded: error, turn.failed, session.budget_reached
+            limit 50
+              14 session updated: session.idle
+            message more
+              15 turn created: turn.created[Queued]
+              16 user message: item.added
+              17 turn started: session.in_progress, turn.in_progress[InProgress]
+            intent 100
+              18 intended 4.1 m: 
+            says hi
+              19 answer msg_1e4a1i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
+              20 committed 4.1 charged 120: 
+              21 turn Completed: turn.completed, session.idle
+        "#]],
+    );
+    refused(
+        "create hello\nlimit 5\nover budget\nmessage more",
+        expect![
+            "Conflict: The session has reached its spending limit. Raise or remove spend_control.limit to continue."
+        ],
+    );
+}

@@ -1,0 +1,77 @@
+//! What others see of State: the head row, the turn, the session's public form.
+
+use crate::state::{State, Turn};
+use std::sync::Arc;
+use types::{Head, RequiredAction, SessionStatus, SessionView, Timestamp, TurnError, TurnStatus, TurnView};
+
+/// The head row after the records that State includes.
+pub fn head(state: &State) -> Head {
+    let measured = state.turn.is_none() && !state.unmeasured;
+    Head {
+        session: state.session.clone(),
+        seq: state.seq,
+        status: state.status,
+        required_actions: required_actions(state),
+        turn: state.turn.as_ref().map(|turn| running_view(state, turn)),
+        usage: measured.then_some(state.usage),
+        spent: state.spent,
+        error: state.error.clone(),
+        created_at: state.created_at,
+        last_active_at: state.last_active_at,
+        needs_work: state.needs_work(),
+    }
+}
+
+fn required_actions(state: &State) -> Vec<RequiredAction> {
+    let Some(turn) = &state.turn else { return Vec::new() };
+    turn.open
+        .iter()
+        .map(|call| RequiredAction::FunctionCall {
+            turn: turn.id.clone(),
+            call_id: call.call_id.clone(),
+            name: call.name.clone(),
+            arguments: call.arguments.clone(),
+        })
+        .collect()
+}
+
+/// The session as events carry it.
+pub(crate) fn session_view(state: &State) -> SessionView {
+    SessionView { head: Arc::new(head(state)), settings: state.settings.clone() }
+}
+
+/// The same, but under another status: for the moment before the records that bring it about.
+pub(crate) fn session_view_as(state: &State, status: SessionStatus) -> SessionView {
+    let head = Head { status, usage: None, ..head(state) };
+    SessionView { head: Arc::new(head), settings: state.settings.clone() }
+}
+
+pub(crate) fn running_view(state: &State, turn: &Turn) -> TurnView {
+    let status = match (turn.started_at, turn.open.is_empty()) {
+        (None, _) => TurnStatus::Queued,
+        (Some(_), true) => TurnStatus::InProgress,
+        (Some(_), false) => TurnStatus::Waiting,
+    };
+    turn_view(state, turn, status, None, None)
+}
+
+/// A turn under a status. Its usage is shown only once it has ended and is known whole.
+pub fn turn_view(
+    state: &State,
+    turn: &Turn,
+    status: TurnStatus,
+    error: Option<TurnError>,
+    completed_at: Option<Timestamp>,
+) -> TurnView {
+    TurnView {
+        id: turn.id.clone(),
+        agent_id: state.settings.agent_id.clone(),
+        status,
+        error,
+        usage: (completed_at.is_some() && !turn.unmeasured).then_some(turn.usage),
+        prompt_cache: turn.prompt_cache,
+        created_at: turn.created_at,
+        started_at: turn.started_at,
+        completed_at,
+    }
+}

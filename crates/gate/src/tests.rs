@@ -1,0 +1,75 @@
+//! Cases of the gate.
+
+use super::decide;
+use types::{
+    Attempt, Effect, EffectId, MicroUsd, ModelRules, Price, Reservation, Rules, SessionId, Standing, Timestamp, TurnId,
+    Verdict,
+};
+
+fn rules() -> Rules {
+    let mut rules = Rules::default();
+    let priced = ModelRules {
+        price: Price { input: 1000, cached_input: 0, output: 2000 },
+        context_tokens: Some(1000),
+        max_output_tokens: Some(100),
+        ..ModelRules::default()
+    };
+    rules.models.insert("priced".to_owned(), priced);
+    rules.models.insert("free".to_owned(), ModelRules::default());
+    rules
+}
+
+fn ask(rules: &Rules, model: &str, model_calls: u32, context_tokens: u64) -> Verdict {
+    let effect = Effect::ModelCall {
+        id: EffectId(1),
+        attempt: Attempt(1),
+        turn: TurnId::new("turn_1"),
+        model: model.to_owned(),
+        not_before: None,
+        intended: false,
+    };
+    let standing = Standing { session: SessionId::new("sess_1"), model_calls, context_tokens };
+    decide(rules, &standing, &effect)
+}
+
+fn code(verdict: Verdict) -> String {
+    match verdict {
+        Verdict::Deny { code, .. } => code,
+        Verdict::Permit { reserve } => format!("permit {}", reserve.len()),
+    }
+}
+
+#[test]
+fn cases() {
+    let rules = rules();
+    for (model, calls, tokens, expected) in [
+        ("free", 0, 0, "permit 0"),
+        ("free", 199, 1_000_000, "permit 0"),
+        ("free", 200, 0, "session_budget_exceeded"),
+        ("priced", 0, 1000, "permit 1"),
+        ("priced", 0, 1001, "context_length_exceeded"),
+        ("unknown", 0, 0, "resource_not_found"),
+    ] {
+        assert_eq!(code(ask(&rules, model, calls, tokens)), expected, "{model} {calls} {tokens}");
+    }
+}
+
+#[test]
+fn a_reservation_is_the_most_that_the_call_may_cost() {
+    let expected = Reservation { account: "session:sess_1".to_owned(), amount: MicroUsd(500 + 200) };
+    assert_eq!(ask(&rules(), "priced", 0, 500), Verdict::Permit { reserve: vec![expected] });
+}
+
+#[test]
+fn a_wildcard_answers_every_other_name() {
+    let mut rules = rules();
+    rules.models.insert("*".to_owned(), ModelRules::default());
+    assert_eq!(code(ask(&rules, "unknown", 0, 0)), "permit 0");
+}
+
+#[test]
+fn time_needs_no_leave() {
+    let effect = Effect::TurnDeadline { turn: TurnId::new("turn_1"), at: Timestamp(1) };
+    let standing = Standing { session: SessionId::new("sess_1"), model_calls: 999, context_tokens: 9 };
+    assert_eq!(decide(&Rules::default(), &standing, &effect), Verdict::Permit { reserve: Vec::new() });
+}

@@ -1,0 +1,527 @@
+//! One task for each active session: the only writer of its log. It takes inputs from its mailbox, lets the engine
+//! decide, appends, and performs what is pending, one model call at a time. With nothing to do it retires, and the
+//! session is only rows in the store again.
+//!
+//! Records are applied before they are appended and shown to nobody until they are durable. Where the append fails, or
+//! a later input of the same request is refused, State is thrown away and read again: that is rare, a copy of State
+//! for every append would not be.
+
+mod batch;
+
+use crate::World;
+use crate::call::ModelCall;
+use crate::context::{Asked, request};
+use crate::handle::RequestKey;
+use crate::registry::Registry;
+use crate::slots::Slot;
+use crate::tail::Tail;
+use batch::Batch;
+use engine::State;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use store::{AppendError, Idempotency, LogQuery};
+use tokio::sync::{mpsc, oneshot};
+use types::{
+    BoxFuture, Effect, Epoch, Input, Item, Origin, ProjectId, Record, RecordBody, Refusal, RefusalKind, Seq, SessionId,
+    SessionView, Stamp, Timestamp, TurnId, Verdict,
+};
+
+/// How long a session without work stays in memory.
+const RETIRE_AFTER: Duration = Duration::from_secs(10);
+/// Pause before an append that the store could not take is tried again.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+const IDEMPOTENCY_LIFE: Duration = Duration::from_secs(24 * 3600);
+/// The route under which keys of `sessions.events.create` are remembered.
+const EVENTS_ROUTE: &str = "sessions.events.create";
+
+pub(crate) enum Command {
+    /// Inputs of one request: all or none.
+    Submit {
+        inputs: Vec<Input>,
+        key: Option<RequestKey>,
+        reply: oneshot::Sender<Reply>,
+    },
+    Delete {
+        reply: oneshot::Sender<Reply>,
+    },
+    /// Load the session and go on with what is pending; look at its deadline.
+    Wake {
+        reply: oneshot::Sender<Reply>,
+    },
+}
+
+pub(crate) enum Reply {
+    Done(Box<SessionView>),
+    Refused(Refusal),
+    /// The actor retired before it took the command: ask again.
+    Retired,
+}
+
+pub(crate) struct Actor {
+    pub(crate) world: World,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) project: ProjectId,
+    pub(crate) session: SessionId,
+    pub(crate) epoch: Epoch,
+    pub(crate) tail: Arc<Tail>,
+    pub(crate) mailbox: mpsc::Receiver<Command>,
+    pub(crate) state: State,
+    /// Bodies of the transcript's items, while the session is active.
+    pub(crate) items: BTreeMap<Seq, Arc<Item>>,
+    pub(crate) flight: Option<Flight>,
+}
+
+/// The model call that is due: first it waits for its time and a place, then it is asked.
+pub(crate) struct Flight {
+    origin: Origin,
+    future: BoxFuture<'static, Landed>,
+    slot: Option<Slot>,
+}
+
+enum Landed {
+    Ready(Option<Slot>),
+    Outcome(Input),
+}
+
+enum Woken {
+    Landed(Landed),
+    Command(Command),
+    Nothing,
+}
+
+/// Why a commit did not happen.
+enum Failure {
+    Refused(Refusal),
+    OverBudget,
+    /// The store may take it later.
+    Later,
+    /// This node may not write any more.
+    Lost(String),
+}
+
+impl Actor {
+    pub(crate) async fn run(mut self) {
+        if let Err(refusal) = self.load().await {
+            self.registry.retire(&self.project, &self.session, |_| true);
+            self.refuse_all(&refusal);
+            return;
+        }
+        if self.state.needs_work() && self.recover().await.is_err() {
+            return self.leave();
+        }
+        loop {
+            if let Err(lost) = self.take_off().await {
+                tracing::error!(session = %self.session, %lost, "the session cannot go on on this node");
+                return self.leave();
+            }
+            let done = match self.wake().await {
+                Woken::Landed(landed) => self.land(landed).await,
+                Woken::Command(command) => self.obey(command).await,
+                Woken::Nothing if self.retire() => return,
+                Woken::Nothing => Ok(()),
+            };
+            if let Err(lost) = done {
+                tracing::error!(session = %self.session, %lost, "the session cannot go on on this node");
+                return self.leave();
+            }
+        }
+    }
+
+    async fn wake(&mut self) -> Woken {
+        let sleep = self.world.clock.sleep(RETIRE_AFTER);
+        match &mut self.flight {
+            Some(flight) => tokio::select! {
+                biased;
+                landed = &mut flight.future => Woken::Landed(landed),
+                Some(command) = self.mailbox.recv() => Woken::Command(command),
+            },
+            None => tokio::select! {
+                biased;
+                command = self.mailbox.recv() => command.map_or(Woken::Nothing, Woken::Command),
+                () = sleep => Woken::Nothing,
+            },
+        }
+    }
+
+    /// Leaves the registry, unless a command came meanwhile.
+    fn retire(&mut self) -> bool {
+        let mailbox = &mut self.mailbox;
+        let retired = self.registry.retire(&self.project, &self.session, |_| mailbox.is_empty());
+        if retired {
+            self.refuse_queued();
+        }
+        retired
+    }
+
+    /// Leaves whatever waits: this node cannot write for the session any more.
+    fn leave(&mut self) {
+        self.registry.retire(&self.project, &self.session, |_| true);
+        self.tail.end();
+        self.refuse_all(&unavailable());
+    }
+
+    fn refuse_queued(&mut self) {
+        self.mailbox.close();
+        while let Ok(command) = self.mailbox.try_recv() {
+            command.answer(Reply::Retired);
+        }
+    }
+
+    fn refuse_all(&mut self, refusal: &Refusal) {
+        self.mailbox.close();
+        while let Ok(command) = self.mailbox.try_recv() {
+            command.answer(Reply::Refused(refusal.clone()));
+        }
+    }
+
+    // ---- what the session is
+
+    async fn load(&mut self) -> Result<(), Refusal> {
+        let log = self
+            .world
+            .store
+            .log(&self.project, &self.session, LogQuery::after(Seq(0)))
+            .await
+            .map_err(|error| store_refusal(&error))?;
+        self.state = State::new(self.session.clone());
+        self.items.clear();
+        for stored in &log {
+            let record = Record::decode(&stored.record).map_err(|error| {
+                tracing::error!(session = %self.session, %error, "the session cannot be run");
+                Refusal::new(RefusalKind::Internal, format!("The session can be read, not run: {error}."))
+            })?;
+            self.keep(stored.seq, &record);
+            engine::apply(&mut self.state, stored.seq, &record);
+        }
+        self.tail.raise(self.state.seq);
+        Ok(())
+    }
+
+    fn keep(&mut self, seq: Seq, record: &Record) {
+        if let RecordBody::Item(item) = &record.body {
+            self.items.insert(seq, item.clone());
+        }
+    }
+
+    async fn recover(&mut self) -> Result<(), String> {
+        let recover = vec![Input::Recover { epoch: self.epoch }];
+        self.insist(recover).await
+    }
+
+    fn view(&self) -> SessionView {
+        SessionView { head: Arc::new(engine::head(&self.state)), settings: self.state.settings.clone() }
+    }
+
+    // ---- what clients ask
+
+    async fn obey(&mut self, command: Command) -> Result<(), String> {
+        match command {
+            Command::Submit { inputs, key, reply } => {
+                let answer = self.submit(inputs, key).await;
+                let (reply_with, lost) = self.outcome(answer);
+                let _ = reply.send(reply_with);
+                lost
+            }
+            Command::Delete { reply } => {
+                let answer = self.delete().await;
+                let (reply_with, lost) = self.outcome(answer);
+                let _ = reply.send(reply_with);
+                lost
+            }
+            Command::Wake { reply } => {
+                let lost = self.check_deadline().await;
+                let _ = reply.send(Reply::Done(Box::new(self.view())));
+                lost
+            }
+        }
+    }
+
+    fn outcome(&self, answer: Result<(), Failure>) -> (Reply, Result<(), String>) {
+        match answer {
+            Ok(()) => (Reply::Done(Box::new(self.view())), Ok(())),
+            Err(Failure::Refused(refusal)) => (Reply::Refused(refusal), Ok(())),
+            Err(Failure::OverBudget | Failure::Later) => (Reply::Refused(unavailable()), Ok(())),
+            Err(Failure::Lost(why)) => (Reply::Refused(unavailable()), Err(why)),
+        }
+    }
+
+    async fn submit(&mut self, inputs: Vec<Input>, key: Option<RequestKey>) -> Result<(), Failure> {
+        let creates = inputs.iter().any(|input| matches!(input, Input::Create { .. }));
+        if self.state.seq == Seq(0) && !creates {
+            let message = format!("No session found with id '{}'.", self.session);
+            return Err(Failure::Refused(Refusal::new(RefusalKind::NotFound, message)));
+        }
+        let mut remembered = None;
+        if let Some(RequestKey { key, body_hash }) = key {
+            if self.is_repeat(&key, &body_hash).await? {
+                return Ok(());
+            }
+            remembered = Some((key, Idempotency { body_hash, status: 202, body: Vec::new() }));
+        }
+        let starts = inputs.iter().any(|input| matches!(input, Input::Message(_) | Input::Create { .. }));
+        if starts && self.state.turn.is_none() && self.registry.slots.is_full(&self.project) {
+            let kind = RefusalKind::Busy { retry_after: Duration::from_secs(1) };
+            let message = "Too many sessions of this project wait for their turn. Try again later.";
+            return Err(Failure::Refused(Refusal::new(kind, message)));
+        }
+        self.commit(inputs, remembered).await
+    }
+
+    async fn is_repeat(&self, key: &str, body_hash: &str) -> Result<bool, Failure> {
+        let now = self.world.clock.now();
+        let known = self.world.store.idempotency(&self.project, EVENTS_ROUTE, &self.session, key, now).await;
+        match known {
+            Ok(None) => Ok(false),
+            Ok(Some(known)) if known.body_hash == body_hash => Ok(true),
+            Ok(Some(_)) => Err(Failure::Refused(Refusal::conflict(
+                "The Idempotency-Key was used before with a different request body.",
+            ))),
+            Err(error) => Err(Failure::Refused(store_refusal(&error))),
+        }
+    }
+
+    async fn delete(&mut self) -> Result<(), Failure> {
+        if self.state.turn.is_some() {
+            let message = "The session has a turn that has not ended. Cancel it before deleting the session.";
+            return Err(Failure::Refused(Refusal::conflict(message)));
+        }
+        let now = self.world.clock.now();
+        let (store, seq) = (&self.world.store, self.state.seq);
+        match store.delete_session(&self.project, &self.session, seq, self.epoch, now).await {
+            Ok(true) => {
+                self.tail.end();
+                Ok(())
+            }
+            Ok(false) => {
+                let message = format!("No session found with id '{}'.", self.session);
+                Err(Failure::Refused(Refusal::new(RefusalKind::NotFound, message)))
+            }
+            Err(error) => Err(append_failure(error)),
+        }
+    }
+
+    async fn check_deadline(&mut self) -> Result<(), String> {
+        let now = self.world.clock.now();
+        let due: Vec<TurnId> = engine::pending(&self.state, &self.world.rules.limits)
+            .into_iter()
+            .filter_map(|effect| match effect {
+                Effect::TurnDeadline { turn, at } if at <= now => Some(turn),
+                _ => None,
+            })
+            .collect();
+        for turn in due {
+            self.insist(vec![Input::Deadline { turn }]).await?;
+        }
+        Ok(())
+    }
+
+    // ---- what is pending
+
+    /// Starts the model call that is due, if none is under way.
+    async fn take_off(&mut self) -> Result<(), String> {
+        let due = engine::pending(&self.state, &self.world.rules.limits).into_iter().find_map(|effect| match effect {
+            Effect::ModelCall { id, attempt, not_before, .. } => Some((Origin { effect: id, attempt }, not_before)),
+            Effect::TurnDeadline { .. } => None,
+        });
+        let Some((origin, not_before)) = due else {
+            self.flight = None;
+            return Ok(());
+        };
+        if self.flight.as_ref().is_some_and(|flight| flight.origin == origin) || self.registry.is_draining() {
+            return Ok(());
+        }
+        // Whatever flew before was abandoned in the log; dropping it cancels it.
+        let (clock, slots, project) = (self.world.clock.clone(), self.registry.slots.clone(), self.project.clone());
+        let future = Box::pin(async move {
+            if let Some(at) = not_before {
+                clock.sleep(clock.now().until(at)).await;
+            }
+            Landed::Ready(slots.take(&project).await)
+        });
+        self.flight = Some(Flight { origin, future, slot: None });
+        Ok(())
+    }
+
+    async fn land(&mut self, landed: Landed) -> Result<(), String> {
+        let Some(flight) = self.flight.take() else { return Ok(()) };
+        match landed {
+            Landed::Ready(slot) if self.registry.is_draining() => {
+                drop(slot);
+                Ok(())
+            }
+            Landed::Ready(slot) => self.depart(flight.origin, slot).await,
+            Landed::Outcome(input) => {
+                drop(flight.slot);
+                self.registry.count(&self.state, &input);
+                self.insist(vec![input]).await
+            }
+        }
+    }
+
+    /// The call's time has come: through the gate, the intent durable where it must be, then out.
+    async fn depart(&mut self, origin: Origin, slot: Option<Slot>) -> Result<(), String> {
+        let rules = self.world.rules.clone();
+        let due = engine::pending(&self.state, &rules.limits)
+            .into_iter()
+            .find(|effect| matches!(effect, Effect::ModelCall { id, .. } if *id == origin.effect));
+        let Some(effect) = due else { return Ok(()) };
+        let verdict = gate::decide(&rules, &engine::standing(&self.state), &effect);
+        let Origin { effect, attempt } = origin;
+        let context = self.state.seq;
+        let free = matches!(&verdict, Verdict::Permit { reserve } if reserve.is_empty());
+        if !free {
+            let denied = matches!(verdict, Verdict::Deny { .. });
+            let input = Input::Verdict { effect, attempt, context, verdict };
+            match self.insist_within_budget(vec![input]).await? {
+                Within::Yes if denied => return Ok(()),
+                Within::Yes => {}
+                Within::No => return self.insist(vec![Input::OverBudget { effect, attempt }]).await,
+            }
+        }
+        self.ask(origin, context, slot);
+        Ok(())
+    }
+
+    fn ask(&mut self, origin: Origin, context: Seq, slot: Option<Slot>) {
+        let Some((turn, call)) = self.state.turn.as_ref().and_then(|turn| Some((turn, turn.call.as_ref()?))) else {
+            return;
+        };
+        let entry = self.world.models.entry(&call.model).cloned();
+        let upstream_model = entry.as_ref().and_then(|entry| entry.upstream_model.as_deref()).unwrap_or(&call.model);
+        let asked = Asked {
+            session: &self.session,
+            agent: &self.state.settings.agent,
+            entry: &call.model,
+            upstream_model,
+            effort: turn.effort,
+            max_output_tokens: entry.as_ref().and_then(|entry| entry.rules.max_output_tokens),
+        };
+        let request = request(&asked, &engine::context(&self.state), &self.items);
+        self.tail.open_draft(origin, turn.id.clone(), turn.outputs);
+        let (world, tail) = (self.world.clone(), self.tail.clone());
+        let call = ModelCall { world, tail, entry, request, origin, context };
+        let future = Box::pin(async move { Landed::Outcome(call.perform().await) });
+        self.flight = Some(Flight { origin, future, slot });
+    }
+
+    // ---- writing
+
+    /// Commits what must not be refused: outcomes, deadlines, recoveries. A store that is full for the moment is asked
+    /// again; an outcome is never thrown away.
+    async fn insist(&mut self, inputs: Vec<Input>) -> Result<(), String> {
+        self.insist_within_budget(inputs).await.map(|_| ())
+    }
+
+    async fn insist_within_budget(&mut self, inputs: Vec<Input>) -> Result<Within, String> {
+        loop {
+            match self.commit(inputs.clone(), None).await {
+                Ok(()) => return Ok(Within::Yes),
+                Err(Failure::OverBudget) => return Ok(Within::No),
+                Err(Failure::Refused(refusal)) => return Err(refusal.message),
+                Err(Failure::Lost(why)) => return Err(why),
+                Err(Failure::Later) => self.world.clock.sleep(STORE_PAUSE).await,
+            }
+        }
+    }
+
+    async fn commit(&mut self, inputs: Vec<Input>, key: Option<(String, Idempotency)>) -> Result<(), Failure> {
+        let mut batch = Batch::new(self.state.seq);
+        for input in inputs {
+            let mut stamp = Stamp::new(self.world.clock.now(), &*self.world.entropy);
+            match engine::admit(&self.state, &self.world.rules, input, &mut stamp) {
+                Ok(records) => {
+                    for record in records {
+                        let seq = batch.take(&mut self.state, &record);
+                        self.keep(seq, &record);
+                    }
+                }
+                Err(refusal) => {
+                    if !batch.is_empty() {
+                        self.reload().await?;
+                    }
+                    return Err(Failure::Refused(refusal));
+                }
+            }
+        }
+        if batch.is_empty() && key.is_none() {
+            return Ok(());
+        }
+        if let Some((key, answer)) = key {
+            let expires = self.world.clock.now().after(IDEMPOTENCY_LIFE);
+            batch.remember(EVENTS_ROUTE, key, answer, expires);
+        }
+        let (append, events) = batch.finish(&self.project, self.epoch, &self.state, &self.world.rules.limits);
+        match self.world.store.append(append).await {
+            Ok(_) => {
+                self.tail.publish(events, self.speaking());
+                Ok(())
+            }
+            Err(error) => {
+                let failure = append_failure(error);
+                self.reload().await?;
+                Err(failure)
+            }
+        }
+    }
+
+    async fn reload(&mut self) -> Result<(), Failure> {
+        self.load().await.map_err(|refusal| Failure::Lost(refusal.message))
+    }
+
+    /// The attempt whose draft stays open.
+    fn speaking(&self) -> Option<Origin> {
+        let call = self.state.turn.as_ref()?.call.as_ref()?;
+        Some(Origin { effect: call.effect, attempt: call.attempt })
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Within {
+    Yes,
+    No,
+}
+
+impl Command {
+    pub(crate) fn answer(self, reply: Reply) {
+        let (Self::Submit { reply: to, .. } | Self::Delete { reply: to } | Self::Wake { reply: to }) = self;
+        let _ = to.send(reply);
+    }
+}
+
+pub(crate) fn unavailable() -> Refusal {
+    Refusal::new(RefusalKind::Unavailable, "The server cannot take this now. Try again shortly.")
+}
+
+pub(crate) fn store_refusal(error: &store::Error) -> Refusal {
+    match error {
+        store::Error::Damaged { .. } => Refusal::new(RefusalKind::Internal, error.to_string()),
+        _ => {
+            tracing::error!(%error, "the store did not answer");
+            unavailable()
+        }
+    }
+}
+
+fn append_failure(error: AppendError) -> Failure {
+    match error {
+        AppendError::OverBudget { .. } => Failure::OverBudget,
+        AppendError::Store(store::Error::Failed(why)) => {
+            tracing::warn!(%why, "the store could not take an append");
+            Failure::Later
+        }
+        AppendError::IdempotencyTaken => {
+            Failure::Refused(Refusal::conflict("A request with this Idempotency-Key is being worked on."))
+        }
+        AppendError::Deleted => Failure::Refused(Refusal::new(RefusalKind::NotFound, "The session was deleted.")),
+        AppendError::Moved { .. } | AppendError::Fenced | AppendError::Store(_) => Failure::Lost(error.to_string()),
+    }
+}
+
+/// When the session must be looked at again, whatever happens: its turn's deadline.
+fn timer(state: &State, limits: &types::Limits) -> Option<Timestamp> {
+    engine::pending(state, limits).into_iter().find_map(|effect| match effect {
+        Effect::TurnDeadline { at, .. } => Some(at),
+        Effect::ModelCall { .. } => None,
+    })
+}

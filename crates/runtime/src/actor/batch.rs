@@ -1,0 +1,116 @@
+//! The records of one append, with what is written beside them in the same transaction.
+
+use engine::State;
+use store::{Append, Idempotency, SideWrite};
+use types::{
+    Encoded, Epoch, Event, Limits, ProjectId, Record, RecordBody, Reservation, Seq, SessionId, Timestamp, Verdict,
+};
+
+pub(super) struct Batch {
+    expected: Seq,
+    records: Vec<Encoded>,
+    events: Vec<(Seq, Vec<Event>)>,
+    side: Vec<SideWrite>,
+    settings_changed: bool,
+    turn_changed: bool,
+}
+
+impl Batch {
+    pub(super) fn new(expected: Seq) -> Self {
+        let (records, events, side) = (Vec::new(), Vec::new(), Vec::new());
+        Self { expected, records, events, side, settings_changed: false, turn_changed: false }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Applies a record and takes it along; returns its seq.
+    pub(super) fn take(&mut self, state: &mut State, record: &Record) -> Seq {
+        let seq = Seq(self.expected.0 + self.records.len() as u64 + 1);
+        self.book(state, &record.body);
+        self.events.push((seq, engine::apply(state, seq, record)));
+        self.records.push(record.encode());
+        seq
+    }
+
+    pub(super) fn remember(&mut self, route: &str, key: String, answer: Idempotency, expires: Timestamp) {
+        self.side.push(SideWrite::Idempotency { route: route.to_owned(), key, answer, expires });
+    }
+
+    /// Money, and what else changes beside the log. State is as it was before the record.
+    fn book(&mut self, state: &State, body: &RecordBody) {
+        match body {
+            RecordBody::SessionCreated { session, settings, .. } => {
+                self.settings_changed = true;
+                if settings.spend_limit.is_some() {
+                    self.limit(session, settings.spend_limit);
+                }
+            }
+            RecordBody::SessionUpdated { settings } => {
+                self.settings_changed = true;
+                if settings.spend_limit != state.settings.spend_limit {
+                    self.limit(&state.session, settings.spend_limit);
+                }
+            }
+            RecordBody::Intended(intended) => {
+                let Verdict::Permit { reserve } = &intended.verdict else { return };
+                let key = booking_key(&state.session, intended.effect.0, intended.attempt.0);
+                for Reservation { account, amount } in reserve {
+                    let (account, amount) = (account.clone(), *amount);
+                    self.side.push(SideWrite::Reserve { account, key: key.clone(), amount });
+                }
+            }
+            RecordBody::Abandoned(abandoned) => {
+                self.settle(state, abandoned.effect.0, abandoned.attempt.0, abandoned.charged);
+            }
+            RecordBody::Committed(committed) => {
+                self.settle(state, committed.effect.0, committed.attempt.0, committed.charged);
+            }
+            RecordBody::TurnStarted { .. } | RecordBody::TurnEnded(_) => self.turn_changed = true,
+            _ => {}
+        }
+    }
+
+    fn limit(&mut self, session: &SessionId, limit: Option<types::MicroUsd>) {
+        self.side.push(SideWrite::Limit { account: format!("session:{session}"), limit });
+    }
+
+    /// Books what an attempt cost, for every account that it had reserved from.
+    fn settle(&mut self, state: &State, effect: u64, attempt: u32, spent: types::MicroUsd) {
+        let intent = state.turn.as_ref().and_then(|turn| turn.call.as_ref()).and_then(|call| call.intent.as_ref());
+        for Reservation { account, .. } in intent.iter().flat_map(|intent| &intent.reserve) {
+            let key = booking_key(&state.session, effect, attempt);
+            self.side.push(SideWrite::Settle { account: account.clone(), key, spent });
+        }
+    }
+
+    pub(super) fn finish(
+        mut self,
+        project: &ProjectId,
+        epoch: Epoch,
+        state: &State,
+        limits: &Limits,
+    ) -> (Append, Vec<(Seq, Vec<Event>)>) {
+        if !self.records.is_empty() {
+            let settings = self.settings_changed.then(|| Box::new((*state.settings).clone()));
+            self.side.push(SideWrite::Head { head: Box::new(engine::head(state)), settings });
+        }
+        if self.turn_changed {
+            self.side.push(SideWrite::Timer { at: super::timer(state, limits) });
+        }
+        let append = Append {
+            project: project.clone(),
+            session: state.session.clone(),
+            epoch,
+            expected: self.expected,
+            records: self.records,
+            side: self.side,
+        };
+        (append, self.events)
+    }
+}
+
+fn booking_key(session: &SessionId, effect: u64, attempt: u32) -> String {
+    format!("{session}:{effect}:{attempt}")
+}

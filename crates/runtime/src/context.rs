@@ -1,0 +1,119 @@
+//! What a model is asked: the transcript as a provider needs it. Calls and results pair, always: a call that never
+//! became an effect and one that was closed get an answer that says so.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use types::{
+    AgentSettings, CallId, CallOutput, CallResult, ContextItem, Effort, FunctionTool, Item, ItemBody, ModelRequest,
+    Origin, Seq, SessionId, Tool,
+};
+
+/// Everything about a call that is not in the transcript.
+pub(crate) struct Asked<'a> {
+    pub(crate) session: &'a SessionId,
+    pub(crate) agent: &'a AgentSettings,
+    /// The entry that is asked, by its own name.
+    pub(crate) entry: &'a str,
+    /// The name that the upstream knows.
+    pub(crate) upstream_model: &'a str,
+    pub(crate) effort: Option<Effort>,
+    pub(crate) max_output_tokens: Option<u64>,
+}
+
+pub(crate) fn request(asked: &Asked<'_>, shown: &[Seq], items: &BTreeMap<Seq, Arc<Item>>) -> ModelRequest {
+    let mut transcript = Transcript { entry: asked.entry, ..Transcript::default() };
+    for item in shown.iter().filter_map(|seq| items.get(seq)) {
+        transcript.push(item);
+    }
+    transcript.close_calls();
+    ModelRequest {
+        model: asked.upstream_model.to_owned(),
+        instructions: asked.agent.instructions.clone(),
+        context: transcript.context,
+        tools: asked.agent.tools.iter().filter_map(function).collect(),
+        format: asked.agent.text.format.clone(),
+        verbosity: asked.agent.text.verbosity,
+        effort: asked.effort,
+        summary: asked.agent.reasoning.summary,
+        max_output_tokens: asked.max_output_tokens,
+        cache_key: asked.session.to_string(),
+    }
+}
+
+fn function(tool: &Tool) -> Option<FunctionTool> {
+    match tool {
+        Tool::Function { name, description, parameters, .. } => {
+            Some(FunctionTool { name: name.clone(), description: description.clone(), parameters: parameters.clone() })
+        }
+        _ => None,
+    }
+}
+
+#[derive(Default)]
+struct Transcript<'a> {
+    entry: &'a str,
+    context: Vec<ContextItem>,
+    /// Calls of the answer that is being read: they come after everything else that it said, together, because some
+    /// providers take a call only at the end of an answer.
+    calls: Vec<ContextItem>,
+    /// What is known of their results already.
+    results: Vec<ContextItem>,
+    origin: Option<Origin>,
+}
+
+impl Transcript<'_> {
+    fn push(&mut self, item: &Item) {
+        if item.origin != self.origin {
+            self.close_calls();
+            self.origin = item.origin;
+        }
+        match &item.body {
+            ItemBody::UserMessage { content } => self.context.push(ContextItem::User { content: content.clone() }),
+            ItemBody::AssistantMessage { text, .. } => {
+                self.context.push(ContextItem::Assistant { text: text.clone() });
+            }
+            ItemBody::Reasoning { summary, opaque } => {
+                if let Some(opaque) = opaque.as_ref().filter(|opaque| opaque.model == self.entry) {
+                    let (summary, opaque) = (summary.clone(), opaque.value.clone());
+                    self.context.push(ContextItem::Reasoning { summary, opaque });
+                }
+            }
+            ItemBody::FunctionCall { call_id, name, arguments, .. } => {
+                let arguments = serde_json::to_string(arguments).unwrap_or_default();
+                self.call(call_id, name, arguments);
+            }
+            ItemBody::MalformedCall { call_id, name, arguments, error } => {
+                self.call(call_id, name, arguments.clone());
+                self.results.push(text(call_id, error.clone()));
+            }
+            ItemBody::FunctionCallOutput { call_id, result } => {
+                let call_id = call_id.clone();
+                self.context.push(ContextItem::Output { call_id, output: output(result) });
+            }
+            ItemBody::ClosedCall { call_id, reason } => self.context.push(text(call_id, reason.clone())),
+        }
+    }
+
+    fn call(&mut self, call_id: &CallId, name: &str, arguments: String) {
+        self.calls.push(ContextItem::Call { call_id: call_id.clone(), name: name.to_owned(), arguments });
+    }
+
+    fn close_calls(&mut self) {
+        self.context.append(&mut self.calls);
+        self.context.append(&mut self.results);
+    }
+}
+
+fn text(call_id: &CallId, text: String) -> ContextItem {
+    ContextItem::Output { call_id: call_id.clone(), output: CallOutput::Text(text) }
+}
+
+fn output(result: &CallResult) -> CallOutput {
+    match result {
+        CallResult::Success(Some(output)) => output.clone(),
+        CallResult::Success(None) => CallOutput::Text(String::new()),
+        CallResult::Failure { error: Some(error), .. } => CallOutput::Text(format!("error: {error}")),
+        CallResult::Failure { error: None, output: Some(output) } => output.clone(),
+        CallResult::Failure { error: None, output: None } => CallOutput::Text("error".to_owned()),
+    }
+}

@@ -1,0 +1,193 @@
+//! A reader's place in a session's stream, and what it makes of records and drafts: pure.
+//!
+//! A reader may have seen part of an item as a draft before the item's record came. The cursor knows how much, and
+//! cuts the record's events down to what is new; where the attempt was abandoned instead, it closes what was shown.
+
+use crate::tail::Draft;
+use types::{DraftPosition, Event, EventBody, EventId, Item, ItemBody, ItemKind, Origin, Said, Seq, SessionId, TurnId};
+
+pub(crate) struct Cursor {
+    session: SessionId,
+    /// Every event of every record up to here was read.
+    pub(crate) seq: Seq,
+    /// Of the record after `seq`, this many events were read too.
+    skip: u32,
+    /// What was read of drafts whose outcome has not been read.
+    drafts: Vec<DraftPosition>,
+}
+
+impl Cursor {
+    /// After everything up to `seq`.
+    pub(crate) fn at(session: SessionId, seq: Seq) -> Self {
+        Self { session, seq, skip: 0, drafts: Vec::new() }
+    }
+
+    /// After the event `id`.
+    pub(crate) fn after(session: SessionId, id: EventId) -> Self {
+        match id {
+            EventId::Record { seq, index } => {
+                Self { session, seq: Seq(seq.0.saturating_sub(1)), skip: index + 1, drafts: Vec::new() }
+            }
+            EventId::Draft { seq, position } => Self { session, seq, skip: 0, drafts: vec![position] },
+        }
+    }
+
+    /// What is new in the record at `seq`, which follows the last one read.
+    pub(crate) fn read_record(&mut self, seq: Seq, events: &[Event]) -> Vec<Event> {
+        let skip = std::mem::take(&mut self.skip) as usize;
+        self.seq = seq;
+        let item = match events.first().map(|event| &event.body) {
+            Some(EventBody::ItemAdded(item)) => Some(item.clone()),
+            _ => None,
+        };
+        let read = item.as_ref().map_or(0, |item| self.read_of(item));
+        let mut fresh = Vec::new();
+        for event in events.iter().skip(skip) {
+            match &event.body {
+                EventBody::AttemptDropped { origin, turn } => fresh.extend(self.close(seq, *origin, turn)),
+                body => {
+                    let body = cut(item.as_deref(), read, body);
+                    fresh.extend(body.map(|body| Event { id: event.id, body }));
+                }
+            }
+        }
+        if let Some(Item { origin: Some(origin), output_index: Some(index), .. }) = item.as_deref() {
+            self.drafts.retain(|known| known.origin != (*origin).into() || known.output_index != *index);
+        }
+        fresh
+    }
+
+    /// What is new in the draft that is open after the last record.
+    pub(crate) fn read_draft(&mut self, draft: &Draft) -> Vec<Event> {
+        let mut fresh = Vec::new();
+        for (said, index) in draft.answer.items.iter().zip(0..) {
+            let texts: &[String] = match said {
+                Said::Message { text } if !text.is_empty() => std::slice::from_ref(text),
+                Said::Reasoning { parts, .. } if !parts.is_empty() => parts,
+                _ => continue,
+            };
+            let kind = if matches!(said, Said::Message { .. }) { ItemKind::Message } else { ItemKind::Reasoning };
+            self.read_said(draft, kind, index, texts, &mut fresh);
+        }
+        fresh
+    }
+
+    fn read_said(&mut self, draft: &Draft, kind: ItemKind, index: u32, texts: &[String], fresh: &mut Vec<Event>) {
+        let output_index = draft.base + index;
+        let mut read = self.read(draft.origin, output_index);
+        let item = draft.origin.item_id(&self.session, kind.id_prefix(), output_index);
+        let turn = &draft.turn;
+        let mut say = |cursor: &mut Self, offset: u64, body: EventBody| {
+            let position = DraftPosition { output_index, kind, origin: draft.origin.into(), offset };
+            cursor.note(position);
+            fresh.push(Event { id: EventId::Draft { seq: cursor.seq, position }, body });
+        };
+        if read == 0 {
+            read = 1;
+            say(self, read, EventBody::DraftAdded { item: item.clone(), kind, turn: turn.clone(), output_index });
+        }
+        let mut start = 1;
+        for (text, part) in texts.iter().zip(0..) {
+            if read <= start {
+                read = start + 1;
+                let (item, turn) = (item.clone(), turn.clone());
+                say(self, read, EventBody::PartAdded { item, kind, turn, output_index, part });
+            }
+            let end = start + 1 + text.len() as u64;
+            if read < end {
+                let text = rest(text, read - start - 1).to_owned();
+                let (item, turn) = (item.clone(), turn.clone());
+                say(self, end, EventBody::Delta { item, kind, turn, output_index, part, text });
+                read = end;
+            }
+            start = end;
+        }
+    }
+
+    /// How much of an item was read. A reader that has begun a later item of the attempt has read this one whole.
+    fn read(&self, origin: Origin, output_index: u32) -> u64 {
+        let of_attempt = || self.drafts.iter().filter(|known| known.origin == origin.into());
+        match of_attempt().find(|known| known.output_index == output_index) {
+            Some(known) => known.offset,
+            None if of_attempt().any(|known| known.output_index > output_index) => u64::MAX,
+            None => 0,
+        }
+    }
+
+    fn note(&mut self, position: DraftPosition) {
+        let known = self
+            .drafts
+            .iter_mut()
+            .find(|known| known.origin == position.origin && known.output_index == position.output_index);
+        match known {
+            Some(known) => known.offset = position.offset,
+            None => self.drafts.push(position),
+        }
+    }
+
+    fn read_of(&self, item: &Item) -> u64 {
+        let streamed = matches!(item.body, ItemBody::AssistantMessage { .. } | ItemBody::Reasoning { .. });
+        match (item.origin, item.output_index) {
+            (Some(origin), Some(index)) if streamed => self.read(origin, index),
+            _ => 0,
+        }
+    }
+
+    /// Closes what was shown of an attempt that came to nothing.
+    fn close(&mut self, seq: Seq, origin: Origin, turn: &TurnId) -> Vec<Event> {
+        let (mut dropped, kept): (Vec<_>, Vec<_>) =
+            self.drafts.drain(..).partition(|known| known.origin == origin.into());
+        self.drafts = kept;
+        dropped.sort();
+        dropped
+            .into_iter()
+            .zip(0..)
+            .map(|(DraftPosition { output_index, kind, .. }, index)| {
+                let item = origin.item_id(&self.session, kind.id_prefix(), output_index);
+                let body = EventBody::DraftDropped { item, kind, turn: turn.clone(), output_index };
+                Event { id: EventId::Record { seq, index }, body }
+            })
+            .collect()
+    }
+}
+
+/// An event of an item's record, without what was read of it as a draft (`read`, as [`DraftPosition`] counts).
+fn cut(item: Option<&Item>, read: u64, body: &EventBody) -> Option<EventBody> {
+    let Some(item) = item.filter(|_| read > 0) else { return Some(body.clone()) };
+    match body {
+        EventBody::ItemAdded(_) => None,
+        EventBody::PartAdded { part, .. } => (read <= part_start(item, *part)).then(|| body.clone()),
+        EventBody::Delta { item: id, kind, turn, output_index, part, text } => {
+            let begin = part_start(item, *part) + 1;
+            let text = rest(text, read.saturating_sub(begin)).to_owned();
+            let (item, turn) = (id.clone(), turn.clone());
+            (!text.is_empty()).then_some(EventBody::Delta {
+                item,
+                kind: *kind,
+                turn,
+                output_index: *output_index,
+                part: *part,
+                text,
+            })
+        }
+        _ => Some(body.clone()),
+    }
+}
+
+/// The offset at which a part of an item begins.
+fn part_start(item: &Item, part: u32) -> u64 {
+    match &item.body {
+        ItemBody::Reasoning { summary, .. } => {
+            1 + summary.iter().take(part as usize).map(|text| text.len() as u64 + 1).sum::<u64>()
+        }
+        _ => 1,
+    }
+}
+
+fn rest(text: &str, from: u64) -> &str {
+    let mut from = usize::try_from(from).unwrap_or(usize::MAX).min(text.len());
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    &text[from..]
+}

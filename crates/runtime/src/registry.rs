@@ -1,0 +1,164 @@
+//! Which sessions are in memory: their actors' mailboxes and their tails. A session that sleeps and has no reader has
+//! no entry.
+
+use crate::World;
+use crate::actor::{Actor, Command};
+use crate::slots::Slots;
+use crate::tail::Tail;
+use engine::State;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use tokio::sync::mpsc;
+use types::{Epoch, Input, ProjectId, SessionId, Usage};
+
+/// Commands that may wait for one session.
+const MAILBOX: usize = 64;
+
+pub(crate) struct Registry {
+    world: World,
+    epoch: Epoch,
+    pub(crate) slots: Slots,
+    entries: Mutex<BTreeMap<(ProjectId, SessionId), Entry>>,
+    draining: AtomicBool,
+    counters: Mutex<BTreeMap<String, ModelCounters>>,
+}
+
+struct Entry {
+    tail: Weak<Tail>,
+    mailbox: Option<mpsc::Sender<Command>>,
+}
+
+/// What one model entry was asked since the start of the process.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct ModelCounters {
+    pub answered: u64,
+    pub failed: u64,
+    pub usage: Usage,
+}
+
+impl Registry {
+    pub(crate) fn new(world: World, epoch: Epoch) -> Self {
+        let slots = Slots::new(&world.rules.limits);
+        let (entries, counters) = (Mutex::default(), Mutex::default());
+        Self { world, epoch, slots, entries, draining: AtomicBool::new(false), counters }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<(ProjectId, SessionId), Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The mailbox of the session's actor; starts one if there is none.
+    pub(crate) fn mailbox(self: &Arc<Self>, project: &ProjectId, session: &SessionId) -> mpsc::Sender<Command> {
+        let mut entries = self.lock();
+        let entry = entry(&mut entries, project, session);
+        if let Some(mailbox) = entry.mailbox.as_ref().filter(|mailbox| !mailbox.is_closed()) {
+            return mailbox.clone();
+        }
+        let tail = living_tail(entry, session);
+        let (sender, mailbox) = mpsc::channel(MAILBOX);
+        entry.mailbox = Some(sender.clone());
+        drop(entries);
+        let actor = Actor {
+            world: self.world.clone(),
+            registry: self.clone(),
+            project: project.clone(),
+            session: session.clone(),
+            epoch: self.epoch,
+            tail,
+            mailbox,
+            state: State::new(session.clone()),
+            items: BTreeMap::new(),
+            flight: None,
+        };
+        self.world.spawn.spawn("session", Box::pin(actor.run()));
+        sender
+    }
+
+    /// The session's tail; makes one if nobody holds it.
+    pub(crate) fn tail(&self, project: &ProjectId, session: &SessionId) -> Arc<Tail> {
+        let mut entries = self.lock();
+        living_tail(entry(&mut entries, project, session), session)
+    }
+
+    /// Takes the session's actor out, if `may` still holds under the lock.
+    pub(crate) fn retire(&self, project: &ProjectId, session: &SessionId, may: impl FnOnce(()) -> bool) -> bool {
+        let mut entries = self.lock();
+        if !may(()) {
+            return false;
+        }
+        let key = (project.clone(), session.clone());
+        if let Some(entry) = entries.get_mut(&key) {
+            entry.mailbox = None;
+            // The actor itself holds the tail once.
+            if entry.tail.strong_count() <= 1 {
+                entries.remove(&key);
+            }
+        }
+        true
+    }
+
+    /// A reader has gone.
+    pub(crate) fn forget_tail(&self, project: &ProjectId, session: &SessionId) {
+        let mut entries = self.lock();
+        let key = (project.clone(), session.clone());
+        if entries.get(&key).is_some_and(|entry| entry.mailbox.is_none() && entry.tail.strong_count() == 0) {
+            entries.remove(&key);
+        }
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn start_draining(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Ends every reader's stream.
+    pub(crate) fn end_tails(&self) {
+        let tails: Vec<_> = self.lock().values().filter_map(|entry| entry.tail.upgrade()).collect();
+        for tail in tails {
+            tail.end();
+        }
+    }
+
+    /// Sessions whose actors are in memory.
+    pub(crate) fn active(&self) -> usize {
+        self.lock().values().filter(|entry| entry.mailbox.is_some()).count()
+    }
+
+    /// Counts the outcome of a model call.
+    pub(crate) fn count(&self, state: &State, outcome: &Input) {
+        let Some(call) = state.turn.as_ref().and_then(|turn| turn.call.as_ref()) else { return };
+        let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        let counters = counters.entry(call.model.clone()).or_default();
+        match outcome {
+            Input::ModelDone { finish, .. } => {
+                counters.answered += 1;
+                counters.usage = counters.usage.plus(finish.usage.unwrap_or_default());
+            }
+            _ => counters.failed += 1,
+        }
+    }
+
+    pub(crate) fn counters(&self) -> BTreeMap<String, ModelCounters> {
+        self.counters.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn entry<'a>(
+    entries: &'a mut BTreeMap<(ProjectId, SessionId), Entry>,
+    project: &ProjectId,
+    session: &SessionId,
+) -> &'a mut Entry {
+    entries.entry((project.clone(), session.clone())).or_insert_with(|| Entry { tail: Weak::new(), mailbox: None })
+}
+
+fn living_tail(entry: &mut Entry, session: &SessionId) -> Arc<Tail> {
+    entry.tail.upgrade().unwrap_or_else(|| {
+        let tail = Arc::new(Tail::new(session.clone()));
+        entry.tail = Arc::downgrade(&tail);
+        tail
+    })
+}

@@ -1,0 +1,133 @@
+//! The end of a session's log, as its readers see it: the newest events, and the draft of what is being said right now.
+//!
+//! Written by the session's actor alone: records after their commit, the draft as the model speaks. Readers
+//! (`subscription`) are woken by a version number and look for themselves; nothing is queued for anybody.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
+use types::{Answer, Event, ModelEvent, Origin, Seq, SessionId, TurnId};
+
+/// Events kept for readers that are only a little behind; the others read the log.
+const RECENT_EVENTS: usize = 1024;
+
+pub(crate) struct Tail {
+    pub(crate) session: SessionId,
+    inner: Mutex<Inner>,
+    /// Counts changes: what readers wait for.
+    version: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+pub(crate) struct Inner {
+    /// The last record known to be durable.
+    pub(crate) head: Seq,
+    /// The events of the newest records, without gaps, ending with `head`.
+    recent: VecDeque<(Seq, Arc<Vec<Event>>)>,
+    recent_events: usize,
+    pub(crate) draft: Option<Draft>,
+    /// No more will ever come: the session was deleted, or the server drains.
+    pub(crate) ended: bool,
+}
+
+/// What one attempt of a model call has said so far.
+#[derive(Clone, Debug)]
+pub(crate) struct Draft {
+    pub(crate) origin: Origin,
+    pub(crate) turn: TurnId,
+    /// The output index of the attempt's first item.
+    pub(crate) base: u32,
+    pub(crate) answer: Answer,
+}
+
+impl Tail {
+    pub(crate) fn new(session: SessionId) -> Self {
+        Self { session, inner: Mutex::default(), version: watch::Sender::new(0) }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
+        // A reader or the writer that panicked left nothing half done: every change is a single assignment or push.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn watch(&self) -> watch::Receiver<u64> {
+        self.version.subscribe()
+    }
+
+    fn wake(&self) {
+        self.version.send_modify(|version| *version += 1);
+    }
+
+    /// Learns from the store how far the log goes.
+    pub(crate) fn raise(&self, head: Seq) {
+        let mut inner = self.lock();
+        if head > inner.head {
+            inner.head = head;
+            inner.recent.clear();
+            inner.recent_events = 0;
+        }
+    }
+
+    /// Shows records that have become durable, oldest first, with their events. `drafting` says whether the attempt
+    /// that the open draft belongs to still speaks.
+    pub(crate) fn publish(&self, records: Vec<(Seq, Vec<Event>)>, drafting: Option<Origin>) {
+        let mut inner = self.lock();
+        for (seq, events) in records {
+            if seq != inner.head.next() {
+                inner.recent.clear();
+                inner.recent_events = 0;
+            }
+            inner.head = seq;
+            inner.recent_events += events.len();
+            inner.recent.push_back((seq, Arc::new(events)));
+        }
+        while inner.recent_events > RECENT_EVENTS {
+            let Some((_, events)) = inner.recent.pop_front() else { break };
+            inner.recent_events -= events.len();
+        }
+        if inner.draft.as_ref().is_some_and(|draft| Some(draft.origin) != drafting) {
+            inner.draft = None;
+        }
+        drop(inner);
+        self.wake();
+    }
+
+    /// An attempt begins to speak.
+    pub(crate) fn open_draft(&self, origin: Origin, turn: TurnId, base: u32) {
+        self.lock().draft = Some(Draft { origin, turn, base, answer: Answer::default() });
+    }
+
+    /// The attempt says something.
+    pub(crate) fn say(&self, origin: Origin, event: ModelEvent) {
+        let mut inner = self.lock();
+        if let Some(draft) = inner.draft.as_mut().filter(|draft| draft.origin == origin) {
+            draft.answer.push(event);
+            drop(inner);
+            self.wake();
+        }
+    }
+
+    /// What the attempt has said. The draft stays open until its outcome is durable.
+    pub(crate) fn answer(&self, origin: Origin) -> Answer {
+        let inner = self.lock();
+        inner
+            .draft
+            .as_ref()
+            .filter(|draft| draft.origin == origin)
+            .map(|draft| draft.answer.clone())
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn end(&self) {
+        self.lock().ended = true;
+        self.wake();
+    }
+}
+
+impl Inner {
+    /// The events of every record after `seq`, if they are all at hand.
+    pub(crate) fn after(&self, seq: Seq) -> Option<Vec<(Seq, Arc<Vec<Event>>)>> {
+        let first = self.recent.front()?.0;
+        (first <= seq.next()).then(|| self.recent.iter().filter(|(at, _)| *at > seq).cloned().collect())
+    }
+}
