@@ -1,0 +1,56 @@
+"""A small model server of the chat wire that remembers what it was asked: what a model really gets to see."""
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Upstream:
+    """Answers every call with the texts of all user messages it was shown, joined by ` | `."""
+
+    def __init__(self):
+        self.asked = []
+        owner = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                owner.asked.append({"path": self.path, "key": self.headers.get("Authorization"), "body": body})
+                self.answer(" | ".join(text(m) for m in body["messages"] if m["role"] == "user"))
+
+            def answer(self, said):
+                self.send_response(200)
+                self.send_header("Content-Type", "text/event-stream")
+                self.end_headers()
+                words = said.split(" ")
+                for at, word in enumerate(words):
+                    self.chunk({"delta": {"content": word if at == 0 else " " + word}, "finish_reason": None})
+                self.chunk({"delta": {}, "finish_reason": "stop"})
+                usage = {"prompt_tokens": 11, "completion_tokens": len(words), "total_tokens": 11 + len(words)}
+                self.chunk(None, usage)
+                self.wfile.write(b"data: [DONE]\n\n")
+
+            def chunk(self, choice, usage=None):
+                chunk = {
+                    "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m",
+                    "choices": [] if choice is None else [{"index": 0, **choice}], "usage": usage,
+                }
+                self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.base = f"http://127.0.0.1:{self.server.server_address[1]}/v1"
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def text(message):
+    content = message["content"]
+    return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
