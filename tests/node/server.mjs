@@ -20,7 +20,7 @@ export async function start() {
     ["serve", "--listen", "127.0.0.1:0", "--config", config, "--data", join(folder, "data")],
     { env: { ...process.env, OUTCROP_API_KEY: KEY }, stdio: ["ignore", "pipe", "inherit"] },
   );
-  const ended = new Promise((resolve) => child.once("exit", resolve));
+  const ended = new Promise((resolve, reject) => child.once("exit", resolve).once("error", reject));
   for await (const line of createInterface({ input: child.stdout })) {
     if (!line.startsWith("listening on ")) continue;
     child.stdout.resume();
