@@ -81,7 +81,7 @@ pub(crate) struct Flight {
 
 enum Landed {
     Ready(Option<Slot>),
-    Outcome(Input),
+    Outcome(Box<Input>),
 }
 
 enum Woken {
@@ -268,7 +268,7 @@ impl Actor {
         self.commit(inputs, remembered).await
     }
 
-    async fn is_repeat(&self, key: &str, body_hash: &str) -> Result<bool, Failure> {
+    async fn is_repeat(&mut self, key: &str, body_hash: &str) -> Result<bool, Failure> {
         let now = self.world.clock.now();
         let known = self.world.store.idempotency(&self.project, EVENTS_ROUTE, &self.session, key, now).await;
         match known {
@@ -354,7 +354,7 @@ impl Actor {
             Landed::Outcome(input) => {
                 drop(flight.slot);
                 self.registry.count(&self.state, &input);
-                self.insist(vec![input]).await
+                self.insist(vec![*input]).await
             }
         }
     }
@@ -401,7 +401,7 @@ impl Actor {
         self.tail.open_draft(origin, turn.id.clone(), turn.outputs);
         let (world, tail) = (self.world.clone(), self.tail.clone());
         let call = ModelCall { world, tail, entry, request, origin, context };
-        let future = Box::pin(async move { Landed::Outcome(call.perform().await) });
+        let future = Box::pin(async move { Landed::Outcome(Box::new(call.perform().await)) });
         self.flight = Some(Flight { origin, future, slot });
     }
 

@@ -21,8 +21,11 @@ const KEYS_REMEMBERED: usize = 10_000;
 #[derive(Clone)]
 pub struct Catalog {
     world: World,
-    known_keys: Arc<Mutex<BTreeMap<String, (Duration, Option<Identity>)>>>,
+    known_keys: Arc<Mutex<KnownKeys>>,
 }
+
+/// By the key's hash: until when it is believed (monotonic), and whose it is.
+type KnownKeys = BTreeMap<String, (Duration, Option<Identity>)>;
 
 /// Who is asking.
 #[derive(Clone, PartialEq, Eq, Debug)]

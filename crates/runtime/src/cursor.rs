@@ -191,3 +191,6 @@ fn rest(text: &str, from: u64) -> &str {
     }
     &text[from..]
 }
+
+#[cfg(test)]
+mod tests;

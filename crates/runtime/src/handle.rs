@@ -11,9 +11,9 @@ use std::time::Duration;
 use store::{HeadRow, LogQuery};
 use tokio::sync::oneshot;
 use types::{
-    AgentId, AgentSettings, Ending, EnvironmentSettings, EventId, Input, Item, ItemId, NewSession, ProjectId, Record,
-    RecordBody, Refusal, RefusalKind, Seq, SessionChange, SessionId, SessionSettings, SessionView, Stamp, Tool,
-    TurnError, TurnId, TurnStatus, TurnView,
+    AgentId, Ending, EnvironmentSettings, EventId, Input, Item, ItemId, NewSession, ProjectId, Record, RecordBody,
+    Refusal, RefusalKind, Seq, SessionChange, SessionId, SessionSettings, SessionView, Stamp, Tool, TurnError, TurnId,
+    TurnStatus, TurnView,
 };
 
 /// The only door to a session. Cheap to clone.

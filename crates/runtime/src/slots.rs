@@ -109,3 +109,6 @@ impl Drop for Slot {
         self.slots.serve();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,223 @@
+//! A reader that stops anywhere and comes back by id has everything once, whatever became of the draft.
+
+use super::Cursor;
+use crate::tail::Draft;
+use std::sync::Arc;
+use types::{
+    Abandoned, Answer, Attempt, EffectId, Event, EventBody, EventId, Item, ItemBody, ItemKind, MicroUsd, ModelEvent,
+    Origin, Phase, Record, RecordBody, Seq, SessionId, Timestamp, TurnId,
+};
+
+const ORIGIN: Origin = Origin { effect: EffectId(3), attempt: Attempt(1) };
+
+fn session() -> SessionId {
+    SessionId::new("sess_a")
+}
+
+fn turn() -> TurnId {
+    TurnId::new("turn_a")
+}
+
+fn draft(events: &[ModelEvent]) -> Draft {
+    let mut answer = Answer::default();
+    for event in events {
+        answer.push(event.clone());
+    }
+    Draft { origin: ORIGIN, turn: turn(), base: 2, answer }
+}
+
+fn said() -> Vec<ModelEvent> {
+    let summary = |part, delta: &str| ModelEvent::ReasoningSummary { part, delta: delta.to_owned() };
+    let text = |delta: &str| ModelEvent::Text { delta: delta.to_owned() };
+    vec![summary(0, "first "), summary(0, "thought"), summary(1, "second"), text("Grüße"), text(" an "), text("alle")]
+}
+
+/// The events of the outcome's records, from seq 8 on.
+fn records() -> Vec<(Seq, Vec<Event>)> {
+    let item = |output_index, prefix, body| {
+        let id = ORIGIN.item_id(&session(), prefix, output_index);
+        Arc::new(Item { id, turn: turn(), output_index: Some(output_index), origin: Some(ORIGIN), body })
+    };
+    let summary = vec!["first thought".to_owned(), "second".to_owned()];
+    let text = "Grüße an alle".to_owned();
+    let bodies = [
+        RecordBody::Item(item(2, "rs", ItemBody::Reasoning { summary, opaque: None })),
+        RecordBody::Item(item(
+            3,
+            "msg",
+            ItemBody::AssistantMessage { text, phase: Phase::FinalAnswer, complete: true },
+        )),
+    ];
+    apply(bodies)
+}
+
+fn abandoned() -> Vec<(Seq, Vec<Event>)> {
+    apply([RecordBody::Abandoned(Abandoned {
+        effect: ORIGIN.effect,
+        attempt: ORIGIN.attempt,
+        turn: turn(),
+        error: None,
+        charged: MicroUsd::ZERO,
+        unmeasured: true,
+        next: None,
+    })])
+}
+
+fn apply(bodies: impl IntoIterator<Item = RecordBody>) -> Vec<(Seq, Vec<Event>)> {
+    let mut state = engine::State::new(session());
+    let seqs = (8..).map(Seq);
+    seqs.zip(bodies)
+        .map(|(seq, body)| (seq, engine::apply(&mut state, seq, &Record { at: Timestamp(1), body })))
+        .collect()
+}
+
+/// What a client makes of events: each item's text, begun and ended once.
+#[derive(Default, PartialEq, Debug)]
+struct Seen {
+    added: Vec<String>,
+    parts: Vec<(String, u32)>,
+    text: std::collections::BTreeMap<(String, u32), String>,
+    done: Vec<String>,
+    dropped: Vec<String>,
+}
+
+impl Seen {
+    fn see(&mut self, events: &[Event]) {
+        for event in events {
+            match &event.body {
+                EventBody::ItemAdded(item) => self.added.push(item.id.to_string()),
+                EventBody::DraftAdded { item, .. } => self.added.push(item.to_string()),
+                EventBody::PartAdded { item, part, .. } => self.parts.push((item.to_string(), *part)),
+                EventBody::Delta { item, part, text, .. } => {
+                    self.text.entry((item.to_string(), *part)).or_default().push_str(text);
+                }
+                EventBody::ItemDone(item) => self.done.push(item.id.to_string()),
+                EventBody::DraftDropped { item, .. } => self.dropped.push(item.to_string()),
+                _ => {}
+            }
+        }
+    }
+}
+
+fn whole() -> Seen {
+    let mut seen = Seen::default();
+    for (seq, events) in records() {
+        seen.see(&Cursor::at(session(), Seq(seq.0 - 1)).read_record(seq, &events));
+    }
+    assert_eq!(seen.text.values().cloned().collect::<Vec<_>>(), ["Grüße an alle", "first thought", "second"]);
+    seen
+}
+
+/// Every event that a reader gets when it looks after each thing said.
+fn streamed(upto: usize) -> Vec<Event> {
+    let mut cursor = Cursor::at(session(), Seq(7));
+    (1..=upto).flat_map(|length| cursor.read_draft(&draft(&said()[..length]))).collect()
+}
+
+#[test]
+fn a_live_reader_has_everything_once() {
+    for upto in 0..=said().len() {
+        let mut cursor = Cursor::at(session(), Seq(7));
+        let mut seen = Seen::default();
+        for length in 1..=upto {
+            seen.see(&cursor.read_draft(&draft(&said()[..length])));
+        }
+        for (seq, events) in records() {
+            seen.see(&cursor.read_record(seq, &events));
+        }
+        assert_eq!(seen, whole(), "the draft was read up to {upto}");
+    }
+}
+
+#[test]
+fn ids_are_unique_and_parse() {
+    let events = streamed(said().len());
+    let ids: std::collections::BTreeSet<_> = events.iter().map(|event| event.id.to_string()).collect();
+    assert_eq!(ids.len(), events.len());
+    for event in events {
+        assert_eq!(event.id.to_string().parse(), Ok(event.id));
+    }
+}
+
+#[test]
+fn a_reader_that_comes_back_has_everything_once() {
+    let live = streamed(said().len());
+    for stop in 1..=live.len() {
+        let mut seen = Seen::default();
+        seen.see(&live[..stop]);
+        // The draft is still there, has gone on, or is closed.
+        for again in [0, said().len()] {
+            let mut seen = Seen { ..clone(&seen) };
+            let mut cursor = Cursor::after(session(), live[stop - 1].id);
+            seen.see(&cursor.read_draft(&draft(&said()[..again])));
+            for (seq, events) in records() {
+                seen.see(&cursor.read_record(seq, &events));
+            }
+            assert_eq!(seen, whole(), "stopped after {stop}, the draft had {again}");
+        }
+    }
+}
+
+fn clone(seen: &Seen) -> Seen {
+    let Seen { added, parts, text, done, dropped } = seen;
+    Seen {
+        added: added.clone(),
+        parts: parts.clone(),
+        text: text.clone(),
+        done: done.clone(),
+        dropped: dropped.clone(),
+    }
+}
+
+#[test]
+fn a_reader_that_stops_within_a_record_goes_on_there() {
+    let mut all = Vec::new();
+    let mut cursor = Cursor::at(session(), Seq(7));
+    for (seq, events) in records() {
+        all.extend(cursor.read_record(seq, &events));
+    }
+    for stop in 1..all.len() {
+        let id = all[stop - 1].id;
+        let mut cursor = Cursor::after(session(), id);
+        let mut rest = Vec::new();
+        for (seq, events) in records().into_iter().filter(|(seq, _)| *seq > cursor_seq(id)) {
+            rest.extend(cursor.read_record(seq, &events));
+        }
+        assert_eq!(rest, all[stop..], "stopped after {stop}");
+    }
+}
+
+fn cursor_seq(id: EventId) -> Seq {
+    Cursor::after(session(), id).seq
+}
+
+#[test]
+fn an_abandoned_draft_is_closed_for_those_who_saw_it() {
+    let [(seq, events)] = abandoned().try_into().expect("one record");
+    // Who saw nothing is told nothing.
+    assert!(Cursor::at(session(), Seq(7)).read_record(seq, &events).is_empty());
+    // Who saw both items is told of both; who came back by id, of the one that the id names.
+    let mut cursor = Cursor::at(session(), Seq(7));
+    cursor.read_draft(&draft(&said()));
+    let mut seen = Seen::default();
+    let closing = cursor.read_record(seq, &events);
+    seen.see(&closing);
+    assert_eq!(seen.dropped, ["rs_ae3a1i2", "msg_ae3a1i3"]);
+    assert_ne!(closing[0].id, closing[1].id);
+    let live = streamed(said().len());
+    let mut cursor = Cursor::after(session(), live.last().expect("events").id);
+    let closing = cursor.read_record(seq, &events);
+    assert!(matches!(&closing[..], [Event { body: EventBody::DraftDropped { item, kind: ItemKind::Message, .. }, .. }]
+            if item.as_str() == "msg_ae3a1i3"));
+}
+
+#[test]
+fn an_offset_within_a_character_is_moved_on() {
+    let live = streamed(said().len());
+    let EventId::Draft { seq, mut position } = live.last().expect("events").id else { panic!("a draft's id") };
+    // "Gr" and half of the umlaut.
+    position.offset = 2 + 3;
+    let mut cursor = Cursor::after(session(), EventId::Draft { seq, position });
+    let fresh = cursor.read_draft(&draft(&said()));
+    assert!(matches!(&fresh[..], [Event { body: EventBody::Delta { text, .. }, .. }] if text == "ße an alle"));
+}
