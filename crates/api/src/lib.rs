@@ -1,1 +1,81 @@
-//! api
+//! The doors: HTTP in, HTTP out, and nothing in between. A door parses, authenticates and turns wire JSON into
+//! `types::Input`; it serialises what the runtime's answers and a session's events say. It decides nothing, keeps
+//! nothing, and sees neither the store nor the engine: [`runtime::Handle`] is its only way to a session,
+//! [`runtime::Catalog`] its only way to agents and keys.
+//!
+//! | door | paths | who may pass |
+//! |---|---|---|
+//! | `agents` | `/v1/agents/**` | `OpenAI-Beta: agents=v1`, then a key with `api.agents.read` (GET) or `api.agents.write` |
+//! | `models` | `/v1/models/**` | any key |
+//! | `health` | `/healthz`, `/readyz` | everyone |
+//!
+//! # The one error shape
+//!
+//! Whatever goes wrong, at whichever door, leaves as `{"error":{"message","type","code","param"}}` from [`Failure`]:
+//! a wrong request with the original's words and the JSON path at fault, a refusal of the runtime by its kind, a bug
+//! without its inside. A 409 tells SDKs not to try again, a 429 when to.
+//!
+//! # Every answer
+//!
+//! `x-request-id`, `openai-version`, `openai-processing-ms`, `x-content-type-options`; and it is counted in
+//! [`Traffic`], from which the binary makes its metrics.
+
+mod agents;
+mod answer;
+mod body;
+mod failure;
+mod health;
+mod identity;
+mod models;
+mod query;
+mod sse;
+#[cfg(test)]
+mod stage;
+mod traffic;
+
+pub use failure::Failure;
+pub use traffic::{Answered, Traffic};
+
+use axum::Router;
+use runtime::{Catalog, Handle};
+use std::sync::Arc;
+use types::{Clock, Entropy};
+
+/// What the doors are given.
+#[derive(Clone)]
+pub struct Door {
+    pub handle: Handle,
+    pub catalog: Catalog,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+    pub traffic: Arc<Traffic>,
+    pub limits: Limits,
+}
+
+/// Bounds on what one client, and all of them, may hold open.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// The largest body, in bytes.
+    pub body: usize,
+    /// Open event streams; more are answered 429.
+    pub streams: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { body: 64 << 20, streams: 10_000 }
+    }
+}
+
+/// Every route of every door.
+pub fn router(door: Door) -> Router {
+    let door = Arc::new(door);
+    Router::new()
+        .merge(agents::routes(&door))
+        .merge(models::routes(&door))
+        .merge(health::routes())
+        .fallback(failure::no_such_url)
+        .method_not_allowed_fallback(failure::no_such_method)
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&door), answer::dress))
+        .with_state(door)
+}

@@ -1,0 +1,59 @@
+//! The door of the Agents API. Handlers are thin: read, ask the runtime, show. `incoming` turns requests into what the
+//! runtime takes, `shown` and `event` turn what it says into wire JSON; the rest are routes.
+
+mod absent;
+mod event;
+mod events;
+mod incoming;
+mod reads;
+#[cfg(test)]
+pub mod samples;
+mod saved;
+mod sessions;
+mod shown;
+mod words;
+
+pub use event::{Padding, frame};
+
+use crate::failure::Failure;
+use crate::{Door, identity};
+use axum::Router;
+use axum::http::{Method, Uri};
+use axum::middleware::from_fn_with_state;
+use axum::routing::{any, get};
+use std::sync::Arc;
+
+const SESSION: &str = "/v1/agents/sessions/{session_id}";
+
+/// All routes; literal segments win over ids.
+pub fn routes(door: &Arc<Door>) -> Router<Arc<Door>> {
+    let of_session = |rest: &str| format!("{SESSION}{rest}");
+    Router::new()
+        .route("/v1/agents", get(saved::list).post(saved::create))
+        .route("/v1/agents/{agent_id}", get(saved::retrieve).post(saved::update).delete(saved::delete))
+        .route("/v1/agents/sessions", get(sessions::list).post(sessions::create))
+        .route(SESSION, get(sessions::retrieve).post(sessions::update).delete(sessions::delete))
+        .route(&of_session("/events"), get(events::stream).post(events::create))
+        .route(&of_session("/items"), get(reads::items))
+        .route(&of_session("/turns"), get(reads::turns))
+        .route(&of_session("/turns/{turn_id}"), get(reads::turn))
+        .route(&of_session("/turns/{turn_id}/items"), get(reads::turn_items))
+        .route(&of_session("/subagents"), get(absent::subagents))
+        .route(&of_session("/subagents/{subagent_id}"), get(absent::subagent))
+        .route(&of_session("/subagents/{subagent_id}/items"), get(absent::subagent))
+        .route(&of_session("/subagents/{subagent_id}/turns"), get(absent::subagent))
+        .route(&of_session("/subagents/{subagent_id}/turns/{turn_id}"), get(absent::subagent))
+        .route(&of_session("/subagents/{subagent_id}/turns/{turn_id}/items"), get(absent::subagent))
+        .route(&of_session("/artifacts"), get(absent::artifacts))
+        .route(&of_session("/artifacts/{artifact_id}"), get(absent::artifact).delete(absent::artifact))
+        .route(&of_session("/artifacts/{artifact_id}/content"), get(absent::artifact))
+        .route(&of_session("/traces"), get(absent::traces))
+        // Without these two, the names would be taken for agents' ids.
+        .route("/v1/agents/environments", any(not_served))
+        .route("/v1/agents/automations", any(not_served))
+        .route_layer(from_fn_with_state(Arc::clone(door), identity::agents_gate))
+}
+
+async fn not_served(method: Method, uri: Uri) -> Failure {
+    crate::failure::no_such_url(method, uri).await
+}

@@ -1,0 +1,131 @@
+//! Events of a session: input goes in, the stream comes out.
+
+use super::incoming;
+use super::sessions::stream_slot;
+use crate::failure::Failure;
+use crate::query::{Ids, Pairs};
+use crate::sse::{self, End};
+use crate::{Door, body};
+use axum::Extension;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use runtime::{Identity, RequestKey, Start, Subscription};
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+use std::sync::Arc;
+use types::{EventId, ProjectId, Refusal, RefusalKind, SessionId};
+use wire::agents::request::Input;
+
+/// 202 when the input is durable. An empty list is a question whether the session is there.
+pub async fn create(
+    State(door): State<Arc<Door>>,
+    Extension(identity): Extension<Identity>,
+    Ids(id): Ids<String>,
+    request: Request,
+) -> Result<StatusCode, Failure> {
+    let (parts, content) = request.into_parts();
+    let key = idempotency_key(&parts.headers)?;
+    let bytes = body::read(&parts.headers, content, door.limits.body, &*door.clock).await?;
+    let given = Input::read_all(body::parse(&parts.headers, &bytes)?)?;
+    let session = SessionId::new(id);
+    let inputs = match incoming::inputs(given) {
+        Ok(inputs) if !inputs.is_empty() => inputs,
+        other => {
+            door.handle.session(&identity.project, &session).await?;
+            other?;
+            return Ok(StatusCode::ACCEPTED);
+        }
+    };
+    let key = key.map(|key| RequestKey { key, body_hash: hash(&bytes) });
+    door.handle.submit(&identity.project, &session, inputs, key).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// 1 to 256 characters, if it is there.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Failure> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    match value.to_str() {
+        Ok(key) if (1..=256).contains(&key.chars().count()) => Ok(Some(key.to_owned())),
+        _ => {
+            Err(Failure::invalid("Invalid 'Idempotency-Key' header. Expected 1 to 256 characters.")
+                .at("Idempotency-Key"))
+        }
+    }
+}
+
+/// SHA-256, hex.
+fn hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        // Writing to a string cannot fail.
+        _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// Live events, or those after a known one and then live ones. The subscription holds before the answer begins, so a
+/// client that has the headers misses nothing.
+pub async fn stream(
+    State(door): State<Arc<Door>>,
+    Extension(identity): Extension<Identity>,
+    Ids(id): Ids<String>,
+    pairs: Pairs,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let padded = pairs.is_on("include_obfuscation")?;
+    let slot = stream_slot(&door)?;
+    let session = SessionId::new(id);
+    let subscription = match pairs.one("after")? {
+        Some(after) => {
+            let after = after.parse::<EventId>().map_err(|_| Failure::not_found("No such event in `after`."))?;
+            door.handle.subscribe(&identity.project, &session, Start::After(after)).await?
+        }
+        None => resume(&door, &identity.project, &session, &headers).await?,
+    };
+    Ok(sse::response(StatusCode::OK, &door, session, subscription, End::Never, padded, slot))
+}
+
+/// From `Last-Event-ID`, where it is an id of this session; any other value counts for nothing, as at the original.
+async fn resume(
+    door: &Door,
+    project: &ProjectId,
+    session: &SessionId,
+    headers: &HeaderMap,
+) -> Result<Subscription, Refusal> {
+    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse::<EventId>().ok());
+    if let Some(last) = last {
+        match door.handle.subscribe(project, session, Start::After(last)).await {
+            Err(refusal) if refusal.kind == RefusalKind::NotFound => {}
+            other => return other,
+        }
+    }
+    door.handle.subscribe(project, session, Start::Live).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    #[test]
+    fn idempotency_keys_have_1_to_256_characters() {
+        let key = |value: &str| {
+            let headers = HeaderMap::from_iter([(
+                "idempotency-key".parse().unwrap(),
+                HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+            )]);
+            idempotency_key(&headers).map_err(|failure| failure.status)
+        };
+        assert_eq!(idempotency_key(&HeaderMap::new()), Ok(None));
+        assert_eq!(key("k"), Ok(Some("k".to_owned())));
+        assert!(key(&"k".repeat(256)).is_ok());
+        for bad in ["", &"k".repeat(257), "schlüssel"] {
+            assert_eq!(key(bad), Err(StatusCode::BAD_REQUEST), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_hash_of_a_body_is_sha_256() {
+        assert_eq!(hash(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+}

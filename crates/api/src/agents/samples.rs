@@ -1,0 +1,146 @@
+//! One of each thing that is shown, for tests.
+
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use types::{
+    AgentSettings, CallId, EffectId, EnvironmentSettings, Head, Item, ItemBody, McpTool, McpTransport, MicroUsd,
+    RequiredAction, Review, SavedAgent, Seq, SessionSettings, SessionStatus, SessionView, Timestamp, Tool, TurnStatus,
+    TurnView, Usage, WebSearch,
+};
+
+pub fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        other => panic!("{other} is no object"),
+    }
+}
+
+pub fn usage() -> Usage {
+    Usage { input_tokens: 10, cached_tokens: 4, output_tokens: 5, reasoning_tokens: 2 }
+}
+
+/// Every kind of tool, with a secret wherever there is room for one.
+pub fn tools() -> Vec<Tool> {
+    let secrets = || BTreeMap::from([("x".to_owned(), "secret".to_owned())]);
+    let mcp = |server_label: &str, transport| {
+        Tool::Mcp(McpTool {
+            server_label: server_label.into(),
+            transport,
+            allowed_tools: None,
+            connection_origin: "service".into(),
+            credential_id: None,
+            request_metadata: Map::new(),
+            required: false,
+        })
+    };
+    vec![
+        Tool::Function {
+            name: "f".into(),
+            description: "d".into(),
+            parameters: object(json!({ "type": "object" })),
+            defer_loading: false,
+            is_async: None,
+        },
+        Tool::ToolSearch,
+        Tool::ProgrammaticToolCalling { enabled: true },
+        mcp(
+            "http",
+            McpTransport::Http { server_url: "u".into(), headers: secrets(), authorization: Some("secret".into()) },
+        ),
+        mcp(
+            "stdio",
+            McpTransport::Stdio {
+                command: "c".into(),
+                cwd: "/".into(),
+                args: vec!["a".into()],
+                env: secrets(),
+                env_vars: vec!["HOME".into()],
+            },
+        ),
+        Tool::WebSearch(WebSearch {
+            mode: "cached".into(),
+            context_size: "low".into(),
+            allowed_domains: None,
+            location: Some(BTreeMap::from([("city".to_owned(), Some("Rome".to_owned()))])),
+        }),
+        Tool::ComputerUse { include_screenshots: false },
+        Tool::Automations,
+    ]
+}
+
+pub fn saved() -> SavedAgent {
+    SavedAgent {
+        id: "agent_1".into(),
+        name: None,
+        metadata: BTreeMap::from([("k".to_owned(), "v".to_owned())]),
+        settings: AgentSettings { tools: tools(), ..AgentSettings::new("m") },
+        created_at: Timestamp(1999),
+        updated_at: Timestamp(2000),
+    }
+}
+
+pub fn session() -> SessionView {
+    SessionView {
+        head: Arc::new(Head {
+            session: "sess_1".into(),
+            seq: Seq(9),
+            status: SessionStatus::RequiresAction,
+            required_actions: vec![RequiredAction::FunctionCall {
+                turn: "turn_1".into(),
+                call_id: CallId::new("c"),
+                name: "f".into(),
+                arguments: object(json!({ "a": 1 })),
+            }],
+            turn: Some(turn()),
+            usage: None,
+            spent: MicroUsd(19_999),
+            error: None,
+            created_at: Timestamp(1000),
+            last_active_at: Timestamp(2000),
+            needs_work: false,
+        }),
+        settings: Arc::new(SessionSettings {
+            agent_id: "agent_1".into(),
+            agent_name: Some("n".into()),
+            agent: AgentSettings { tools: tools(), ..AgentSettings::new("m") },
+            environment: EnvironmentSettings::None,
+            vault_ids: Vec::new(),
+            prompt_cache: None,
+            review: Review::None,
+            spend_limit: Some(MicroUsd::from_cents(50)),
+            metadata: BTreeMap::new(),
+        }),
+    }
+}
+
+/// An ended turn with everything it can have.
+pub fn turn() -> TurnView {
+    TurnView {
+        id: "turn_1".into(),
+        agent_id: "agent_1".into(),
+        status: TurnStatus::Completed,
+        error: None,
+        usage: Some(usage()),
+        prompt_cache: None,
+        created_at: Timestamp(1000),
+        started_at: Some(Timestamp(1500)),
+        completed_at: Some(Timestamp(2000)),
+    }
+}
+
+pub fn item(output_index: Option<u32>, body: ItemBody) -> Arc<Item> {
+    Arc::new(Item { id: "item_1".into(), turn: "turn_1".into(), output_index, origin: None, body })
+}
+
+pub fn call() -> Arc<Item> {
+    item(
+        Some(1),
+        ItemBody::FunctionCall {
+            effect: EffectId(3),
+            call_id: CallId::new("c"),
+            name: "f".into(),
+            arguments: object(json!({ "a": 1 })),
+        },
+    )
+}

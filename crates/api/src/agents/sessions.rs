@@ -1,0 +1,156 @@
+//! Sessions: created, listed, read, changed, deleted.
+
+use super::words::Translate;
+use super::{incoming, shown};
+use crate::failure::Failure;
+use crate::query::{Ids, Limit, Pairs};
+use crate::sse::{self, End};
+use crate::traffic::Slot;
+use crate::{Door, body};
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use runtime::{Direction, Identity, Page, SessionFilter, Start};
+use std::sync::Arc;
+use std::time::Duration;
+use types::{
+    AgentId, AgentSettings, EnvironmentSettings, MicroUsd, NewSession, ProjectId, RefusalKind, SavedAgent, SessionId,
+};
+use wire::Word;
+use wire::agents::request::{SessionCreate, SessionUpdate};
+use wire::agents::{Deleted, EnvironmentKind, List};
+
+/// When a client that found no place for a stream may ask again.
+const STREAM_PAUSE: Duration = Duration::from_secs(5);
+
+/// A place for one more stream, or a 429.
+pub fn stream_slot(door: &Door) -> Result<Slot, Failure> {
+    let slot = door.traffic.open(door.limits.streams);
+    slot.ok_or_else(|| Failure::busy("Too many event streams are open.", STREAM_PAUSE))
+}
+
+/// 201 with the session, or with its events from the first to the end of its first turn.
+pub async fn create(
+    State(door): State<Arc<Door>>,
+    Extension(identity): Extension<Identity>,
+    request: Request,
+) -> Result<Response, Failure> {
+    let wanted = SessionCreate::read(body::object(&door, request).await?)?;
+    let slot = if wanted.stream { Some(stream_slot(&door)?) } else { None };
+    let padded = wanted.include_obfuscation;
+    let new = resolve(&door, &identity.project, wanted).await?;
+    let view = door.handle.create(&identity.project, new).await?;
+    let Some(slot) = slot else {
+        return Ok((StatusCode::CREATED, Json(shown::session(&view))).into_response());
+    };
+    let session = view.head.session.clone();
+    let subscription = door.handle.subscribe(&identity.project, &session, Start::Beginning).await?;
+    let end = End::Settled { turn_ended: false };
+    Ok(sse::response(StatusCode::CREATED, &door, session, subscription, end, padded, slot))
+}
+
+/// Puts the request's agent over the saved one, and refuses what this server does not serve yet.
+async fn resolve(door: &Door, project: &ProjectId, wanted: SessionCreate) -> Result<NewSession, Failure> {
+    if wanted.environment != EnvironmentKind::None {
+        let kind = wanted.environment.as_str();
+        let message = format!("Environments of type '{kind}' are not available on this server.");
+        return Err(Failure::invalid(message).at("environment.type"));
+    }
+    if let Some(vault) = wanted.vault_ids.first() {
+        return Err(Failure::invalid(format!("Vault not found: {vault}")).at("vault_ids"));
+    }
+    let saved = match &wanted.agent_id {
+        Some(id) => Some(saved_agent(door, project, id).await?),
+        None => None,
+    };
+    let (agent_id, agent_name, base) = match saved {
+        Some(agent) => (Some(agent.id), agent.name, agent.settings),
+        // The request was read: without a saved agent, its own names the model.
+        None => (None, None, AgentSettings::new(String::new())),
+    };
+    Ok(NewSession {
+        agent_id,
+        agent_name,
+        agent: incoming::patched(base, wanted.agent),
+        environment: EnvironmentSettings::None,
+        vault_ids: Vec::new(),
+        prompt_cache: wanted.prompt_cache.map(Translate::translate),
+        review: wanted.review.translate(),
+        spend_limit: wanted.spend_limit.map(MicroUsd::from_cents),
+        metadata: wanted.metadata,
+        input: incoming::messages(wanted.input),
+    })
+}
+
+/// The agent that a session names; an id that only ever belonged to a session has an error of its own.
+async fn saved_agent(door: &Door, project: &ProjectId, id: &str) -> Result<SavedAgent, Failure> {
+    let refusal = match door.catalog.agent(project, &AgentId::new(id)).await {
+        Ok(agent) => return Ok(agent),
+        Err(refusal) => refusal,
+    };
+    if refusal.kind == RefusalKind::NotFound && is_local(door, project, id).await? {
+        let message = format!("Agent '{id}' belongs to a session and was not saved, so it cannot be used again.");
+        return Err(Failure::invalid_as("agent_not_persisted", message).at("agent_id"));
+    }
+    Err(Failure::from(refusal).at("agent_id"))
+}
+
+/// Whether a session has this agent without its ever having been saved.
+async fn is_local(door: &Door, project: &ProjectId, id: &str) -> Result<bool, Failure> {
+    let page =
+        |after: Option<&str>| Page { after: after.map(str::to_owned), limit: 1, direction: Direction::Descending };
+    // A deleted agent is gone, but it still works as a cursor.
+    match door.catalog.agents(project, page(Some(id))).await {
+        Ok(_) => return Ok(false),
+        Err(refusal) if refusal.kind == RefusalKind::NotFound => {}
+        Err(refusal) => return Err(refusal.into()),
+    }
+    let filter = SessionFilter { agent_id: Some(id.to_owned()), metadata: Vec::new() };
+    Ok(!door.handle.sessions(project, filter, page(None)).await?.data.is_empty())
+}
+
+pub async fn list(
+    State(door): State<Arc<Door>>,
+    Extension(identity): Extension<Identity>,
+    pairs: Pairs,
+) -> Result<Response, Failure> {
+    let page = pairs.page(Limit::Clamped)?;
+    let filter = SessionFilter { agent_id: pairs.one("agent_id")?.map(str::to_owned), metadata: pairs.metadata()? };
+    let listed = door.handle.sessions(&identity.project, filter, page).await?;
+    let data = listed.data.iter().map(shown::session).collect();
+    let ids = listed.data.iter().map(|view| view.head.session.as_str());
+    Ok(Json(List::new(data, listed.has_more, ids)).into_response())
+}
+
+pub async fn retrieve(
+    State(door): State<Arc<Door>>,
+    Extension(identity): Extension<Identity>,
+    Ids(id): Ids<String>,
+) -> Result<Response, Failure> {
+    let view = door.handle.session(&identity.project, &SessionId::new(id)).await?;
+    Ok(Json(shown::session(&view)).into_response())
+}
+
+pub async fn update(
+    State(door): State<Arc<Door>>,
+    Extension(identity): Extension<Identity>,
+    Ids(id): Ids<String>,
+    request: Request,
+) -> Result<Response, Failure> {
+    let wanted = SessionUpdate::read(body::object(&door, request).await?)?;
+    let change = incoming::change(wanted);
+    let view = door.handle.update(&identity.project, &SessionId::new(id), change).await?;
+    Ok(Json(shown::session(&view)).into_response())
+}
+
+/// The same answer however often.
+pub async fn delete(
+    State(door): State<Arc<Door>>,
+    Extension(identity): Extension<Identity>,
+    Ids(id): Ids<String>,
+) -> Result<Response, Failure> {
+    let id = SessionId::new(id);
+    door.handle.delete(&identity.project, &id).await?;
+    Ok(Json(Deleted::session(id.as_str())).into_response())
+}

@@ -1,0 +1,64 @@
+//! Bodies: read whole, within a size and a time. A client that sends nothing for 30 seconds, or less than a KiB a
+//! second over a long time, is answered 408 instead of being waited for.
+
+use crate::Door;
+use crate::failure::Failure;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderMap, header};
+use futures_util::future::{Either, select};
+use http_body_util::BodyExt;
+use serde_json::{Map, Value};
+use std::pin::pin;
+use std::time::Duration;
+use types::Clock;
+
+/// The longest time without a byte.
+const IDLE: Duration = Duration::from_secs(30);
+/// What every body may take; each KiB that has arrived adds a second.
+const GRACE: Duration = Duration::from_secs(60);
+
+/// The request's JSON object.
+pub async fn object(door: &Door, request: Request) -> Result<Map<String, Value>, Failure> {
+    let (parts, body) = request.into_parts();
+    let bytes = read(&parts.headers, body, door.limits.body, &*door.clock).await?;
+    parse(&parts.headers, &bytes)
+}
+
+/// JSON, once it has been read.
+pub fn parse(headers: &HeaderMap, bytes: &[u8]) -> Result<Map<String, Value>, Failure> {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    Ok(wire::body::parse(content_type, bytes)?)
+}
+
+/// All bytes of `body`, at most `limit`.
+pub async fn read(headers: &HeaderMap, mut body: Body, limit: usize, clock: &dyn Clock) -> Result<Vec<u8>, Failure> {
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > limit as u64) {
+        return Err(Failure::too_large(limit));
+    }
+    let mut bytes = Vec::new();
+    let started = clock.monotonic();
+    loop {
+        let allowed = GRACE + Duration::from_secs(bytes.len() as u64 >> 10);
+        let left = allowed.saturating_sub(clock.monotonic().saturating_sub(started));
+        let frame = match select(pin!(body.frame()), clock.sleep(left.min(IDLE))).await {
+            Either::Left((frame, _)) => frame,
+            Either::Right(((), _)) => return Err(Failure::timed_out()),
+        };
+        match frame {
+            None => return Ok(bytes),
+            Some(Err(_)) => return Err(Failure::invalid("The request body broke off.")),
+            Some(Ok(frame)) => {
+                let Some(data) = frame.data_ref() else { continue };
+                if bytes.len().saturating_add(data.len()) > limit {
+                    return Err(Failure::too_large(limit));
+                }
+                bytes.extend_from_slice(data);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

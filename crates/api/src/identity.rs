@@ -1,0 +1,105 @@
+//! Who is asking, and whether they may: the beta header first, then the key, then its scopes. Handlers find the
+//! [`Identity`] in the request's extensions; a route without one of these gates has none.
+
+use crate::Door;
+use crate::failure::Failure;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use runtime::Identity;
+use std::sync::Arc;
+
+const READ: &str = "api.agents.read";
+const WRITE: &str = "api.agents.write";
+const NO_BETA: &str = "To access the Agents API, set the 'OpenAI-Beta' header to 'agents=v1'.";
+
+/// The gate of `/v1/agents/**`.
+pub async fn agents_gate(State(door): State<Arc<Door>>, request: Request, next: Next) -> Result<Response, Failure> {
+    if !has_beta(request.headers()) {
+        return Err(Failure::invalid_as("invalid_beta", NO_BETA));
+    }
+    let needed = if matches!(*request.method(), Method::GET | Method::HEAD) { READ } else { WRITE };
+    pass(&door, request, next, Some(needed)).await
+}
+
+/// The gate of what every key may read.
+pub async fn key_gate(State(door): State<Arc<Door>>, request: Request, next: Next) -> Result<Response, Failure> {
+    pass(&door, request, next, None).await
+}
+
+async fn pass(door: &Door, mut request: Request, next: Next, needed: Option<&str>) -> Result<Response, Failure> {
+    let Some(secret) = bearer(request.headers()) else {
+        return Err(Failure::unauthorized(
+            "You did not provide an API key. Send it in the Authorization header: 'Authorization: Bearer YOUR_KEY'.",
+        ));
+    };
+    let identity = door.catalog.authenticate(secret).await?;
+    let identity = identity.ok_or_else(|| Failure::unauthorized("Incorrect API key provided."))?;
+    if let Some(scope) = needed
+        && !allows(&identity, scope)
+    {
+        return Err(Failure::forbidden(format!("Your API key lacks the scope '{scope}' that this request needs.")));
+    }
+    request.extensions_mut().insert(identity);
+    Ok(next.run(request).await)
+}
+
+fn allows(identity: &Identity, scope: &str) -> bool {
+    identity.scopes.is_empty() || identity.scopes.iter().any(|granted| granted == scope)
+}
+
+/// The header may stand several times and name several betas.
+fn has_beta(headers: &HeaderMap) -> bool {
+    let values = headers.get_all("openai-beta").iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|beta| beta.trim() == "agents=v1")
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, secret) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.trim().split_once(' ')?;
+    let secret = secret.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !secret.is_empty()).then_some(secret)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn the_beta_header_may_name_several() {
+        for good in ["agents=v1", "assistants=v2, agents=v1"] {
+            assert!(has_beta(&headers(&[("openai-beta", good)])), "{good}");
+        }
+        for bad in ["", "agents=v2", "agents", "xagents=v1"] {
+            assert!(!has_beta(&headers(&[("openai-beta", bad)])), "{bad}");
+        }
+        assert!(!has_beta(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn only_bearer_keys_are_read() {
+        assert_eq!(bearer(&headers(&[("authorization", "Bearer sk-1")])), Some("sk-1"));
+        assert_eq!(bearer(&headers(&[("authorization", "bearer  sk-1 ")])), Some("sk-1"));
+        for bad in ["", "Bearer", "Bearer ", "Basic sk-1", "sk-1"] {
+            assert_eq!(bearer(&headers(&[("authorization", bad)])), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn no_scopes_means_all() {
+        let identity = |scopes: &[&str]| Identity {
+            project: "p".into(),
+            key: "k".into(),
+            scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+        };
+        assert!(allows(&identity(&[]), WRITE));
+        assert!(allows(&identity(&[READ, WRITE]), WRITE));
+        assert!(!allows(&identity(&[READ]), WRITE));
+        assert!(!allows(&identity(&["api.vaults.read"]), READ));
+    }
+}

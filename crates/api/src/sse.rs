@@ -1,0 +1,134 @@
+//! Event streams. The body is pulled: nothing is read from the session before the connection has taken what came
+//! before it, so a slow reader costs one event of memory. Every event leaves whole, in one piece; a comment every 15
+//! seconds keeps proxies from giving up.
+
+use crate::Door;
+use crate::agents::{Padding, frame};
+use crate::traffic::Slot;
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::future::{Either, select};
+use futures_util::stream::{Stream, unfold};
+use runtime::Subscription;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use types::{BoxFuture, Clock, Entropy, Event, EventBody, SessionId};
+
+const KEEPALIVE: Duration = Duration::from_secs(15);
+
+/// Where a stream ends by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    /// Nowhere.
+    Never,
+    /// With the first idle after a turn has ended, or where the session stops for good or for want of money.
+    Settled { turn_ended: bool },
+}
+
+impl End {
+    /// Whether `event` is the last.
+    fn is_reached(&mut self, event: &EventBody) -> bool {
+        let Self::Settled { turn_ended } = self else { return false };
+        match event {
+            EventBody::TurnCompleted(_) | EventBody::TurnFailed(_) | EventBody::TurnCancelled(_) => {
+                *turn_ended = true;
+                false
+            }
+            EventBody::SessionIdle(_) => *turn_ended,
+            EventBody::SessionFailed(_) | EventBody::SessionBudgetReached(_) => true,
+            _ => false,
+        }
+    }
+}
+
+/// Where events come from: a subscription, or a list in tests.
+pub trait Source: Send + Sized + 'static {
+    /// The next event, and the source for those after it. Owned, so that a keepalive never cuts a wait short.
+    fn pull(self) -> BoxFuture<'static, (Self, Option<Event>)>;
+}
+
+impl Source for Subscription {
+    fn pull(mut self) -> BoxFuture<'static, (Self, Option<Event>)> {
+        Box::pin(async move {
+            let event = self.next().await;
+            (self, event)
+        })
+    }
+}
+
+/// The answer that streams `subscription`.
+pub fn response(
+    status: StatusCode,
+    door: &Door,
+    session: SessionId,
+    subscription: Subscription,
+    end: End,
+    padded: bool,
+    slot: Slot,
+) -> Response {
+    let reader = Reader {
+        session,
+        next: subscription.pull(),
+        end,
+        padding: if padded { Padding::From(Arc::clone(&door.entropy)) } else { Padding::Off },
+        over: false,
+        clock: Arc::clone(&door.clock),
+        _slot: Some(slot),
+    };
+    let mut response = (status, Body::from_stream(frames(reader))).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}
+
+/// One client's reading of one session.
+struct Reader<S> {
+    session: SessionId,
+    next: BoxFuture<'static, (S, Option<Event>)>,
+    end: End,
+    padding: Padding,
+    over: bool,
+    clock: Arc<dyn Clock>,
+    _slot: Option<Slot>,
+}
+
+fn frames<S: Source>(reader: Reader<S>) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
+    unfold(reader, |mut reader| async move {
+        let piece = reader.piece().await?;
+        Some((Ok(piece), reader))
+    })
+}
+
+impl<S: Source> Reader<S> {
+    /// The next piece of the body; None at its end.
+    async fn piece(&mut self) -> Option<Bytes> {
+        while !self.over {
+            let (source, event) = match select(&mut self.next, self.clock.sleep(KEEPALIVE)).await {
+                Either::Left((pulled, _)) => pulled,
+                Either::Right(((), _)) => return Some(Bytes::from_static(b": keepalive\n\n")),
+            };
+            let event = event?;
+            self.over = self.end.is_reached(&event.body);
+            self.next = source.pull();
+            if let Some(frame) = frame(&self.session, &event, &self.padding) {
+                return Some(frame);
+            }
+        }
+        None
+    }
+}
+
+/// Draws `length` letters and digits.
+pub fn letters(entropy: &dyn Entropy, length: usize) -> String {
+    const ALPHABET: &[u8; 64] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789aZ";
+    let mut bytes = vec![0_u8; length];
+    entropy.fill(&mut bytes);
+    bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte & 63)])).collect()
+}
+
+#[cfg(test)]
+mod tests;
