@@ -8,8 +8,8 @@ mod item;
 use crate::state::{Call, CallOutcome, Intent, State, Turn};
 use crate::view::{running_view, session_view, session_view_as, turn_view};
 use types::{
-    Abandoned, Attempt, Committed, EffectId, Ending, Event, EventBody, EventId, Intended, MicroUsd, Origin, Record,
-    RecordBody, Seq, SessionStatus, Timestamp, TurnEnded, TurnError, TurnId, TurnStatus, Usage,
+    Abandoned, Attempt, Committed, EffectId, Ending, Event, EventBody, EventId, Intended, MicroUsd, Origin,
+    PromptCacheTtl, Record, RecordBody, Seq, SessionStatus, Timestamp, TurnEnded, TurnError, TurnId, TurnStatus, Usage,
 };
 
 /// Applies the record at `seq`. Events are numbered in the order in which they are returned.
@@ -34,7 +34,7 @@ pub fn apply(state: &mut State, seq: Seq, record: &Record) -> Vec<Event> {
             let error = TurnError { code: code.clone(), message: message.clone() };
             vec![EventBody::Error(error), EventBody::SessionFailed(session_view(state))]
         }
-        RecordBody::TurnCreated { turn } => turn_created(state, turn, record.at),
+        RecordBody::TurnCreated { turn, prompt_cache } => turn_created(state, turn, *prompt_cache, record.at),
         RecordBody::TurnStarted { .. } => turn_started(state, record.at),
         RecordBody::TurnEnded(ended) => turn_ended(state, ended, record.at),
         RecordBody::Item(item) => item::apply(state, seq, item),
@@ -70,14 +70,14 @@ fn session_updated(state: &mut State, settings: std::sync::Arc<types::SessionSet
     Vec::new()
 }
 
-fn turn_created(state: &mut State, id: &TurnId, at: Timestamp) -> Vec<EventBody> {
+fn turn_created(state: &mut State, id: &TurnId, prompt_cache: Option<PromptCacheTtl>, at: Timestamp) -> Vec<EventBody> {
     let turn = Turn {
         id: id.clone(),
         created_at: at,
         started_at: None,
         model: state.settings.agent.model.clone(),
         effort: state.settings.agent.reasoning.effort,
-        prompt_cache: state.settings.prompt_cache,
+        prompt_cache,
         outputs: 0,
         model_calls: 0,
         usage: Usage::default(),

@@ -191,7 +191,7 @@ impl Handle {
         let (records, has_more) = self.page(project, session, query, page.limit).await?;
         let mut data = Vec::with_capacity(records.len());
         for record in records {
-            if let RecordBody::TurnCreated { turn } = &record.body {
+            if let RecordBody::TurnCreated { turn, .. } = &record.body {
                 data.push(self.turn_view(project, session, &row, turn).await?);
             }
         }
@@ -349,14 +349,17 @@ fn ended_turn(id: &TurnId, row: &HeadRow, records: &[Record]) -> TurnView {
         status: TurnStatus::InProgress,
         error: None,
         usage: Some(types::Usage::default()),
-        prompt_cache: row.settings.prompt_cache,
+        prompt_cache: None,
         created_at: types::Timestamp(0),
         started_at: None,
         completed_at: None,
     };
     for record in records {
         match &record.body {
-            RecordBody::TurnCreated { .. } => view.created_at = record.at,
+            RecordBody::TurnCreated { prompt_cache, .. } => {
+                view.created_at = record.at;
+                view.prompt_cache = *prompt_cache;
+            }
             RecordBody::TurnStarted { .. } => view.started_at = Some(record.at),
             RecordBody::Committed(committed) => {
                 view.usage = view.usage.zip(committed.usage).map(|(sum, usage)| sum.plus(usage));

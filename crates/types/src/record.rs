@@ -10,7 +10,7 @@ use crate::id::{EffectId, Epoch, Seq, SessionId, TurnId};
 use crate::item::Item;
 use crate::model::{ModelError, Stop, Usage};
 use crate::money::MicroUsd;
-use crate::session::{SessionSettings, SessionStatus};
+use crate::session::{PromptCacheTtl, SessionSettings, SessionStatus};
 use crate::stamp::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -40,8 +40,10 @@ pub enum RecordBody {
         code: String,
         message: String,
     },
+    /// `prompt_cache` is the session's setting at that moment.
     TurnCreated {
         turn: TurnId,
+        prompt_cache: Option<PromptCacheTtl>,
     },
     TurnStarted {
         turn: TurnId,
@@ -146,7 +148,10 @@ impl Record {
             B::SessionFailed { code, message } => {
                 ("session_failed", None, None, json(&Failed { code: code.clone(), message: message.clone() }))
             }
-            B::TurnCreated { turn } => ("turn_created", Some(turn), None, json(&Turn { turn: turn.clone() })),
+            B::TurnCreated { turn, prompt_cache } => {
+                let body = NewTurn { turn: turn.clone(), prompt_cache: *prompt_cache };
+                ("turn_created", Some(turn), None, json(&body))
+            }
             B::TurnStarted { turn } => ("turn_started", Some(turn), None, json(&Turn { turn: turn.clone() })),
             B::TurnEnded(ended) => ("turn_ended", Some(&ended.turn), None, json(ended)),
             B::Item(item) => {
@@ -179,7 +184,10 @@ impl Record {
                 let Failed { code, message } = parse(&encoded.kind, bytes)?;
                 B::SessionFailed { code, message }
             }
-            "turn_created" => B::TurnCreated { turn: parse::<Turn>(&encoded.kind, bytes)?.turn },
+            "turn_created" => {
+                let NewTurn { turn, prompt_cache } = parse(&encoded.kind, bytes)?;
+                B::TurnCreated { turn, prompt_cache }
+            }
             "turn_started" => B::TurnStarted { turn: parse::<Turn>(&encoded.kind, bytes)?.turn },
             "turn_ended" => B::TurnEnded(parse(&encoded.kind, bytes)?),
             "user_message"
@@ -229,6 +237,13 @@ struct Updated {
 struct Failed {
     code: String,
     message: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct NewTurn {
+    turn: TurnId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    prompt_cache: Option<PromptCacheTtl>,
 }
 
 #[derive(Serialize, Deserialize)]

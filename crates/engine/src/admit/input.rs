@@ -4,8 +4,8 @@ use super::item;
 use crate::state::{CallOutcome, State, digest};
 use std::sync::Arc;
 use types::{
-    CallId, CallOutput, CallResult, Item, ItemBody, ItemId, Message, RecordBody, Refusal, SessionChange, SessionId,
-    SessionSettings, SessionStatus, Stamp, TurnId,
+    CallId, CallOutput, CallResult, Item, ItemBody, ItemId, Message, PromptCacheTtl, RecordBody, Refusal,
+    SessionChange, SessionId, SessionSettings, SessionStatus, Stamp, TurnId,
 };
 
 pub(super) fn create(
@@ -15,16 +15,17 @@ pub(super) fn create(
     stamp: &mut Stamp<'_>,
 ) -> Vec<RecordBody> {
     let started = !input.is_empty();
+    let prompt_cache = settings.prompt_cache;
     let mut records = vec![RecordBody::SessionCreated { session, settings: Arc::new(settings), started }];
     if started {
-        records.extend(start_turn(input, stamp));
+        records.extend(start_turn(input, prompt_cache, stamp));
     }
     records
 }
 
-fn start_turn(input: Vec<Message>, stamp: &mut Stamp<'_>) -> Vec<RecordBody> {
+fn start_turn(input: Vec<Message>, prompt_cache: Option<PromptCacheTtl>, stamp: &mut Stamp<'_>) -> Vec<RecordBody> {
     let turn = TurnId::new(stamp.id("turn"));
-    let mut records = vec![RecordBody::TurnCreated { turn: turn.clone() }];
+    let mut records = vec![RecordBody::TurnCreated { turn: turn.clone(), prompt_cache }];
     records.extend(user_messages(&turn, input, stamp));
     records.push(RecordBody::TurnStarted { turn });
     records
@@ -55,7 +56,7 @@ pub(super) fn message(state: &State, input: Vec<Message>, stamp: &mut Stamp<'_>)
         )),
         _ if input.is_empty() => Ok(Vec::new()),
         (_, Some(turn)) => Ok(user_messages(&turn.id, input, stamp)),
-        (_, None) => Ok(start_turn(input, stamp)),
+        (_, None) => Ok(start_turn(input, state.settings.prompt_cache, stamp)),
     }
 }
 
