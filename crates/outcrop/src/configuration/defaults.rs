@@ -1,0 +1,45 @@
+//! What holds where nobody said anything, and the models of a server without a file.
+
+use super::{ModelEntry, Provider, Secret, Source, Timeouts, Upstream, Variables};
+use std::time::Duration;
+use types::ModelRules;
+
+pub const LISTEN: &str = "127.0.0.1:8080";
+pub const DATA: &str = "outcrop-data";
+/// 64 MiB.
+pub const BODY: u64 = 64 << 20;
+pub const DRAIN: Duration = Duration::from_secs(25);
+pub const OPENAI_URL: &str = "https://api.openai.com/v1";
+pub const OPENAI_KEY: &str = "OPENAI_API_KEY";
+pub const TIMEOUTS: Timeouts =
+    Timeouts { connect: Duration::from_secs(5), first_byte: Duration::from_secs(60), stall: Duration::from_secs(30) };
+/// The first answer of a local model may wait for its weights and for the calls before it.
+pub const LOCAL_FIRST_BYTE: Duration = Duration::from_secs(600);
+
+/// The local model under `small`, and one entry for each provider whose usual key is there. Names are exact or `*`,
+/// so the one provider of this version takes `*`: it knows its own models' names best.
+pub fn models(variables: &Variables) -> Vec<ModelEntry> {
+    let mut models = Vec::new();
+    if cfg!(feature = "local") {
+        models.push(ModelEntry {
+            name: "small".to_owned(),
+            provider: Provider::Local(Source::SmolLm2),
+            upstream_model: None,
+            rules: ModelRules::default(),
+            timeouts: Timeouts { first_byte: LOCAL_FIRST_BYTE, ..TIMEOUTS },
+        });
+    }
+    if let Some(key) = variables.get(OPENAI_KEY) {
+        models.push(ModelEntry {
+            name: "*".to_owned(),
+            provider: Provider::OpenaiResponses(Upstream {
+                base_url: OPENAI_URL.to_owned(),
+                key: Some(Secret(key.to_owned())),
+            }),
+            upstream_model: None,
+            rules: ModelRules::default(),
+            timeouts: TIMEOUTS,
+        });
+    }
+    models
+}

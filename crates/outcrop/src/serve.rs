@@ -1,0 +1,184 @@
+//! `outcrop serve`: puts the parts together, serves, and takes them apart in order. Nothing is kept here; whatever was
+//! answered is in the store, so that a kill at any moment costs nothing but time.
+
+use crate::configuration::Configuration;
+use crate::data::DataFolder;
+use crate::http::Server;
+use crate::identity::{self, Entrance};
+use crate::world::{KernelEntropy, TokioClock, TokioSpawn};
+use crate::{address, assembly, metrics, terminal};
+use anyhow::{Context, Result, bail};
+use api::{Door, Traffic};
+use axum::Router;
+use axum::routing::get;
+use runtime::{Handle, World};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::sync::Arc;
+use std::time::Duration;
+use store::Sqlite;
+use store::Store;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use types::{Clock, Entropy, Spawn};
+
+/// Files beside connections: the store's, the log's, upstreams'.
+const OTHER_FILES: usize = 256;
+/// How often the store's health is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long a server whose store has stopped still answers 503.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Why it ended.
+enum End {
+    Asked,
+    StoreStopped,
+}
+
+/// `for_parent`: a parent holds our standard input and shows the key itself.
+pub async fn run(configuration: &Configuration, for_parent: bool) -> Result<()> {
+    let connections = make_room(configuration.limits.streams);
+    let data = DataFolder::create(&configuration.data)?;
+    let clock: Arc<dyn Clock> = Arc::new(TokioClock::start());
+    let entropy: Arc<dyn Entropy> = Arc::new(KernelEntropy);
+    let spawn: Arc<dyn Spawn> = Arc::new(TokioSpawn);
+    let models = Arc::new(assembly::models(configuration, &data, &clock, &entropy)?);
+    if models.entries.is_empty() {
+        tracing::warn!("no model is configured: sessions cannot be created; see docs/configuration.md");
+    }
+    let store: Arc<dyn Store> = Arc::new(Sqlite::open(data.path()).context("the store cannot be opened")?);
+    let listener = bind(configuration).await?;
+    let listening = listener.local_addr()?;
+    // From here on a signal is ours to answer.
+    let mut signals = Signals::new()?;
+    let world = World {
+        clock: clock.clone(),
+        entropy: entropy.clone(),
+        spawn: spawn.clone(),
+        store: store.clone(),
+        models,
+        rules: Arc::new(assembly::rules(configuration)),
+    };
+    let (handle, catalog) = runtime::start(world).await.context("the runtime cannot start")?;
+    let entrance = identity::ensure(configuration, &data, &catalog, &*store, &*clock).await?;
+    if let (Entrance::Made(key), false) = (&entrance, for_parent) {
+        terminal::warn(format_args!("API key of this server, shown this once and kept in DATA/api-key: {key}"));
+    }
+    let traffic = Arc::new(Traffic::default());
+    let app = routes(&handle, &traffic).merge(api::router(Door {
+        handle: handle.clone(),
+        catalog,
+        clock: clock.clone(),
+        entropy,
+        traffic: traffic.clone(),
+        limits: api::Limits { body: configuration.body, streams: configuration.limits.streams },
+    }));
+    let (stop, stopped) = watch::channel(false);
+    let server = Server { app, clock: clock.clone(), spawn, connections };
+    let served = server.run(listener, stopped);
+    tokio::pin!(served);
+
+    address::publish(&data, listening)?;
+    terminal::say(format_args!("listening on http://{listening}"));
+    let end = tokio::select! {
+        () = signals.first() => End::Asked,
+        () = parent_gone(), if for_parent => End::Asked,
+        () = store_stopped(&*store, &*clock) => End::StoreStopped,
+        () = &mut served => bail!("the server stopped listening"),
+    };
+    let taken_apart = async {
+        match end {
+            End::Asked => drain(&handle, configuration.drain, &mut served).await,
+            End::StoreStopped => {
+                tracing::error!("the store has stopped; answering 503 and ending");
+                tokio::select! { () = clock.sleep(FAREWELL) => {}, () = &mut served => {} }
+            }
+        }
+        let _ = stop.send(true);
+        served.await;
+    };
+    tokio::select! {
+        () = taken_apart => {}
+        () = signals.second() => tracing::warn!("ending at once; unfinished work goes on at the next start"),
+    }
+    address::withdraw(&data)?;
+    match end {
+        End::Asked => Ok(()),
+        End::StoreStopped => bail!("the store stopped after a failed write; see the log, check the disk, start again"),
+    }
+}
+
+/// Answers go on while running work ends.
+async fn drain(handle: &Handle, time: Duration, served: &mut (impl Future<Output = ()> + Unpin)) {
+    tracing::info!("draining: no new work; what runs may end");
+    tokio::select! {
+        () = handle.drain(time) => {}
+        () = served => {}
+    }
+}
+
+fn routes(handle: &Handle, traffic: &Arc<Traffic>) -> Router {
+    let (handle, traffic) = (handle.clone(), traffic.clone());
+    let show = async move || {
+        ([(axum::http::header::CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics::text(&traffic, &handle.activity()))
+    };
+    Router::new().route("/metrics", get(show))
+}
+
+async fn bind(configuration: &Configuration) -> Result<TcpListener> {
+    let listen = configuration.listen;
+    TcpListener::bind(listen).await.with_context(|| {
+        format!("cannot listen on {listen}; name another address with --listen (port 0 takes a free one)")
+    })
+}
+
+/// Raises the limit of open files as far as it goes and says how many connections that leaves room for.
+fn make_room(streams: usize) -> usize {
+    let wanted = streams.saturating_mul(2).saturating_add(1024);
+    let limit = getrlimit(Resource::Nofile);
+    let most = limit.maximum.unwrap_or(u64::MAX);
+    let raised = u64::try_from(wanted + OTHER_FILES).unwrap_or(u64::MAX).min(most).max(limit.current.unwrap_or(most));
+    let now = match setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum: limit.maximum }) {
+        Ok(()) => raised,
+        Err(_) => limit.current.unwrap_or(most),
+    };
+    let room = usize::try_from(now).unwrap_or(usize::MAX).saturating_sub(OTHER_FILES).max(16);
+    if room < streams {
+        tracing::warn!(files = now, streams, "the limit of open files allows fewer streams than are configured");
+    }
+    room.min(wanted)
+}
+
+async fn store_stopped(store: &dyn Store, clock: &dyn Clock) {
+    while store.is_healthy() {
+        clock.sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Resolves when the standard input is closed: the kernel closes it however the parent ended.
+async fn parent_gone() {
+    let mut stdin = tokio::io::stdin();
+    let mut scrap = [0_u8; 64];
+    while matches!(stdin.read(&mut scrap).await, Ok(read) if read > 0) {}
+}
+
+/// SIGTERM and SIGINT, which mean the same.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn first(&mut self) {
+        tokio::select! { _ = self.terminate.recv() => {}, _ = self.interrupt.recv() => {} }
+    }
+
+    async fn second(&mut self) {
+        self.first().await;
+    }
+}
