@@ -4,7 +4,26 @@
 //! once: it never retries, glues or decides; a failed or torn answer is the engine's to repeat. Pauses between bytes
 //! are watched by the runtime; a provider reports every sign of life as `Alive`.
 
-use types::{BoxFuture, ModelError, ModelEvent, ModelFinish, ModelRequest};
+#[cfg(feature = "local")]
+pub mod local;
+mod openai_chat;
+mod openai_responses;
+mod schema;
+mod script;
+mod secret;
+mod speech;
+pub mod upstream;
+
+pub use openai_chat::OpenaiChat;
+pub use openai_responses::OpenaiResponses;
+pub use script::Script;
+pub use secret::Secret;
+pub use upstream::Upstream;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use types::{BoxFuture, ModelError, ModelEvent, ModelFinish, ModelRequest, ModelRules};
 
 /// Takes what a model says, as it says it.
 pub type Sink<'a> = &'a mut (dyn FnMut(ModelEvent) + Send);
@@ -15,11 +34,6 @@ pub trait Model: Send + Sync + 'static {
     /// Dropping the future cancels the call: the upstream's connection is closed, the local model stops within a token.
     fn call<'a>(&'a self, request: &'a ModelRequest, sink: Sink<'a>) -> BoxFuture<'a, Result<ModelFinish, ModelError>>;
 }
-
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
-use types::ModelRules;
 
 /// The configured models, by the names that clients write; `*` answers every other name.
 #[derive(Clone, Default)]
