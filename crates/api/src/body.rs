@@ -42,6 +42,9 @@ pub async fn read(headers: &HeaderMap, mut body: Body, limit: usize, clock: &dyn
     loop {
         let allowed = GRACE + Duration::from_secs(bytes.len() as u64 >> 10);
         let left = allowed.saturating_sub(clock.monotonic().saturating_sub(started));
+        if left.is_zero() {
+            return Err(Failure::timed_out());
+        }
         let frame = match select(pin!(body.frame()), clock.sleep(left.min(IDLE))).await {
             Either::Left((frame, _)) => frame,
             Either::Right(((), _)) => return Err(Failure::timed_out()),

@@ -1,6 +1,7 @@
 //! What tests stand on: a clock that is moved by hand, and chance that is none.
 
-use std::future::{pending, ready};
+use std::future::pending;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use types::{BoxFuture, Clock, Entropy, Timestamp};
@@ -9,17 +10,21 @@ use types::{BoxFuture, Clock, Entropy, Timestamp};
 #[derive(Default)]
 pub struct HandClock {
     pub rushes: AtomicBool,
-    passed: AtomicU64,
+    passed: Arc<AtomicU64>,
 }
 
 impl HandClock {
     pub fn rushing() -> Self {
-        Self { rushes: AtomicBool::new(true), passed: AtomicU64::new(0) }
+        Self { rushes: AtomicBool::new(true), passed: Arc::default() }
     }
 
     pub fn advance(&self, duration: Duration) {
-        self.passed.fetch_add(u64::try_from(duration.as_millis()).unwrap(), Ordering::Relaxed);
+        pass(&self.passed, duration);
     }
+}
+
+fn pass(passed: &AtomicU64, duration: Duration) {
+    passed.fetch_add(u64::try_from(duration.as_millis()).unwrap(), Ordering::Relaxed);
 }
 
 impl Clock for HandClock {
@@ -31,8 +36,8 @@ impl Clock for HandClock {
     }
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
         if self.rushes.load(Ordering::Relaxed) || duration.is_zero() {
-            self.advance(duration);
-            Box::pin(ready(()))
+            let passed = Arc::clone(&self.passed);
+            Box::pin(async move { pass(&passed, duration) })
         } else {
             Box::pin(pending())
         }
