@@ -19,11 +19,12 @@ pub(super) fn question(request: &ModelRequest) -> Value {
     }
     if let Some(reasoning) = reasoning(request) {
         body.insert("reasoning".into(), reasoning);
+        // A model that does not reason refuses to be asked for this.
+        body.insert("include".into(), json!(["reasoning.encrypted_content"]));
     }
     if let Some(limit) = request.max_output_tokens {
         body.insert("max_output_tokens".into(), json!(limit));
     }
-    body.insert("include".into(), json!(["reasoning.encrypted_content"]));
     body.insert("prompt_cache_key".into(), json!(request.cache_key));
     body.insert("store".into(), json!(false));
     body.insert("stream".into(), json!(true));
