@@ -249,8 +249,7 @@ impl Actor {
     async fn submit(&mut self, inputs: Vec<Input>, key: Option<RequestKey>) -> Result<(), Failure> {
         let creates = inputs.iter().any(|input| matches!(input, Input::Create { .. }));
         if self.state.seq == Seq(0) && !creates {
-            let message = format!("No session found with id '{}'.", self.session);
-            return Err(Failure::Refused(Refusal::new(RefusalKind::NotFound, message)));
+            return Err(Failure::Refused(Refusal::not_found("session", self.session.as_str())));
         }
         let mut remembered = None;
         if let Some(RequestKey { key, body_hash }) = key {
@@ -293,10 +292,7 @@ impl Actor {
                 self.tail.end();
                 Ok(())
             }
-            Ok(false) => {
-                let message = format!("No session found with id '{}'.", self.session);
-                Err(Failure::Refused(Refusal::new(RefusalKind::NotFound, message)))
-            }
+            Ok(false) => Err(Failure::Refused(Refusal::not_found("session", self.session.as_str()))),
             Err(error) => Err(append_failure(error)),
         }
     }

@@ -144,7 +144,7 @@ impl Catalog {
 
     pub async fn agent(&self, project: &ProjectId, id: &AgentId) -> Result<SavedAgent, Refusal> {
         let row = self.world.store.row(project, AGENTS, id.as_str()).await.map_err(|error| store_refusal(&error))?;
-        agent(&row.ok_or_else(|| no_agent(id.as_str()))?)
+        agent(&row.ok_or_else(|| Refusal::not_found("agent", id.as_str()))?)
     }
 
     /// Replaces what `agent` holds beside its id and birth; `updated_at` is set here.
@@ -170,7 +170,7 @@ impl Catalog {
                 let data: Result<Vec<_>, _> = rows.iter().map(agent).collect();
                 Ok(Listed { data: data?, has_more })
             }
-            Err(store::Error::NoSuchCursor) => Err(no_agent(&after)),
+            Err(store::Error::NoSuchCursor) => Err(Refusal::not_found("agent", &after)),
             Err(error) => Err(store_refusal(&error)),
         }
     }
@@ -180,7 +180,7 @@ impl Catalog {
         let deleted = self.world.store.delete_row(project, AGENTS, id.as_str(), now).await;
         match deleted.map_err(|error| store_refusal(&error))? {
             true => Ok(()),
-            false => Err(no_agent(id.as_str())),
+            false => Err(Refusal::not_found("agent", id.as_str())),
         }
     }
 
@@ -200,10 +200,6 @@ impl Catalog {
 fn agent(row: &Row) -> Result<SavedAgent, Refusal> {
     serde_json::from_slice(&row.body)
         .map_err(|error| Refusal::new(RefusalKind::Internal, format!("The agent {} is damaged: {error}.", row.id)))
-}
-
-fn no_agent(id: &str) -> Refusal {
-    Refusal::new(RefusalKind::NotFound, format!("No agent found with id '{id}'."))
 }
 
 fn hash(secret: &str) -> String {

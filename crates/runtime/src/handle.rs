@@ -141,7 +141,7 @@ impl Handle {
         let after = page.after.clone().unwrap_or_default();
         match self.world.store.sessions(project, filter, page).await {
             Ok((rows, has_more)) => Ok(Listed { data: rows.into_iter().map(view).collect(), has_more }),
-            Err(store::Error::NoSuchCursor) => Err(no_session(&after)),
+            Err(store::Error::NoSuchCursor) => Err(Refusal::not_found("session", &after)),
             Err(error) => Err(store_refusal(&error)),
         }
     }
@@ -221,8 +221,7 @@ impl Handle {
             Start::After(id) => {
                 let found = cursor_after(&self.world, project, session, head, id).await?;
                 let Some((cursor, state)) = found else {
-                    let message = format!("No event found with id '{id}'.");
-                    return Err(Refusal::new(RefusalKind::NotFound, message).at("after"));
+                    return Err(Refusal::not_found("event", &id.to_string()).at("after"));
                 };
                 (cursor, Some(state))
             }
@@ -292,7 +291,7 @@ impl Handle {
 
     async fn head(&self, project: &ProjectId, session: &SessionId) -> Result<HeadRow, Refusal> {
         let row = self.world.store.session(project, session).await.map_err(|error| store_refusal(&error))?;
-        row.ok_or_else(|| no_session(session.as_str()))
+        row.ok_or_else(|| Refusal::not_found("session", session.as_str()))
     }
 
     fn check_model(&self, name: &str, param: &str) -> Result<(), Refusal> {
@@ -305,7 +304,7 @@ impl Handle {
 
     async fn turn_seq(&self, project: &ProjectId, session: &SessionId, turn: &TurnId) -> Result<Seq, Refusal> {
         let seq = self.world.store.turn_seq(project, session, turn).await.map_err(|error| store_refusal(&error))?;
-        seq.ok_or_else(|| Refusal::new(RefusalKind::NotFound, format!("No turn found with id '{turn}'.")))
+        seq.ok_or_else(|| Refusal::not_found("turn", turn.as_str()))
     }
 
     async fn page(
@@ -384,10 +383,6 @@ fn ended_turn(id: &TurnId, row: &HeadRow, records: &[Record]) -> TurnView {
 
 fn view(row: HeadRow) -> SessionView {
     SessionView { head: Arc::new(row.head), settings: Arc::new(row.settings) }
-}
-
-fn no_session(id: &str) -> Refusal {
-    Refusal::new(RefusalKind::NotFound, format!("No session found with id '{id}'."))
 }
 
 /// A log query that begins after a cursor, in the page's direction.

@@ -128,12 +128,20 @@ pub enum RefusalKind {
     Internal,
 }
 
+/// Characters of the longest id.
+const MAX_ID: usize = 64;
+
 impl Refusal {
     pub fn new(kind: RefusalKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), param: None }
     }
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(RefusalKind::Invalid, message)
+    }
+    /// `what` is the field's word for it; of an id that is longer than ids are, only the beginning is said back.
+    pub fn not_found(what: &str, id: &str) -> Self {
+        let end = id.char_indices().nth(MAX_ID).map_or(id.len(), |(end, _)| end);
+        Self::new(RefusalKind::NotFound, format!("No {what} found with id '{}'.", &id[..end]))
     }
     pub fn conflict(message: impl Into<String>) -> Self {
         Self::new(RefusalKind::Conflict, message)
