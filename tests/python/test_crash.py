@@ -4,6 +4,7 @@ Each client is an unmodified SDK that does what the contract tells it to: it rep
 get, and takes up its stream at the last event that it saw. It writes down everything that it sees, and never looks at
 the server's data.
 """
+import collections
 import random
 import threading
 import time
@@ -27,6 +28,7 @@ class Worker(threading.Thread):
 
     def __init__(self, server, number, stop):
         super().__init__(name=f"client {number}")
+        self.rng = random.Random(number)
         self.client = server.client(timeout=20)
         self.number, self.stop = number, stop
         self.session, self.seen = begin(self.client, f"say ready {number}", tools=[LOOKUP])
@@ -36,7 +38,13 @@ class Worker(threading.Thread):
         self.progress = 0
         self.unanswered = False
         self.speaking = False
+        self.repeated = 0
         self.error = None
+
+    def torn(self):
+        """Texts that this client saw begin and that a crash threw away."""
+        done = (event.item for event in self.seen if event.type == "agent.session.turn.item.done")
+        return len([item for item in done if item.status == "incomplete"])
 
     def run(self):
         try:
@@ -45,15 +53,12 @@ class Worker(threading.Thread):
         except BaseException as error:
             self.error = error
 
-    def busy(self):
-        """Whether the server owes this client something at this moment: an answer, or the rest of a text."""
-        return self.unanswered or self.speaking
-
     def take_turn(self):
         turn = len(self.plan)
         base = (self.number * 1000 + turn) * 10
+        pace = self.rng.randrange(2, 20)
         answer = " ".join(f"s{self.number}t{turn}w{n}" for n in range(14))
-        text = f'call lookup {{"n":{base}}} & call lookup {{"n":{base + 1}}}\ncall lookup {{"n":{base + 2}}}\nslow 14 {answer}'
+        text = f'call lookup {{"n":{base}}} & call lookup {{"n":{base + 1}}}\ncall lookup {{"n":{base + 2}}}\nslow {pace} {answer}'
         self.plan.append((text, answer, [base, base + 1, base + 2]))
         self.insist(lambda: post(self.client, self.session, message(text), idempotency_key=f"{self.session}-{turn}"))
         waiting = []
@@ -63,6 +68,7 @@ class Worker(threading.Thread):
             # Some answer as soon as they see a call, the others when all are there, the last first.
             if event.type == "agent.session.requires_action" or (waiting and turn % 2):
                 for call in reversed(waiting):
+                    time.sleep(self.rng.uniform(0, 0.05))  # the work that a tool takes
                     self.insist(lambda: post(self.client, self.session, result(call, f"result {call.arguments['n']}")))
                 waiting = []
             if event.type == IDLE:
@@ -76,6 +82,7 @@ class Worker(threading.Thread):
                 request()
                 break
             except GONE:
+                self.repeated += 1
                 time.sleep(0.02)
         self.unanswered = False
 
@@ -104,24 +111,35 @@ class Worker(threading.Thread):
             self.progress += 1
 
 
-def kill_while_busy(server, workers, rng):
-    """Kills when effects are in flight: a request without its answer, or a model call in the middle of a text, and the
-    server itself says that sessions run. True if the kill counted."""
-    marks = [worker.progress for worker in workers]
-    deadline = time.monotonic() + 30
-    while any(worker.progress == mark for worker, mark in zip(workers, marks)):
+def wait_until(workers, holds, seconds=30):
+    """Watches the clients; fails with what stopped one of them."""
+    deadline = time.monotonic() + seconds
+    while not holds():
         check(workers)
-        assert time.monotonic() < deadline, "a session makes no progress"
-        time.sleep(0.01)
-    time.sleep(rng.uniform(0, 0.3))
-    running = [
-        worker for worker in workers
-        if worker.client.beta.agents.sessions.retrieve(worker.session).status == "in_progress"
-    ]
-    busy = [worker for worker in workers if worker.busy()]
+        assert time.monotonic() < deadline, "the clients wait for something that does not come"
+        time.sleep(0.0005)
+
+
+def kill_in_a_text(server, workers, rng):
+    """Kills while models speak: clients have begun to read texts, and the server says that their turns run. True if it
+    was so."""
+    time.sleep(rng.uniform(0, 0.4))
+    wait_until(workers, lambda: any(worker.speaking for worker in workers))
+    speaking = [worker for worker in workers if worker.speaking]
+    status = speaking[0].client.beta.agents.sessions.retrieve(speaking[0].session).status
+    still = any(worker.speaking for worker in speaking)
     server.kill()
-    server.start()
-    return bool(running and busy)
+    return status == "in_progress" and still
+
+
+def kill_in_a_request(server, workers, rng):
+    """Kills while a client waits to hear whether its input was taken. True if it was so."""
+    time.sleep(rng.uniform(0, 0.4))
+    wait_until(workers, lambda: any(worker.unanswered for worker in workers))
+    time.sleep(rng.uniform(0, 0.002))
+    waiting = any(worker.unanswered for worker in workers)
+    server.kill()
+    return waiting
 
 
 def check(workers):
@@ -139,11 +157,19 @@ def test_nothing_is_lost_or_done_twice_when_the_server_is_killed(tmp_path):
         for worker in workers:
             worker.start()
         counted = tried = 0
+        marks = collections.deque(maxlen=3)
         try:
             while counted < KILLS:
                 tried += 1
-                assert tried < 3 * KILLS, f"only {counted} of {tried} kills met a busy server"
-                counted += kill_while_busy(server, workers, rng)
+                assert tried < 5 * KILLS, f"only {counted} of {tried} kills met a busy server"
+                # A session that is interrupted again and again without a step forward is given up by design; here each
+                # gets a step forward within three kills.
+                marks.append([worker.progress for worker in workers])
+                if len(marks) == 3:
+                    wait_until(workers, lambda: all(worker.progress > mark for worker, mark in zip(workers, marks[0])))
+                kill = kill_in_a_request if counted % 2 else kill_in_a_text
+                counted += kill(server, workers, rng)
+                server.start()
         finally:
             stop.set()
         for worker in workers:
@@ -152,8 +178,13 @@ def test_nothing_is_lost_or_done_twice_when_the_server_is_killed(tmp_path):
         check(workers)
         for worker in workers:
             check_log(worker)
-            check_stream(worker, server)
-        print(f"{counted} kills counted of {tried}, {sum(len(worker.plan) for worker in workers)} turns")
+            check_stream(worker)
+        # The kills hit what they were meant to hit: texts broke off in the middle, and requests had to be repeated.
+        torn = sum(worker.torn() for worker in workers)
+        repeated = sum(worker.repeated for worker in workers)
+        turns_taken = sum(len(worker.plan) for worker in workers)
+        print(f"{counted} kills of {tried} counted; {turns_taken} turns, {torn} torn texts, {repeated} repeated requests")
+        assert torn >= KILLS and repeated > 0
 
 
 def check_log(worker):
@@ -185,7 +216,7 @@ def check_log(worker):
     assert seen == [turn.id for turn in ended], "a turn ended twice, or another way than its client saw"
 
 
-def check_stream(worker, server):
+def check_stream(worker):
     """What a client pieced together over all its connections against the whole stream in one go."""
     ids = [event.event_id for event in worker.seen]
     assert len(set(ids)) == len(ids), "an event came twice"

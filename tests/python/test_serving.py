@@ -12,7 +12,7 @@ def test_it_says_where_it_listens(tmp_path):
         assert server.port != 0
         for path in ("/healthz", "/readyz"):
             assert server.request("GET", path, headers={"Authorization": None, "OpenAI-Beta": None})[0] == 200
-        assert [model.id for model in server.client().models.list()] == ["scripted", "priced"]
+        assert {model.id for model in server.client().models.list()} == {"scripted", "priced"}
         status, headers, text = server.request("GET", "/metrics", headers={"Authorization": None, "OpenAI-Beta": None})
         assert status == 200 and headers["content-type"].startswith("text/plain") and b"# TYPE " in text
 
@@ -60,7 +60,7 @@ def test_a_first_start_makes_a_key(tmp_path):
 
 @pytest.mark.parametrize("wrong, named", [
     (CONFIG.replace("provider", "provder", 1), "provder"), (CONFIG + "[limits]\nstreems = 1\n", "streems"),
-    (CONFIG.replace('"script"', '"scirpt"', 1), "scirpt"), ("[[model]\n", "line 1"),
+    (CONFIG.replace('"script"', '"scirpt"', 1), "scirpt"), ("[[model]\n", "outcrop.toml:1:"),
 ])
 def test_a_wrong_configuration_is_explained(tmp_path, wrong, named):
     server = Server(tmp_path, wrong)

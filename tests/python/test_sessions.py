@@ -118,8 +118,14 @@ def test_a_model_that_fails_fails_the_turn_and_not_the_session(client):
     (failed,) = of_type(seen, "turn.failed")
     assert failed.turn.error.code == "server_error"
     assert seen[-1].type == IDLE and seen[-1].session.status == "idle"
-    assert of_type(say(client, session, "hello"), "turn.completed")
+    assert of_type(say(client, session, "say on"), "turn.completed")
     assert [turn.status for turn in turns(client, session)] == ["failed", "completed"]
+
+
+def test_a_plain_message_is_echoed_whatever_became_of_a_script_before(client):
+    session, _ = begin(client, "fail 500 9")
+    say(client, session, "hello")
+    assert messages(client, session)[-1] == ("assistant", "echo: hello")
 
 
 @pytest.mark.parametrize("status, code", [
