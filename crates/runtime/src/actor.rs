@@ -293,7 +293,7 @@ impl Actor {
                 Ok(())
             }
             Ok(false) => Err(Failure::Refused(Refusal::not_found("session", self.session.as_str()))),
-            Err(error) => Err(append_failure(error)),
+            Err(error) => Err(append_failure(&self.session, error)),
         }
     }
 
@@ -454,7 +454,7 @@ impl Actor {
                 Ok(())
             }
             Err(error) => {
-                let failure = append_failure(error);
+                let failure = append_failure(&self.session, error);
                 self.reload().await?;
                 Err(failure)
             }
@@ -499,7 +499,7 @@ pub(crate) fn store_refusal(error: &store::Error) -> Refusal {
     }
 }
 
-fn append_failure(error: AppendError) -> Failure {
+fn append_failure(session: &SessionId, error: AppendError) -> Failure {
     match error {
         AppendError::OverBudget { .. } => Failure::OverBudget,
         AppendError::Store(store::Error::Failed(why)) => {
@@ -509,7 +509,7 @@ fn append_failure(error: AppendError) -> Failure {
         AppendError::IdempotencyTaken => {
             Failure::Refused(Refusal::conflict("A request with this Idempotency-Key is being worked on."))
         }
-        AppendError::Deleted => Failure::Refused(Refusal::new(RefusalKind::NotFound, "The session was deleted.")),
+        AppendError::Deleted => Failure::Refused(Refusal::not_found("session", session.as_str())),
         AppendError::Moved { .. } | AppendError::Fenced | AppendError::Store(_) => Failure::Lost(error.to_string()),
     }
 }

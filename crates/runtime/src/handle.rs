@@ -96,7 +96,7 @@ impl Handle {
         inputs: Vec<Input>,
         key: Option<RequestKey>,
     ) -> Result<(), Refusal> {
-        self.head(project, session).await?;
+        self.check_session(project, session).await?;
         self.ask(project, session, |reply| Command::Submit { inputs: inputs.clone(), key: key.clone(), reply })
             .await
             .map(|_| ())
@@ -108,7 +108,7 @@ impl Handle {
         session: &SessionId,
         change: SessionChange,
     ) -> Result<SessionView, Refusal> {
-        self.head(project, session).await?;
+        self.check_session(project, session).await?;
         if let Some(model) = &change.model {
             self.check_model(model, "agent.model")?;
         }
@@ -287,6 +287,14 @@ impl Handle {
         if let Err(refusal) = self.ask(project, session, |reply| Command::Wake { reply }).await {
             tracing::error!(%session, %refusal, "a session could not be woken");
         }
+    }
+
+    /// Refuses what is not there before an actor is started for it.
+    async fn check_session(&self, project: &ProjectId, session: &SessionId) -> Result<(), Refusal> {
+        if !self.registry.is_active(project, session) {
+            self.head(project, session).await?;
+        }
+        Ok(())
     }
 
     async fn head(&self, project: &ProjectId, session: &SessionId) -> Result<HeadRow, Refusal> {

@@ -75,6 +75,12 @@ impl Registry {
         sender
     }
 
+    /// Whether the session has an actor: then it was there a moment ago.
+    pub(crate) fn is_active(&self, project: &ProjectId, session: &SessionId) -> bool {
+        let key = (project.clone(), session.clone());
+        self.lock().get(&key).is_some_and(|entry| entry.mailbox.as_ref().is_some_and(|mailbox| !mailbox.is_closed()))
+    }
+
     /// The session's tail; makes one if nobody holds it.
     pub(crate) fn tail(&self, project: &ProjectId, session: &SessionId) -> Arc<Tail> {
         let mut entries = self.lock();
