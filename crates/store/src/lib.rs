@@ -4,9 +4,16 @@
 //! The store knows no engine. It appends, it reads, it checks three things (the expected head, the epoch, the money),
 //! and it decides nothing else.
 
+mod append;
+pub mod chain;
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
+mod sqlite;
 mod traits;
 
+pub use append::BLOB_BYTES;
+pub use sqlite::Sqlite;
 pub use traits::{
-    Account, Append, AppendError, BlobHash, Direction, Error, HeadRow, Idempotency, KeyRow, LogQuery, Page, Row,
-    SessionFilter, SideWrite, Store, Stored,
+    Account, Append, AppendError, BlobHash, Direction, DueTimer, Error, HeadRow, Idempotency, KeyRow, LogQuery, Page,
+    Row, SessionFilter, SideWrite, Store, Stored,
 };

@@ -17,10 +17,17 @@ pub trait Store: Send + Sync + 'static {
     /// Appends records and makes the side writes, all or nothing. `expected` is the seq of the last record that the
     /// caller knows (0 for a session that does not exist yet); records get the numbers after it.
     ///
+    /// The first append of a session brings its head and settings. The time against which an idempotency key expires is
+    /// the newest that the records carry, else the head's `last_active_at`.
+    ///
+    /// Checks, in this order: the epoch (any but the newest: `Fenced`), `Deleted`, `Moved`, then the side writes as they
+    /// stand (`IdempotencyTaken`, `OverBudget`).
+    ///
     /// Waiting appends of different sessions may share a transaction; one that is refused does not spoil the others.
     fn append(&self, append: Append) -> BoxFuture<'_, Result<Seq, AppendError>>;
 
-    /// Records of a session in order of their seq.
+    /// Records of a session in order of their seq, each checked against its body's hash (`Damaged`). None for a session
+    /// that is deleted, like for one that never was; so do `turn_seq` and `item_seq`.
     fn log(
         &self,
         project: &ProjectId,
@@ -84,7 +91,9 @@ pub trait Store: Send + Sync + 'static {
     /// An account's standing; None where nothing was ever booked and no limit set.
     fn account(&self, project: &ProjectId, account: &str) -> BoxFuture<'_, Result<Option<Account>, Error>>;
 
-    /// Writes a row of a collection (agents, later vaults, templates, …). `insert` refuses to replace.
+    /// Writes a row of a collection (agents, later vaults, templates, …). `insert` refuses to replace
+    /// (`Exists`). A row keeps its first `created_at`. The id of a deleted row is used up: `Exists` with and without
+    /// `insert`, so that an update that lost the race against a delete brings nothing back.
     fn put_row(&self, project: &ProjectId, row: Row, insert: bool) -> BoxFuture<'_, Result<(), Error>>;
     /// A row that is not deleted.
     fn row(&self, project: &ProjectId, collection: &str, id: &str) -> BoxFuture<'_, Result<Option<Row>, Error>>;
@@ -102,25 +111,30 @@ pub trait Store: Send + Sync + 'static {
 
     /// The key with this hash, revoked or not. It tells the project, so it cannot take one.
     fn key_by_hash(&self, hash: &str) -> BoxFuture<'_, Result<Option<KeyRow>, Error>>;
+    /// `Err(Exists)` where the id or the hash is taken.
     fn put_key(&self, key: KeyRow) -> BoxFuture<'_, Result<(), Error>>;
+    /// All projects, by creation.
     fn keys(&self) -> BoxFuture<'_, Result<Vec<KeyRow>, Error>>;
-    /// False where there is no such key.
+    /// False where there is no such key. A key is revoked once: its first moment stays.
     fn revoke_key(&self, id: &KeyId, at: Timestamp) -> BoxFuture<'_, Result<bool, Error>>;
 
     /// Timers that are due, all projects, oldest first.
-    fn due_timers(&self, now: Timestamp) -> BoxFuture<'_, Result<Vec<(ProjectId, SessionId, Timestamp)>, Error>>;
+    fn due_timers(&self, now: Timestamp) -> BoxFuture<'_, Result<Vec<DueTimer>, Error>>;
 
     /// Keeps a body under its content hash, durable before it returns. Writing it again costs nothing.
     fn put_blob(&self, project: &ProjectId, body: Vec<u8>) -> BoxFuture<'_, Result<BlobHash, Error>>;
     fn blob(&self, project: &ProjectId, hash: &BlobHash) -> BoxFuture<'_, Result<Option<Vec<u8>>, Error>>;
 
-    /// Walks a session's log and checks its hash chain against every body. Err names the first record that does not
-    /// fit.
+    /// Walks a session's log and checks its hash chain against every body, of a deleted session too. The seq of the last
+    /// record; 0 for a session that never was. `Err(Damaged)` names the first record that does not fit.
     fn verify(&self, project: &ProjectId, session: &SessionId) -> BoxFuture<'_, Result<Seq, Error>>;
 
     /// Whether the store can still write: false for ever after a failed commit or fsync, which is never retried.
     fn is_healthy(&self) -> bool;
 }
+
+/// Whose timer, and when it was due.
+pub type DueTimer = (ProjectId, SessionId, Timestamp);
 
 /// One append.
 #[derive(Clone, PartialEq, Debug)]

@@ -1,0 +1,214 @@
+//! Sessions beside their logs: heads, settings, lists, tombstones.
+
+use super::append::check_epoch;
+use super::fault::{Fault, unreadable};
+use super::timers::{self, column};
+use crate::chain::Hash;
+use crate::{AppendError, Error, HeadRow};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use types::{Epoch, Head, Metadata, ProjectId, Seq, SessionId, SessionSettings, Timestamp};
+
+/// Where a session's log ends, deleted or not.
+pub(super) struct Found {
+    ord: i64,
+    pub(super) seq: Seq,
+    pub(super) hash: Hash,
+    pub(super) deleted: bool,
+}
+
+pub(super) fn find(
+    connection: &Connection,
+    project: &ProjectId,
+    session: &SessionId,
+) -> Result<Option<Found>, rusqlite::Error> {
+    connection
+        .prepare_cached("SELECT ord, seq, hash, deleted_at IS NOT NULL FROM sessions WHERE project = ?1 AND id = ?2")?
+        .query_row(params![project.as_str(), session.as_str()], |row| {
+            let seq: i64 = row.get(1)?;
+            Ok(Found { ord: row.get(0)?, seq: Seq(seq.cast_unsigned()), hash: row.get(2)?, deleted: row.get(3)? })
+        })
+        .optional()
+}
+
+/// A head as its columns.
+pub(super) struct HeadColumns {
+    created_at: Timestamp,
+    needs_work: bool,
+    head: Vec<u8>,
+    settings: Option<SettingsColumns>,
+}
+
+struct SettingsColumns {
+    agent_id: String,
+    metadata: Metadata,
+    settings: Vec<u8>,
+}
+
+impl HeadColumns {
+    pub(super) fn new(head: &Head, settings: Option<&SessionSettings>) -> Result<Self, Error> {
+        let settings = match settings {
+            None => None,
+            Some(settings) => Some(SettingsColumns {
+                agent_id: settings.agent_id.as_str().to_owned(),
+                metadata: settings.metadata.clone(),
+                settings: json(settings)?,
+            }),
+        };
+        Ok(Self { created_at: head.created_at, needs_work: head.needs_work, head: json(head)?, settings })
+    }
+}
+
+fn json<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, Error> {
+    serde_json::to_vec(value).map_err(|error| Error::Failed(format!("a head cannot be written: {error}")))
+}
+
+pub(super) fn insert(
+    connection: &Connection,
+    project: &ProjectId,
+    session: &SessionId,
+    head: &HeadColumns,
+    seq: Seq,
+    hash: &Hash,
+) -> Result<(), Fault<AppendError>> {
+    let Some(settings) = &head.settings else {
+        return Err(
+            AppendError::from(Error::Failed(format!("session {session} is new and came without settings"))).into()
+        );
+    };
+    connection
+        .prepare_cached(
+            "INSERT INTO sessions (project, id, created_at, agent_id, needs_work, seq, hash, head)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?
+        .execute(params![
+            project.as_str(),
+            session.as_str(),
+            column(head.created_at),
+            settings.agent_id,
+            head.needs_work,
+            seq.0.cast_signed(),
+            hash,
+            head.head
+        ])?;
+    let ord = connection.last_insert_rowid();
+    Ok(put_settings(connection, project, ord, column(head.created_at), settings)?)
+}
+
+/// `created_at` is the first head's for ever: lists are ordered by it.
+pub(super) fn update(
+    connection: &Connection,
+    project: &ProjectId,
+    found: &Found,
+    head: &HeadColumns,
+    seq: Seq,
+    hash: &Hash,
+) -> Result<(), rusqlite::Error> {
+    connection
+        .prepare_cached("UPDATE sessions SET needs_work = ?2, seq = ?3, hash = ?4, head = ?5 WHERE ord = ?1")?
+        .execute(params![found.ord, head.needs_work, seq.0.cast_signed(), hash, head.head])?;
+    let Some(settings) = &head.settings else { return Ok(()) };
+    let created_at: i64 = connection
+        .prepare_cached("UPDATE sessions SET agent_id = ?2 WHERE ord = ?1 RETURNING created_at")?
+        .query_row(params![found.ord, settings.agent_id], |row| row.get(0))?;
+    connection.prepare_cached("DELETE FROM session_metadata WHERE session = ?1")?.execute([found.ord])?;
+    put_settings(connection, project, found.ord, created_at, settings)
+}
+
+/// Records came without a head: the log has moved, what clients see has not.
+pub(super) fn advance(connection: &Connection, found: &Found, seq: Seq, hash: &Hash) -> Result<(), rusqlite::Error> {
+    connection
+        .prepare_cached("UPDATE sessions SET seq = ?2, hash = ?3 WHERE ord = ?1")?
+        .execute(params![found.ord, seq.0.cast_signed(), hash])
+        .map(|_| ())
+}
+
+fn put_settings(
+    connection: &Connection,
+    project: &ProjectId,
+    ord: i64,
+    created_at: i64,
+    settings: &SettingsColumns,
+) -> Result<(), rusqlite::Error> {
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO session_settings (session, settings) VALUES (?1, ?2)")?
+        .execute(params![ord, settings.settings])?;
+    for (key, value) in &settings.metadata {
+        connection
+            .prepare_cached(
+                "INSERT INTO session_metadata (session, key, value, project, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![ord, key, value, project.as_str(), created_at])?;
+    }
+    Ok(())
+}
+
+pub(super) fn read(
+    connection: &Connection,
+    project: &ProjectId,
+    session: &SessionId,
+) -> Result<Option<HeadRow>, Error> {
+    let found = connection
+        .prepare_cached(
+            "SELECT s.head, t.settings FROM sessions s JOIN session_settings t ON t.session = s.ord
+             WHERE s.project = ?1 AND s.id = ?2 AND s.deleted_at IS NULL",
+        )?
+        .query_row(params![project.as_str(), session.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    found.map(|(head, settings): (Vec<u8>, Vec<u8>)| head_row(&head, &settings)).transpose()
+}
+
+/// From the columns `head` and `settings`, in this order.
+pub(super) fn head_row_of(row: &Row<'_>) -> Result<HeadRow, Error> {
+    head_row(row.get_ref(0)?.as_blob().map_err(column_type)?, row.get_ref(1)?.as_blob().map_err(column_type)?)
+}
+
+fn column_type(error: rusqlite::types::FromSqlError) -> Error {
+    unreadable("a session's row", error)
+}
+
+fn head_row(head: &[u8], settings: &[u8]) -> Result<HeadRow, Error> {
+    Ok(HeadRow {
+        head: serde_json::from_slice(head).map_err(|error| unreadable("a session's head", error))?,
+        settings: serde_json::from_slice(settings).map_err(|error| unreadable("a session's settings", error))?,
+    })
+}
+
+pub(super) fn is_deleted(connection: &Connection, project: &ProjectId, session: &SessionId) -> Result<bool, Error> {
+    Ok(find(connection, project, session)?.is_some_and(|found| found.deleted))
+}
+
+/// Leaves a tombstone. Head, log and answers stay where they are, out of everybody's sight; a collector takes them
+/// when no other session stands on them.
+pub(super) fn delete(
+    connection: &Connection,
+    project: &ProjectId,
+    session: &SessionId,
+    expected: Seq,
+    epoch: Epoch,
+    at: Timestamp,
+) -> Result<bool, Fault<AppendError>> {
+    check_epoch(connection, epoch)?;
+    let Some(found) = find(connection, project, session)? else { return Ok(false) };
+    if found.deleted {
+        return Ok(true);
+    }
+    if found.seq != expected {
+        return Err(AppendError::Moved { head: found.seq }.into());
+    }
+    connection
+        .prepare_cached("UPDATE sessions SET deleted_at = ?2, needs_work = 0 WHERE ord = ?1")?
+        .execute(params![found.ord, column(at)])?;
+    connection.prepare_cached("DELETE FROM session_metadata WHERE session = ?1")?.execute([found.ord])?;
+    connection.prepare_cached("DELETE FROM session_settings WHERE session = ?1")?.execute([found.ord])?;
+    timers::set(connection, project, session, None)?;
+    Ok(true)
+}
+
+pub(super) fn unfinished(connection: &Connection) -> Result<Vec<(ProjectId, SessionId)>, Error> {
+    let mut statement =
+        connection.prepare_cached("SELECT project, id FROM sessions WHERE needs_work = 1 ORDER BY ord")?;
+    let rows = statement.query_map([], |row| {
+        Ok((ProjectId::new(row.get::<_, String>(0)?), SessionId::new(row.get::<_, String>(1)?)))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
