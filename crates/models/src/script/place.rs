@@ -1,11 +1,10 @@
 //! Where a session stands in its script, told by the transcript alone, so that it is the same after a crash, on another
 //! node and in a fork.
 //!
-//! The script is the newest user message that has directives. Messages without any, sent while it runs, steer nothing:
-//! they neither reset nor end it. Every round of calls whose results came takes the place behind one more `call` line; a
-//! round begins with the first call, and with each call that follows a result, so that several calls of one line are
-//! one round. Lines that only `fail` are passed together with the `call` line behind them. A message of the model ends
-//! the script: from then on the model echoes until a message with directives comes.
+//! The newest user message is the script, if it has directives; a message without any is echoed. Every round of calls
+//! whose results came takes the place behind one more `call` line; a round begins with the first call, and with each
+//! call that follows a result, so that several calls of one line are one round. Lines that only `fail` are passed
+//! together with the `call` line behind them. A message of the model ends the script: from then on it echoes.
 
 use super::directive::{Directive, directives};
 use types::{CallOutput, Content, ContextItem};
@@ -22,22 +21,15 @@ pub(super) struct Place {
 impl Place {
     pub(super) fn find(context: &[ContextItem]) -> Self {
         let mut place = Self { message: 0, ahead: Vec::new(), newest: newest(context) };
-        let users = context.iter().enumerate().filter_map(|(at, item)| match item {
+        let script = context.iter().enumerate().rev().find_map(|(at, item)| match item {
             ContextItem::User { content } => Some((at, content)),
             _ => None,
         });
-        // Only the newest script is kept; older ones may be many and long, and are not parsed.
-        let mut users: Vec<_> = users.collect();
-        while let Some((at, content)) = users.pop() {
-            let script = directives(&text(content));
-            if script.is_empty() {
-                continue;
-            }
-            place.message = users.len();
+        if let Some((at, content)) = script {
+            place.message = context[..at].iter().filter(|item| matches!(item, ContextItem::User { .. })).count();
             if let Some(rounds) = rounds(&context[at + 1..]) {
-                place.ahead = ahead(script, rounds);
+                place.ahead = ahead(directives(&text(content)), rounds);
             }
-            break;
         }
         place
     }

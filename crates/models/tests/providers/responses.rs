@@ -1,3 +1,5 @@
+//! The provider `openai-responses` against a mock upstream.
+
 use crate::mock::{Mock, Reply};
 use crate::{ask, call, hello, request, text, upstream_at, usage};
 use models::OpenaiResponses;

@@ -1,3 +1,5 @@
+//! The scripted model.
+
 use crate::{ask_raw, request, text, user};
 use models::{Model, Script};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -110,9 +112,8 @@ async fn the_place_is_told_by_the_transcript() {
         ("after two rounds", vec![user(two), made("1"), done("1"), made("2"), done("2")], "end"),
         ("several calls are one round", vec![user(two), made("1"), made("2"), done("2"), done("1")], "b({})"),
         ("only rounds since the script", vec![user("call x"), made("0"), done("0"), says("x"), user(two)], "a({})"),
-        ("a message without directives", vec![user(two), made("1"), done("1"), user("hurry")], "b({})"),
-        ("before the first line", vec![user(two), user("hurry")], "a({})"),
-        ("between call and result", vec![user(two), made("1"), user("hurry"), done("1")], "b({})"),
+        ("a message without directives", vec![user(two), made("1"), done("1"), user("hurry")], "echo: hurry"),
+        ("and after it", vec![user(two), made("1"), done("1"), user("hurry"), says("echo: hurry"), user(two)], "a({})"),
         ("a newer script", vec![user(two), made("1"), done("1"), user("say new")], "new"),
         ("an answer ends it", vec![user(two), says("end"), user("hello")], "echo: hello"),
         ("an answer ends it for good", vec![user("say a\nsay b"), says("a"), user("more")], "echo: more"),

@@ -1,3 +1,5 @@
+//! What an upstream's refusal is read as.
+
 use super::*;
 use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::json;
