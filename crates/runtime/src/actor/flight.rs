@@ -1,0 +1,109 @@
+//! What is pending: the model call that is due. First it waits for its time and a place, then it passes the gate, its
+//! intent is made durable where it must be, and it is asked.
+
+use super::{Actor, Within};
+use crate::call::ModelCall;
+use crate::context::{Asked, request};
+use crate::slots::Slot;
+use types::{BoxFuture, Effect, Input, Origin, Seq, Verdict};
+
+/// The model call that is due: first it waits for its time and a place, then it is asked.
+pub(crate) struct Flight {
+    origin: Origin,
+    pub(super) future: BoxFuture<'static, Landed>,
+    slot: Option<Slot>,
+}
+
+pub(super) enum Landed {
+    Ready(Option<Slot>),
+    Outcome(Box<Input>),
+}
+
+impl Actor {
+    /// Starts the model call that is due, if none is under way.
+    pub(super) async fn take_off(&mut self) -> Result<(), String> {
+        let due = engine::pending(&self.state, &self.world.rules.limits).into_iter().find_map(|effect| match effect {
+            Effect::ModelCall { id, attempt, not_before, .. } => Some((Origin { effect: id, attempt }, not_before)),
+            Effect::TurnDeadline { .. } => None,
+        });
+        let Some((origin, not_before)) = due else {
+            self.flight = None;
+            return Ok(());
+        };
+        if self.flight.as_ref().is_some_and(|flight| flight.origin == origin) || self.registry.is_draining() {
+            return Ok(());
+        }
+        // Whatever flew before was abandoned in the log; dropping it cancels it.
+        let (clock, slots, project) = (self.world.clock.clone(), self.registry.slots.clone(), self.project.clone());
+        let future = Box::pin(async move {
+            if let Some(at) = not_before {
+                clock.sleep(clock.now().until(at)).await;
+            }
+            Landed::Ready(slots.take(&project).await)
+        });
+        self.flight = Some(Flight { origin, future, slot: None });
+        Ok(())
+    }
+
+    pub(super) async fn land(&mut self, landed: Landed) -> Result<(), String> {
+        let Some(flight) = self.flight.take() else { return Ok(()) };
+        match landed {
+            Landed::Ready(slot) if self.registry.is_draining() => {
+                drop(slot);
+                Ok(())
+            }
+            Landed::Ready(slot) => self.depart(flight.origin, slot).await,
+            Landed::Outcome(input) => {
+                drop(flight.slot);
+                self.registry.count(&self.state, &input);
+                self.insist(vec![*input]).await
+            }
+        }
+    }
+
+    /// The call's time has come: through the gate, the intent durable where it must be, then out.
+    async fn depart(&mut self, origin: Origin, slot: Option<Slot>) -> Result<(), String> {
+        let rules = self.world.rules.clone();
+        let due = engine::pending(&self.state, &rules.limits)
+            .into_iter()
+            .find(|effect| matches!(effect, Effect::ModelCall { id, .. } if *id == origin.effect));
+        let Some(effect) = due else { return Ok(()) };
+        let verdict = gate::decide(&rules, &engine::standing(&self.state), &effect);
+        let Origin { effect, attempt } = origin;
+        let context = self.state.seq;
+        let free = matches!(&verdict, Verdict::Permit { reserve } if reserve.is_empty());
+        if !free {
+            let denied = matches!(verdict, Verdict::Deny { .. });
+            let input = Input::Verdict { effect, attempt, context, verdict };
+            match self.insist_within_budget(vec![input]).await? {
+                Within::Yes if denied => return Ok(()),
+                Within::Yes => {}
+                Within::No => return self.insist(vec![Input::OverBudget { effect, attempt }]).await,
+            }
+        }
+        self.ask(origin, context, slot);
+        Ok(())
+    }
+
+    fn ask(&mut self, origin: Origin, context: Seq, slot: Option<Slot>) {
+        let Some((turn, call)) = self.state.turn.as_ref().and_then(|turn| Some((turn, turn.call.as_ref()?))) else {
+            return;
+        };
+        let entry = self.world.models.entry(&call.model).cloned();
+        let upstream_model = entry.as_ref().and_then(|entry| entry.upstream_model.as_deref()).unwrap_or(&call.model);
+        let asked = Asked {
+            session: &self.session,
+            agent: &self.state.settings.agent,
+            entry: &call.model,
+            upstream_model,
+            effort: turn.effort,
+            max_output_tokens: entry.as_ref().and_then(|entry| entry.rules.max_output_tokens),
+        };
+        let request = request(&asked, &engine::context(&self.state), &self.items);
+        self.tail.open_draft(origin, turn.id.clone(), turn.outputs);
+        let (world, tail) = (self.world.clone(), self.tail.clone());
+        let call = ModelCall { world, tail, entry, request, origin, context };
+        let future = Box::pin(async move { Landed::Outcome(Box::new(call.perform().await)) });
+        self.flight = Some(Flight { origin, future, slot });
+    }
+}
