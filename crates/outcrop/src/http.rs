@@ -2,12 +2,12 @@
 //! how many may be here at once. Bodies and streams are bounded by the doors. It knows no route.
 
 use axum::Router;
-use futures_util::FutureExt;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -86,16 +86,31 @@ impl Server {
             .max_concurrent_streams(256)
             .keep_alive_interval(HEAD_TIME)
             .keep_alive_timeout(HEAD_TIME);
-        let app = self.app.clone();
-        let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| app.clone().call(request));
+        // hyper's own time for a head begins only when it knows which version of HTTP it hears.
+        let begun = Arc::new(AtomicBool::new(false));
+        let (app, heard) = (self.app.clone(), begun.clone());
+        let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+            heard.store(true, Ordering::Relaxed);
+            app.clone().call(request)
+        });
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-        graceful
-            .watch(connection)
-            .map(|end| {
-                if let Err(error) = end {
-                    tracing::debug!(error, "a connection broke off");
+        let connection = graceful.watch(connection);
+        let silence = self.clock.sleep(HEAD_TIME);
+        Box::pin(async move {
+            tokio::pin!(connection);
+            let end = tokio::select! {
+                end = &mut connection => end,
+                () = silence => {
+                    if !begun.load(Ordering::Relaxed) {
+                        tracing::debug!("a connection said nothing for too long");
+                        return;
+                    }
+                    connection.await
                 }
-            })
-            .boxed()
+            };
+            if let Err(error) = end {
+                tracing::debug!(error, "a connection broke off");
+            }
+        })
     }
 }
