@@ -65,15 +65,14 @@ pub async fn run(configuration: &Configuration, for_parent: bool) -> Result<()> 
     if let (Entrance::Made(key), false) = (&entrance, for_parent) {
         terminal::warn(format_args!("API key of this server, shown this once and kept in DATA/api-key: {key}"));
     }
-    let traffic = Arc::new(Traffic::default());
-    let app = routes(&handle, &traffic).merge(api::router(Door {
+    let app = routes(Door {
         handle: handle.clone(),
         catalog,
         clock: clock.clone(),
         entropy,
-        traffic: traffic.clone(),
+        traffic: Arc::new(Traffic::default()),
         limits: api::Limits { body: configuration.body, streams: configuration.limits.streams },
-    }));
+    });
     let (stop, stopped) = watch::channel(false);
     let server = Server { app, clock: clock.clone(), spawn, connections };
     let served = server.run(listener, stopped);
@@ -118,12 +117,13 @@ async fn drain(handle: &Handle, time: Duration, served: &mut (impl Future<Output
     }
 }
 
-fn routes(handle: &Handle, traffic: &Arc<Traffic>) -> Router {
-    let (handle, traffic) = (handle.clone(), traffic.clone());
+/// The doors, and `/metrics`, which counts what goes through them.
+fn routes(door: Door) -> Router {
+    let (handle, traffic) = (door.handle.clone(), door.traffic.clone());
     let show = async move || {
         ([(axum::http::header::CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics::text(&traffic, &handle.activity()))
     };
-    Router::new().route("/metrics", get(show))
+    Router::new().route("/metrics", get(show)).merge(api::router(door))
 }
 
 async fn bind(configuration: &Configuration) -> Result<TcpListener> {
