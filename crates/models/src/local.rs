@@ -13,6 +13,7 @@
 
 mod cache;
 mod choice;
+mod constraint;
 mod conversation;
 mod error;
 mod forward;
