@@ -159,7 +159,11 @@ impl Catalog {
             .map_err(|error| Refusal::new(RefusalKind::Internal, format!("The agent cannot be stored: {error}.")))?;
         let (collection, id) = (AGENTS.to_owned(), agent.id.to_string());
         let row = Row { collection, id, created_at: agent.created_at, body };
-        self.world.store.put_row(project, row, insert).await.map_err(|error| store_refusal(&error))
+        match self.world.store.put_row(project, row, insert).await {
+            // Deleted since it was read: an id is never used again.
+            Err(store::Error::Exists) => Err(Refusal::not_found("agent", agent.id.as_str())),
+            done => done.map_err(|error| store_refusal(&error)),
+        }
     }
 
     /// By creation. Unknown `after`: `NotFound`.
