@@ -1,6 +1,8 @@
 //! The very runtime under a seed: a client talks to a session while the process dies again and again, and comes back by
 //! the id of the last event that it saw. What it has seen at the end must be what the log says, each thing once.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a test says what it expects")]
+
 use models::{Entry, Models, Script};
 use runtime::{Direction, Handle, Page, RequestKey, Start, Subscription, World};
 use sim::{MemStore, Sim};
@@ -51,7 +53,7 @@ impl Node {
         let sim = Sim::new(seed);
         let store = MemStore::new(&sim);
         let script = Arc::new(Script::new(sim.clock(), sim.entropy()));
-        Self { sim, store, script, priced: seed % 2 == 0 }
+        Self { sim, store, script, priced: seed.is_multiple_of(2) }
     }
 
     fn world(&self) -> World {
