@@ -1,5 +1,6 @@
-//! The body gate: bytes to one JSON object. Content type, syntax, keys that stand twice and a root that is no object
-//! have fixed messages; depth (128) and the range of numbers are serde_json's limits and count as bad syntax.
+//! The body gate: bytes to one JSON object, its keys in the order of the client. Content type, syntax, keys that stand
+//! twice, too many values and a root that is no object have fixed messages; depth (128) and the range of numbers are
+//! serde_json's limits and count as bad syntax.
 
 use crate::error::Fault;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -11,6 +12,9 @@ const CONTENT_TYPE: &str = "Unsupported content type. This API method only accep
 const SYNTAX: &str = "We could not parse the JSON body of your request.";
 const DUPLICATE: &str = "The JSON body of your request contains a duplicate key.";
 const ROOT: &str = "The JSON body of your request must be an object.";
+const CROWDED: &str = "The JSON body of your request holds too many values. Expected at most 1000000.";
+/// A value in memory is many times as large as the two bytes that write it, so their number has a bound of its own.
+const MAX_VALUES: usize = 1_000_000;
 
 /// Reads a body. An empty array counts as an empty object, as at the original.
 pub fn parse(content_type: Option<&str>, body: &[u8]) -> Result<Map<String, Value>, Fault> {
@@ -27,20 +31,39 @@ pub fn parse(content_type: Option<&str>, body: &[u8]) -> Result<Map<String, Valu
 
 /// JSON in which no object names a key twice.
 fn strict(body: &[u8]) -> Result<Value, Fault> {
-    let duplicate = Cell::new(false);
+    let course = Course { left: Cell::new(MAX_VALUES), stop: Cell::new(SYNTAX) };
     let mut reader = serde_json::Deserializer::from_slice(body);
-    let value = Strict(&duplicate).deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
-    value.map_err(|_| Fault::new(if duplicate.get() { DUPLICATE } else { SYNTAX }))
+    let value = Strict(&course).deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
+    value.map_err(|_| Fault::new(course.stop.get()))
 }
 
-/// Builds a [`Value`]; tells through the cell whether it stopped at a key that stood there already.
+/// How far the reading of one body has come.
+struct Course {
+    /// Values that may still come.
+    left: Cell<usize>,
+    /// What an end before the end means.
+    stop: Cell<&'static str>,
+}
+
+/// Builds a [`Value`].
 #[derive(Clone, Copy)]
-struct Strict<'a>(&'a Cell<bool>);
+struct Strict<'a>(&'a Course);
+
+impl Strict<'_> {
+    fn stop<E: de::Error>(self, why: &'static str) -> E {
+        self.0.stop.set(why);
+        E::custom(why)
+    }
+}
 
 impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        match self.0.left.get().checked_sub(1) {
+            Some(left) => self.0.left.set(left),
+            None => return Err(self.stop(CROWDED)),
+        }
         deserializer.deserialize_any(self)
     }
 }
@@ -83,8 +106,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
         let mut map = Map::new();
         while let Some(key) = access.next_key::<String>()? {
             if map.contains_key(&key) {
-                self.0.set(true);
-                return Err(de::Error::custom("duplicate key"));
+                return Err(self.stop(DUPLICATE));
             }
             let value = access.next_value_seed(self)?;
             map.insert(key, value);
@@ -129,6 +151,23 @@ mod tests {
         for (body, message) in cases {
             assert_eq!(read(body), Err((*message).to_owned()), "{}", String::from_utf8_lossy(body));
         }
+    }
+
+    #[test]
+    fn the_number_of_values_has_a_bound() {
+        // The root and the array are values too.
+        let body = |zeros: usize| format!("{{\"a\":[0{}]}}", ",0".repeat(zeros - 1)).into_bytes();
+        assert!(read(&body(MAX_VALUES - 2)).is_ok());
+        assert_eq!(read(&body(MAX_VALUES - 1)), Err(CROWDED.to_owned()));
+        let objects = format!("{{\"a\":[{{}}{}]}}", ",{\"a\":[]}".repeat(MAX_VALUES / 2)).into_bytes();
+        assert_eq!(read(&objects), Err(CROWDED.to_owned()));
+        assert!(CROWDED.contains(&MAX_VALUES.to_string()));
+    }
+
+    #[test]
+    fn keys_keep_the_order_of_the_client() {
+        let text = r#"{"z":{"y":1,"b":{"q":[{"w":1,"a":2}],"c":3}},"a":0,"m":null}"#;
+        assert_eq!(read(text.as_bytes()).unwrap().to_string(), text);
     }
 
     #[test]

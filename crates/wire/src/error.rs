@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// The longest piece of a request that an error message repeats, in characters.
-const CLIP: usize = 200;
+const CLIP: usize = 100;
 
 /// A request that is wrong: always a 400.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -5,13 +5,16 @@
 
 use crate::error::{Fault, clip};
 use crate::words::Word;
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 /// An object of which fields are taken.
 #[derive(Debug)]
 pub struct Object {
     path: String,
     map: Map<String, Value>,
+    /// The fields that were. They stay in the map, as null: what is left over is told in the order of the client, and
+    /// taking a field out of an ordered map would cost as much as the map is long.
+    taken: Vec<String>,
 }
 
 /// A value and where it stood.
@@ -24,28 +27,26 @@ pub struct Node {
 impl Object {
     /// The body of a request.
     pub fn root(map: Map<String, Value>) -> Self {
-        Self { path: String::new(), map }
+        Self { path: String::new(), map, taken: Vec::new() }
     }
 
     /// The path of one of its fields.
     pub fn path(&self, key: &str) -> String {
-        let key = clip(key);
-        if self.path.is_empty() { key } else { format!("{}.{key}", self.path) }
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.map.is_empty()
-    }
-
-    /// The fields that were not taken yet.
-    pub fn keys(&self) -> impl Iterator<Item = &str> {
-        self.map.keys().map(String::as_str)
+        member(&self.path, key)
     }
 
     /// A field that may be missing; null is a value.
     pub fn optional(&mut self, key: &str) -> Option<Node> {
-        let value = self.map.remove(key)?;
+        if self.is_taken(key) {
+            return None;
+        }
+        let value = self.map.get_mut(key)?.take();
+        self.taken.push(key.to_owned());
         Some(Node { path: self.path(key), value })
+    }
+
+    fn is_taken(&self, key: &str) -> bool {
+        self.taken.iter().any(|taken| taken == key)
     }
 
     /// A field that must be there; null is a value.
@@ -70,7 +71,7 @@ impl Object {
 
     /// Nothing may be left over.
     pub fn finish(self) -> Result<(), Fault> {
-        match self.map.keys().next() {
+        match self.map.keys().find(|key| !self.is_taken(key)) {
             None => Ok(()),
             Some(key) => {
                 let path = self.path(key);
@@ -95,7 +96,7 @@ impl Node {
 
     pub fn object(self) -> Result<Object, Fault> {
         match self.value {
-            Value::Object(map) => Ok(Object { path: self.path, map }),
+            Value::Object(map) => Ok(Object { path: self.path, map, taken: Vec::new() }),
             _ => Err(self.mistyped("an object")),
         }
     }
@@ -103,6 +104,15 @@ impl Node {
     /// An object with keys of the client's own.
     pub fn map(self) -> Result<Map<String, Value>, Fault> {
         self.object().map(|object| object.map)
+    }
+
+    /// The same, field by field.
+    pub fn entries(self) -> Result<impl ExactSizeIterator<Item = (String, Node)>, Fault> {
+        let Object { path, map, .. } = self.object()?;
+        Ok(map.into_iter().map(move |(key, value)| {
+            let path = member(&path, &key);
+            (key, Node { path, value })
+        }))
     }
 
     /// `of` is what the elements are, for the message: `an array of objects`.
@@ -188,22 +198,20 @@ impl Node {
             return Err(self.mistyped("an integer"));
         };
         let path = &self.path;
-        match (number.as_u64(), number.as_i64()) {
-            (Some(value), _) if (min..=max).contains(&value) => Ok(value),
-            (Some(value), _) if value > max => Err(Fault::at(
-                path,
-                format!(
-                    "Invalid '{path}': integer above maximum value. Expected a value <= {max}, but got {value} instead."
-                ),
-            )),
-            (None, None) => Err(self.mistyped("an integer")),
-            _ => Err(Fault::at(
-                path,
-                format!(
-                    "Invalid '{path}': integer below minimum value. Expected a value >= {min}, but got {number} instead."
-                ),
-            )),
-        }
+        let (is_above, got) = match (number.as_u64(), vast(number)) {
+            (Some(value), _) if (min..=max).contains(&value) => return Ok(value),
+            (Some(value), _) => (value > max, value.to_string()),
+            (None, Some(value)) => (value > 0.0, clip(&value.to_string())),
+            (None, None) if number.is_f64() => return Err(self.mistyped("an integer")),
+            // No u64, but a whole number of 64 bits: it has a minus.
+            (None, None) => (false, number.to_string()),
+        };
+        let text = if is_above {
+            format!("Invalid '{path}': integer above maximum value. Expected a value <= {max}, but got {got} instead.")
+        } else {
+            format!("Invalid '{path}': integer below minimum value. Expected a value >= {min}, but got {got} instead.")
+        };
+        Err(Fault::at(path, text))
     }
 
     /// One of a closed set of words.
@@ -224,6 +232,19 @@ impl Node {
     }
 }
 
+/// The path of a field of the object at `path`; the root's is empty.
+fn member(path: &str, key: &str) -> String {
+    let key = clip(key);
+    if path.is_empty() { key } else { format!("{path}.{key}") }
+}
+
+/// A whole number beyond 64 bits. It is kept as a float, which has no fraction at that size, so that it can no more be
+/// told from one that was written with a point.
+fn vast(number: &Number) -> Option<f64> {
+    const BEYOND: f64 = 9_223_372_036_854_775_808.0;
+    number.as_f64().filter(|value| number.is_f64() && value.abs() >= BEYOND)
+}
+
 fn array_of(length: usize) -> String {
     format!("an array with length {length}")
 }
@@ -233,7 +254,7 @@ fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",
-        Value::Number(number) if number.is_f64() => "a decimal",
+        Value::Number(number) if number.is_f64() && vast(number).is_none() => "a decimal",
         Value::Number(_) => "an integer",
         Value::String(_) => "a string",
         Value::Array(_) => "an array",
@@ -323,6 +344,27 @@ mod tests {
     }
 
     #[test]
+    fn integers_beyond_64_bits_are_integers() {
+        let read = |text: &str| {
+            let value = serde_json::from_str(text).unwrap();
+            fault(value, |node| node.integer(1, 9))
+        };
+        let beyond = |end: &str, what: &str, bound: &str, got: &str| {
+            format!("Invalid 'a[0]': integer {end} {what} value. Expected a value {bound}, but got {got} instead.")
+        };
+        for vast in ["18446744073709552000", "1000000000000000000000000000000"] {
+            assert_eq!(read(vast), beyond("above", "maximum", "<= 9", vast));
+        }
+        let below = read("-1000000000000000000000000000000");
+        assert_eq!(below, beyond("below", "minimum", ">= 1", "-1000000000000000000000000000000"));
+        let long = read(&format!("1{}", "0".repeat(300)));
+        assert_eq!(long, beyond("above", "maximum", "<= 9", &format!("1{}…", "0".repeat(99))));
+        assert!(read("1.0").contains("a decimal") && read("-2.5").contains("a decimal"));
+        let kind = fault(serde_json::from_str("100000000000000000000").unwrap(), Node::string);
+        assert!(kind.contains("but got an integer"), "{kind}");
+    }
+
+    #[test]
     fn limits_are_in_characters() {
         assert_eq!(node(json!("äöü")).short_string(3).unwrap(), "äöü");
         assert_eq!(node(json!(" ")).text().unwrap(), " ");
@@ -342,8 +384,18 @@ mod tests {
     #[test]
     fn errors_do_not_repeat_megabytes() {
         let long = "x".repeat(1 << 20);
-        assert!(fault(json!(long.clone()), Node::word::<Answer>).len() < 400);
+        let word = fault(json!(long.clone()), Node::word::<Answer>);
+        assert_eq!(word, format!("Invalid value: '{}…'. Supported values are: 'yes' and 'no'.", "x".repeat(100)));
         let fault = Object::root(Map::from_iter([(long, json!(1))])).finish().unwrap_err();
-        assert!(fault.message.len() < 400 && fault.param.unwrap().len() < 400);
+        assert_eq!(fault.message, format!("Unknown parameter: '{}…'.", "x".repeat(100)));
+        assert_eq!(fault.param.unwrap().chars().count(), 101);
+    }
+
+    #[test]
+    fn what_is_left_over_is_told_in_the_clients_order() {
+        let mut object = Object::root(serde_json::from_str(r#"{"a":1,"z":2,"b":3,"y":4}"#).unwrap());
+        assert!(object.optional("a").is_some() && object.optional("b").is_some());
+        assert!(object.optional("a").is_none());
+        assert_eq!(object.finish().unwrap_err().message, "Unknown parameter: 'z'.");
     }
 }

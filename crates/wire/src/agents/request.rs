@@ -21,6 +21,10 @@ use std::io;
 
 /// The longest id that a request may name, in characters.
 pub const MAX_ID: usize = 64;
+/// The longest name of a model, in characters.
+pub const MAX_MODEL: usize = 256;
+/// The longest id that an input event may name, in characters. Calls may have ids of their models, so it is generous.
+pub const MAX_EVENT_ID: usize = 256;
 /// The longest name of an agent, in characters.
 pub const MAX_NAME: usize = 128;
 /// A list of tools, as compact JSON, in bytes.
@@ -32,39 +36,38 @@ const MAX_PAIRS: usize = 16;
 const MAX_KEY: usize = 64;
 const MAX_VALUE: usize = 512;
 
-/// Up to 16 pairs, keys up to 64 and values up to 512 characters.
+/// Up to 16 pairs, keys of 1 to 64 and values of up to 512 characters.
 fn metadata(node: Node) -> Result<BTreeMap<String, String>, Fault> {
     let path = node.path().to_owned();
-    let mut object = node.object()?;
-    let keys: Vec<String> = object.keys().map(str::to_owned).collect();
-    if keys.len() > MAX_PAIRS {
+    let entries = node.entries()?;
+    if entries.len() > MAX_PAIRS {
         let text = format!(
             "Invalid '{path}': too many properties. Expected an object with at most {MAX_PAIRS} properties, but got an object with {} properties instead.",
-            keys.len()
+            entries.len()
         );
         return Err(Fault::at(&path, text));
     }
     let mut pairs = BTreeMap::new();
-    for key in keys {
+    for (key, value) in entries {
         let length = key.chars().count();
-        if length > MAX_KEY {
-            let text = format!(
-                "Invalid property name in '{path}': '{}' is too long. Expected a string with maximum length {MAX_KEY}, but got a string with length {length} instead.",
-                clip(&key)
-            );
-            return Err(Fault::at(&path, text));
-        }
-        let value = object.required(&key)?.short_string(MAX_VALUE)?;
-        pairs.insert(key, value);
+        let bound = if length == 0 {
+            "is too short. Expected a string with minimum length 1, but got an empty string instead.".to_owned()
+        } else if length > MAX_KEY {
+            format!(
+                "is too long. Expected a string with maximum length {MAX_KEY}, but got a string with length {length} instead."
+            )
+        } else {
+            pairs.insert(key, value.short_string(MAX_VALUE)?);
+            continue;
+        };
+        return Err(Fault::at(&path, format!("Invalid property name in '{path}': '{}' {bound}", clip(&key))));
     }
     Ok(pairs)
 }
 
 /// An object of strings with keys of the client's own.
 fn string_map(node: Node) -> Result<BTreeMap<String, String>, Fault> {
-    let mut object = node.object()?;
-    let keys: Vec<String> = object.keys().map(str::to_owned).collect();
-    keys.into_iter().map(|key| Ok((key.clone(), object.required(&key)?.string()?))).collect()
+    node.entries()?.map(|(key, value)| Ok((key, value.string()?))).collect()
 }
 
 /// The size of `value` as compact JSON, in bytes.

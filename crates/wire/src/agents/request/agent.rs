@@ -2,7 +2,7 @@
 //! in all three a field that is given replaces the one before as a whole; only `experimental` is merged by key.
 
 use super::tool::{Place, ToolParam, tools};
-use super::{MAX_NAME, MAX_SCHEMAS, compact_size, metadata, object_schema};
+use super::{MAX_MODEL, MAX_NAME, MAX_SCHEMAS, compact_size, metadata, object_schema};
 use crate::agents::agent::{MultiAgent, Reasoning};
 use crate::agents::words::{FormatKind, ServiceTier, Verbosity};
 use crate::error::Fault;
@@ -83,11 +83,15 @@ fn name(node: Node) -> Result<String, Fault> {
     node.short_string(MAX_NAME)
 }
 
+pub(super) fn model(node: Node) -> Result<String, Fault> {
+    node.short_text(MAX_MODEL)
+}
+
 impl AgentPatch {
     /// Takes the settings out of `object`; what is left there is the caller's.
     pub(super) fn read(object: &mut Object, place: Place) -> Result<Self, Fault> {
         let patch = Self {
-            model: object.optional("model").map(Node::text).transpose()?,
+            model: object.optional("model").map(model).transpose()?,
             instructions: object.nullable("instructions").map(|node| node.map(Node::string).transpose()).transpose()?,
             tools: object
                 .nullable("tools")

@@ -1,5 +1,6 @@
 //! Input events, and the messages that they and new sessions carry.
 
+use super::MAX_EVENT_ID;
 use crate::agents::words::{
     AuthenticationAction, ComputerResponseKind, ContentKind, Decision, InputKind, McpResponseKind, MessageKind, Role,
 };
@@ -71,18 +72,18 @@ impl Input {
             InputKind::Message => Self::Message(messages(object.required("input")?)?),
             InputKind::Cancel => Self::Cancel,
             InputKind::ToolResult => Self::ToolResult {
-                turn_id: object.required("turn_id")?.string()?,
-                call_id: object.required("call_id")?.string()?,
+                turn_id: id(&mut object, "turn_id")?,
+                call_id: id(&mut object, "call_id")?,
                 success: object.required("success")?.boolean()?,
                 output: object.present("output").map(call_output).transpose()?,
                 error: object.present("error").map(Node::string).transpose()?,
             },
             InputKind::McpApproval => Self::McpApproval {
-                request_id: object.required("request_id")?.string()?,
+                request_id: id(&mut object, "request_id")?,
                 decision: mcp_response(object.required("response")?)?,
             },
             InputKind::ComputerUseApproval => {
-                let request_id = object.required("request_id")?.string()?;
+                let request_id = id(&mut object, "request_id")?;
                 computer_response(object.required("response")?)?;
                 Self::ComputerUseApproval { request_id }
             }
@@ -90,6 +91,10 @@ impl Input {
         object.finish()?;
         Ok(input)
     }
+}
+
+fn id(object: &mut Object, key: &str) -> Result<String, Fault> {
+    object.required(key)?.short_string(MAX_EVENT_ID)
 }
 
 /// At least one message.

@@ -1,6 +1,6 @@
 //! Sessions: what a client may ask for when it creates one, and what it may change later.
 
-use super::agent::AgentPatch;
+use super::agent::{AgentPatch, model};
 use super::input::{InputContent, Message, messages};
 use super::tool::{Place, ToolParam, tools};
 use super::{MAX_ID, metadata};
@@ -172,9 +172,6 @@ impl SessionUpdate {
     /// A request that says nothing is refused.
     pub fn read(body: Map<String, Value>) -> Result<Self, Fault> {
         let mut object = Object::root(body);
-        if object.is_empty() {
-            return Err(Fault::new("At least one field to update is required."));
-        }
         let mut update = match object.optional("agent") {
             Some(node) => Self::agent(node)?,
             None => Self::nothing(),
@@ -189,6 +186,9 @@ impl SessionUpdate {
             .map(|node| node.map(spend_limit).transpose().map(Option::flatten))
             .transpose()?;
         object.finish()?;
+        if update == Self::nothing() {
+            return Err(Fault::new("At least one field to update is required."));
+        }
         Ok(update)
     }
 
@@ -207,7 +207,7 @@ impl SessionUpdate {
 
     fn agent(node: Node) -> Result<Self, Fault> {
         let mut agent = node.object()?;
-        let model = agent.optional("model").map(Node::text).transpose()?;
+        let model = agent.optional("model").map(model).transpose()?;
         let effort = agent.optional("reasoning").map(effort).transpose()?.flatten();
         let service_tier =
             agent.nullable("service_tier").map(|node| node.map_or(Ok(ServiceTier::Auto), Node::word)).transpose()?;

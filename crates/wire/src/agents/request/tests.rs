@@ -151,6 +151,14 @@ fn bad_agents_are_refused() {
             ),
         ),
         (
+            json!({ "metadata": { "": "v" } }),
+            "metadata: Invalid property name in 'metadata': '' is too short. Expected a string with minimum length 1, but got an empty string instead.",
+        ),
+        (
+            json!({ "model": "m".repeat(257) }),
+            "model: Invalid 'model': string too long. Expected a string with maximum length 256, but got a string with length 257 instead.",
+        ),
+        (
             json!({ "service_tier": "x" }),
             "service_tier: Invalid value: 'x'. Supported values are: 'auto', 'default', 'flex', 'priority', 'fast', and 'ultrafast'.",
         ),
@@ -211,6 +219,37 @@ fn bad_agents_are_refused() {
         AgentCreate::read(Map::new()).map_err(shown).unwrap_err(),
         "model: Missing required parameter: 'model'."
     );
+}
+
+#[test]
+fn names_of_models_have_a_bound_everywhere() {
+    let (fits, long) = ("m".repeat(256), "m".repeat(257));
+    let over = |path: &str| {
+        format!(
+            "{path}: Invalid '{path}': string too long. Expected a string with maximum length 256, but got a string with length 257 instead."
+        )
+    };
+    let changed = |model: &str| AgentUpdate::read(object(json!({ "model": model }))).map_err(shown);
+    assert_eq!(changed(&fits).unwrap().settings.model.as_ref(), Some(&fits));
+    assert_eq!(changed(&long).unwrap_err(), over("model"));
+    assert_eq!(session(json!({ "agent": { "model": long } })).unwrap_err(), over("agent.model"));
+    assert_eq!(update(json!({ "agent": { "model": long } })).unwrap_err(), over("agent.model"));
+}
+
+#[test]
+fn schemas_keep_the_order_of_their_keys() {
+    let schema = r#"{"type":"object","properties":{"z":{"type":"string","enum":["b","a"]},"a":{}},"$comment":"c"}"#;
+    let body = format!(
+        r#"{{"model":"m","tools":[{{"type":"function","parameters":{schema},"name":"f","description":"d"}}],
+            "text":{{"format":{{"type":"json_schema","schema":{schema}}}}}}}"#
+    );
+    let agent = AgentCreate::read(crate::body::parse(Some("application/json"), body.as_bytes()).unwrap()).unwrap();
+    let tools = agent.settings.tools.unwrap();
+    let ToolParam::Function { parameters, .. } = &tools[0] else { panic!("{tools:?}") };
+    let Format::JsonSchema(format) = agent.settings.text.unwrap().format else { panic!("no schema") };
+    for (name, read) in [("parameters", parameters), ("format", &format)] {
+        assert_eq!(serde_json::to_string(read).unwrap(), schema, "{name}");
+    }
 }
 
 #[test]
@@ -348,7 +387,10 @@ fn bad_sessions_are_refused() {
 
 #[test]
 fn session_updates_tell_missing_from_null() {
-    assert_eq!(update(json!({})).unwrap_err(), "-: At least one field to update is required.");
+    for nothing in [json!({}), json!({ "agent": {} }), json!({ "agent": { "reasoning": {} } })] {
+        assert_eq!(update(nothing).unwrap_err(), "-: At least one field to update is required.");
+    }
+    assert_eq!(update(json!({ "agent": {}, "x": 1 })).unwrap_err(), "x: Unknown parameter: 'x'.");
     assert_eq!(update(json!({ "input": "x" })).unwrap_err(), "input: Unknown parameter: 'input'.");
     assert_eq!(
         update(json!({ "agent": { "instructions": "x" } })).unwrap_err(),
@@ -432,6 +474,24 @@ fn bad_input_events_are_refused() {
     ];
     for (body, expected) in cases {
         assert_eq!(events(body.clone()).unwrap_err(), expected, "{body}");
+    }
+    let event = |kind: &str, id: &str| {
+        let mut event = json!({ "type": format!("agent.session.input.{kind}"), "turn_id": "t", "call_id": "c",
+            "request_id": "r", "success": true });
+        event[id] = json!("ö".repeat(257));
+        events(json!([event])).unwrap_err()
+    };
+    for (kind, id) in [
+        ("tool_result", "turn_id"),
+        ("tool_result", "call_id"),
+        ("mcp_approval_request_result", "request_id"),
+        ("computer_use_approval_request_result", "request_id"),
+    ] {
+        let path = format!("events[0].{id}");
+        let expected = format!(
+            "{path}: Invalid '{path}': string too long. Expected a string with maximum length 256, but got a string with length 257 instead."
+        );
+        assert_eq!(event(kind, id), expected);
     }
     let missing = Input::read_all(Map::new()).map_err(shown).unwrap_err();
     assert_eq!(missing, "events: Missing required parameter: 'events'.");
