@@ -12,7 +12,7 @@ use std::sync::mpsc;
 use std::task::Poll;
 use types::{
     CallId, CallOutput, Content, ContextItem, ModelError, ModelErrorKind, ModelEvent, ModelFinish, ModelRequest, Stop,
-    TextFormat, Verbosity,
+    TextFormat, ToolChoice, Verbosity,
 };
 
 fn fixture() -> PathBuf {
@@ -44,6 +44,7 @@ fn request(context: Vec<ContextItem>) -> ModelRequest {
         instructions: None,
         context,
         tools: Vec::new(),
+        tool_choice: ToolChoice::Auto,
         format: TextFormat::Text,
         verbosity: Verbosity::Medium,
         effort: None,

@@ -7,7 +7,7 @@ use models::Model;
 use models::local::{Local, Options};
 use std::path::PathBuf;
 use std::time::Instant;
-use types::{Content, ContextItem, ModelEvent, ModelRequest, TextFormat, Verbosity};
+use types::{Content, ContextItem, ModelEvent, ModelRequest, TextFormat, ToolChoice, Verbosity};
 
 #[tokio::test]
 #[ignore = "measures, and wants a quiet machine"]
@@ -25,6 +25,7 @@ async fn speed() {
                 instructions: None,
                 context: vec![ContextItem::User { content: vec![Content::Text { text }] }],
                 tools: Vec::new(),
+                tool_choice: ToolChoice::Auto,
                 format: TextFormat::Text,
                 verbosity: Verbosity::Medium,
                 effort: None,

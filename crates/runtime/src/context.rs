@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use types::{
     AgentSettings, CallId, CallOutput, CallResult, ContextItem, Effort, FunctionTool, Item, ItemBody, ModelRequest,
-    Origin, Seq, SessionId, Tool,
+    Origin, Seq, SessionId, Tool, ToolChoice,
 };
 
 /// Everything about a call that is not in the transcript.
@@ -31,6 +31,7 @@ pub(crate) fn request(asked: &Asked<'_>, shown: &[Seq], items: &BTreeMap<Seq, Ar
         instructions: asked.agent.instructions.clone(),
         context: transcript.context,
         tools: asked.agent.tools.iter().filter_map(function).collect(),
+        tool_choice: ToolChoice::Auto,
         format: asked.agent.text.format.clone(),
         verbosity: asked.agent.text.verbosity,
         effort: asked.effort,

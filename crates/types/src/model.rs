@@ -17,6 +17,7 @@ pub struct ModelRequest {
     /// The transcript, oldest first. Calls and results pair.
     pub context: Vec<ContextItem>,
     pub tools: Vec<FunctionTool>,
+    pub tool_choice: ToolChoice,
     pub format: TextFormat,
     pub verbosity: Verbosity,
     pub effort: Option<Effort>,
@@ -59,6 +60,20 @@ pub struct FunctionTool {
     pub name: String,
     pub description: String,
     pub parameters: Map<String, Value>,
+}
+
+/// Whether a model must call a function.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub enum ToolChoice {
+    /// As it sees fit.
+    #[default]
+    Auto,
+    /// It answers text, though functions are there.
+    None,
+    /// It calls one function at least.
+    Required,
+    /// It calls the function of this name.
+    Function(String),
 }
 
 /// What a model says, in the order in which it says it. Output items are numbered by their start.

@@ -3,7 +3,7 @@
 use super::messages::messages;
 use crate::schema;
 use serde_json::{Map, Value, json};
-use types::{FunctionTool, ModelRequest, TextFormat, Verbosity};
+use types::{FunctionTool, ModelRequest, TextFormat, ToolChoice, Verbosity};
 
 pub(super) fn question(request: &ModelRequest, is_openai: bool) -> Value {
     let mut body = Map::new();
@@ -11,6 +11,9 @@ pub(super) fn question(request: &ModelRequest, is_openai: bool) -> Value {
     body.insert("messages".into(), messages(request.instructions.as_deref(), &request.context));
     if !request.tools.is_empty() {
         body.insert("tools".into(), request.tools.iter().map(tool).collect());
+        if let Some(choice) = choice(&request.tool_choice) {
+            body.insert("tool_choice".into(), choice);
+        }
     }
     if let TextFormat::JsonSchema { schema } = &request.format {
         let strict = schema::fits_strict(schema);
@@ -41,6 +44,16 @@ pub(super) fn question(request: &ModelRequest, is_openai: bool) -> Value {
     Value::Object(body)
 }
 
+/// Auto is the wire's default.
+fn choice(choice: &ToolChoice) -> Option<Value> {
+    match choice {
+        ToolChoice::Auto => None,
+        ToolChoice::None => Some(json!("none")),
+        ToolChoice::Required => Some(json!("required")),
+        ToolChoice::Function(name) => Some(json!({"type": "function", "function": {"name": name}})),
+    }
+}
+
 fn tool(tool: &FunctionTool) -> Value {
     let mut function = Map::new();
     function.insert("name".into(), json!(tool.name));
@@ -65,6 +78,7 @@ mod tests {
             instructions: None,
             context: Vec::new(),
             tools: Vec::new(),
+            tool_choice: ToolChoice::Auto,
             format: TextFormat::Text,
             verbosity: Verbosity::Medium,
             effort: None,

@@ -2,7 +2,7 @@
 
 use crate::schema;
 use serde_json::{Map, Value, json};
-use types::{CallOutput, Content, ContextItem, FunctionTool, ModelRequest, TextFormat, Verbosity};
+use types::{CallOutput, Content, ContextItem, FunctionTool, ModelRequest, TextFormat, ToolChoice, Verbosity};
 
 pub(super) fn question(request: &ModelRequest) -> Value {
     let mut body = Map::new();
@@ -13,6 +13,9 @@ pub(super) fn question(request: &ModelRequest) -> Value {
     body.insert("input".into(), request.context.iter().filter_map(item).collect());
     if !request.tools.is_empty() {
         body.insert("tools".into(), request.tools.iter().map(tool).collect());
+        if let Some(choice) = choice(&request.tool_choice) {
+            body.insert("tool_choice".into(), choice);
+        }
     }
     if let Some(text) = text(request) {
         body.insert("text".into(), text);
@@ -70,6 +73,16 @@ fn parts(content: &[Content]) -> Value {
             Content::Image { image_url } => json!({"type": "input_image", "image_url": image_url, "detail": "auto"}),
         })
         .collect()
+}
+
+/// Auto is the wire's default.
+fn choice(choice: &ToolChoice) -> Option<Value> {
+    match choice {
+        ToolChoice::Auto => None,
+        ToolChoice::None => Some(json!("none")),
+        ToolChoice::Required => Some(json!("required")),
+        ToolChoice::Function(name) => Some(json!({"type": "function", "name": name})),
+    }
 }
 
 fn tool(tool: &FunctionTool) -> Value {

@@ -6,7 +6,7 @@ use models::OpenaiChat;
 use serde_json::{Value, json};
 use types::{
     CallOutput, Content, ContextItem, Effort, FunctionTool, ModelErrorKind, ModelEvent, ModelFinish, Stop, TextFormat,
-    Verbosity,
+    ToolChoice, Verbosity,
 };
 
 fn delta(delta: Value) -> Value {
@@ -283,6 +283,7 @@ async fn the_whole_request() {
         FunctionTool { name: "f".into(), description: "does".into(), parameters: schema.as_object().unwrap().clone() },
         FunctionTool { name: "g".into(), description: String::new(), parameters: Default::default() },
     ];
+    request.tool_choice = ToolChoice::Function("f".into());
     request.format = TextFormat::JsonSchema { schema: schema.as_object().unwrap().clone() };
     request.verbosity = Verbosity::Low;
     request.effort = Some(Effort::High);
@@ -300,6 +301,7 @@ async fn the_whole_request() {
                 {"type": "function", "function": {"name": "f", "description": "does", "parameters": schema, "strict": true}},
                 {"type": "function", "function": {"name": "g", "parameters": {"type": "object", "properties": {}}}},
             ],
+            "tool_choice": {"type": "function", "function": {"name": "f"}},
             "response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": true}},
             "verbosity": "low",
             "reasoning_effort": "high",

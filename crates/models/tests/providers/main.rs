@@ -10,7 +10,7 @@ mod tls;
 
 use models::{Model, OpenaiChat, OpenaiResponses, Secret, Upstream, upstream};
 use std::time::Duration;
-use types::{ContextItem, ModelError, ModelEvent, ModelFinish, ModelRequest, TextFormat, Usage, Verbosity};
+use types::{ContextItem, ModelError, ModelEvent, ModelFinish, ModelRequest, TextFormat, ToolChoice, Usage, Verbosity};
 
 /// A key that may be seen nowhere but in the header.
 const KEY: &str = "very-secret-key";
@@ -21,6 +21,7 @@ fn request(context: Vec<ContextItem>) -> ModelRequest {
         instructions: None,
         context,
         tools: Vec::new(),
+        tool_choice: ToolChoice::Auto,
         format: TextFormat::Text,
         verbosity: Verbosity::Medium,
         effort: None,

@@ -6,7 +6,7 @@ use models::OpenaiResponses;
 use serde_json::{Value, json};
 use types::{
     CallOutput, Content, ContextItem, Effort, FunctionTool, ModelErrorKind, ModelEvent, ModelFinish, ReasoningSummary,
-    Stop, TextFormat, Verbosity,
+    Stop, TextFormat, ToolChoice, Verbosity,
 };
 
 pub fn completed(usage: Value) -> Value {
@@ -210,6 +210,7 @@ async fn the_whole_request() {
         description: "does".into(),
         parameters: schema.as_object().unwrap().clone(),
     }];
+    request.tool_choice = ToolChoice::Required;
     request.format = TextFormat::JsonSchema { schema: schema.as_object().unwrap().clone() };
     request.verbosity = Verbosity::High;
     request.effort = Some(Effort::Low);
@@ -235,6 +236,7 @@ async fn the_whole_request() {
                 {"type": "function_call_output", "call_id": "b", "output": [shown]},
             ],
             "tools": [{"type": "function", "name": "f", "description": "does", "parameters": schema, "strict": false}],
+            "tool_choice": "required",
             "text": {"format": {"type": "json_schema", "name": "answer", "schema": schema, "strict": false}, "verbosity": "high"},
             "reasoning": {"effort": "low", "summary": "auto"},
             "max_output_tokens": 77,
