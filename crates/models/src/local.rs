@@ -15,9 +15,11 @@ mod cache;
 mod choice;
 mod constraint;
 mod conversation;
+mod element;
 mod error;
 mod forward;
 mod gguf;
+mod kernel;
 mod matrix;
 mod network;
 #[cfg(test)]
@@ -27,12 +29,14 @@ mod vocabulary;
 mod worker;
 
 pub use error::LoadError;
+pub use kernel::Kernel;
 
 use crate::{Model, Sink};
 use cache::Cache;
 use conversation::Template;
 use futures_util::future::{Either, select};
 use gguf::Gguf;
+use kernel::Arithmetic;
 use network::{Network, Sizes};
 use std::path::Path;
 use std::pin::pin;
@@ -56,11 +60,13 @@ pub struct Options {
     /// Tokens of one conversation, answer included; never more than the model was trained for. None: as many as that.
     /// Memory is taken as conversations grow: for SmolLM2-135M 45 KiB a token.
     pub context: Option<usize>,
+    /// How to compute; all kernels give the same bits. None, or one that this processor lacks: the fastest.
+    pub kernel: Option<Kernel>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { threads: None, queue: 64, context: None }
+        Self { threads: None, queue: 64, context: None, kernel: None }
     }
 }
 
@@ -150,7 +156,7 @@ impl Worker {
             .thread_name(|i| format!("local-model-{i}"))
             .build()
             .map_err(|error| LoadError::Threads(error.to_string()))?;
-        let network = pool.install(|| Network::read(&mut gguf, sizes))?;
+        let network = pool.install(|| Network::read(&mut gguf, sizes, Arithmetic::new(options.kernel)))?;
         let cache = Cache::new(&sizes);
         Ok(Self { network, vocabulary, template, pool, context, pulse, owner: String::new(), cache })
     }

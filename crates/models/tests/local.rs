@@ -83,6 +83,7 @@ fn kind(ending: Result<ModelFinish, ModelError>) -> ModelErrorKind {
 async fn it_answers_and_remembers() {
     let mut request = request(vec![user("What is the capital of France?")]);
     request.cache_key = "it_answers_and_remembers".to_owned();
+    request.max_output_tokens = Some(200);
     let first = ask(shared(), &request).await;
     let finish = first.ending.clone().unwrap();
     assert!(first.text().contains("Paris"), "{:?}", first.text());

@@ -1,27 +1,26 @@
 //! What the network remembers of a sequence: the keys and values of every token it has read, as plain numbers, so
 //! that to go on from a prefix is to cut the rest off.
 
+use super::kernel::{LANES, Page, Seen};
 use super::network::Sizes;
 
 /// Tokens by which the memory grows.
-const STEP: usize = 256;
+pub(super) const PAGE: usize = LANES;
 
 #[derive(Debug)]
 pub(super) struct Cache {
     /// The tokens that were read; only whole passes count.
     tokens: Vec<u32>,
-    /// For each layer its keys and its values, token after token.
-    layers: Vec<(Vec<f32>, Vec<f32>)>,
-    kv_width: usize,
+    /// Enough for the tokens, and for those of a pass that is under way or was broken off.
+    pages: Vec<Page>,
+    kv_heads: usize,
+    head: usize,
+    layers: usize,
 }
 
 impl Cache {
     pub fn new(sizes: &Sizes) -> Self {
-        Self {
-            tokens: Vec::new(),
-            layers: (0..sizes.layers).map(|_| (Vec::new(), Vec::new())).collect(),
-            kv_width: sizes.kv_width(),
-        }
+        Self { tokens: Vec::new(), pages: Vec::new(), kv_heads: sizes.kv_heads, head: sizes.head, layers: sizes.layers }
     }
 
     pub fn len(&self) -> usize {
@@ -36,30 +35,30 @@ impl Cache {
     /// Forgets everything after the first `count` tokens.
     pub fn truncate(&mut self, count: usize) {
         self.tokens.truncate(count);
-        let length = self.tokens.len() * self.kv_width;
-        for (keys, values) in &mut self.layers {
-            keys.truncate(length);
-            values.truncate(length);
+        self.pages.truncate(self.tokens.len().div_ceil(PAGE));
+    }
+
+    /// Makes room for `count` more tokens.
+    pub fn reserve(&mut self, count: usize) {
+        let pages = (self.tokens.len() + count).div_ceil(PAGE);
+        while self.pages.len() < pages {
+            self.pages.push(Page::new(self.layers * self.kv_heads, self.head));
         }
     }
 
-    /// Adds one layer's keys and values of tokens that are being read: `rows` of `row` numbers, each with its keys and
-    /// then its values at the end. What a broken-off pass has left behind is cut off first. Returns all keys and all
-    /// values of the layer.
-    pub fn extend(&mut self, layer: usize, rows: &[f32], row: usize) -> (&[f32], &[f32]) {
-        let (keys, values) = &mut self.layers[layer];
-        let length = self.tokens.len() * self.kv_width;
-        let needed = (self.tokens.len() + rows.len() / row).next_multiple_of(STEP) * self.kv_width;
-        for list in [&mut *keys, &mut *values] {
-            list.truncate(length);
-            list.reserve_exact(needed.saturating_sub(length));
+    /// Writes one layer's keys and values of a token that is being read: the one at `position`, for which there must be
+    /// room. Whatever lay there is gone.
+    pub fn put(&mut self, layer: usize, position: usize, keys: &[f32], values: &[f32]) {
+        let Some(page) = self.pages.get_mut(position / PAGE) else { return };
+        let heads = keys.chunks_exact(self.head).zip(values.chunks_exact(self.head));
+        for (head, (key, value)) in heads.enumerate() {
+            page.put(layer * self.kv_heads + head, position % PAGE, key, value);
         }
-        for row in rows.chunks_exact(row) {
-            let (row, new_values) = row.split_at(row.len() - self.kv_width);
-            keys.extend_from_slice(&row[row.len() - self.kv_width..]);
-            values.extend_from_slice(new_values);
-        }
-        (keys, values)
+    }
+
+    /// What the queries of one head of keys see of one layer: the first `count` tokens.
+    pub fn seen(&self, layer: usize, kv_head: usize, count: usize) -> Seen<'_> {
+        Seen { pages: &self.pages, count, part: layer * self.kv_heads + kv_head }
     }
 
     /// Counts `tokens` as read: every layer holds them.

@@ -1,10 +1,12 @@
-//! The forward pass: tokens in, what the network thinks of the next token out.
+//! The forward pass: tokens of some sequences in, what the network thinks of each one's next token out.
 //!
 //! Runs inside the model's own pool of threads. Divides the work by rows and by heads and never by sums, so that every
-//! number is the same however many threads there are and however a prompt was cut into pieces.
+//! number is the same however many threads there are, however a prompt was cut into pieces, and whichever other
+//! sequences are read in the same pass.
 
 use super::cache::Cache;
-use super::matrix::Quantized;
+use super::kernel::{LANES, total};
+use super::matrix::{Panel, Quantized};
 use super::network::{Layer, Network, Sizes};
 use rayon::prelude::*;
 
@@ -12,83 +14,141 @@ use rayon::prelude::*;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Cancelled;
 
+/// Tokens of one sequence that a pass reads.
+pub(super) struct Part<'a> {
+    pub cache: &'a mut Cache,
+    /// Not empty, and each of the vocabulary.
+    pub tokens: &'a [u32],
+    /// Whether the logits after the last of them are wanted.
+    pub speaks: bool,
+}
+
+/// Where a token of a pass belongs.
+#[derive(Clone, Copy)]
+struct Place {
+    part: usize,
+    position: usize,
+}
+
 impl Network {
-    /// Reads `tokens` after what `cache` holds and returns the logits of the token that follows. Asks `wanted` before
-    /// each layer; when it says no the cache is as it was before. `tokens` must not be empty, and each of the
-    /// vocabulary.
+    /// Reads each part's tokens after what its cache holds. Returns the logits of the tokens that follow, for those
+    /// parts that want them, in their order. Asks `wanted` before each layer; when it says no the caches are as they
+    /// were before.
     pub fn read_tokens(
         &self,
-        tokens: &[u32],
-        cache: &mut Cache,
+        parts: &mut [Part<'_>],
         wanted: &(dyn Fn() -> bool + Sync),
-    ) -> Result<Vec<f32>, Cancelled> {
+    ) -> Result<Vec<Vec<f32>>, Cancelled> {
         let sizes = &self.sizes;
-        let first = cache.len();
-        let mut stream = vec![0.0; tokens.len() * sizes.width];
-        for (token, into) in tokens.iter().zip(stream.chunks_exact_mut(sizes.width)) {
-            self.embedding.row(*token as usize, into);
+        let mut places = Vec::new();
+        for (i, part) in parts.iter_mut().enumerate() {
+            part.cache.reserve(part.tokens.len());
+            places.extend((part.cache.len()..).take(part.tokens.len()).map(|position| Place { part: i, position }));
         }
-        let turns = Turns::new(sizes, first, tokens.len());
+        let mut stream = Panel::new(sizes.width, places.len());
+        let mut row = vec![0.0; sizes.width];
+        for (i, token) in parts.iter().flat_map(|part| part.tokens).enumerate() {
+            self.embedding.row(*token as usize, &mut row);
+            stream.set(i, 0, &row);
+        }
+        let turns = Turns::new(sizes, &places);
         for (i, layer) in self.layers.iter().enumerate() {
             if !wanted() {
                 return Err(Cancelled);
             }
-            self.attend(i, layer, &turns, cache, &mut stream);
+            self.attend(i, layer, &places, &turns, parts, &mut stream);
             self.feed(layer, &mut stream);
         }
-        cache.commit(tokens);
-        let last = &stream[stream.len() - sizes.width..];
-        let last = Quantized::from(&normed(last, &self.norm, sizes.epsilon), sizes.width);
-        let mut logits = vec![0.0; sizes.vocabulary];
-        self.output.as_ref().unwrap_or(&self.embedding).product(&last, &mut logits);
-        Ok(logits)
-    }
-
-    fn attend(&self, index: usize, layer: &Layer, turns: &Turns, cache: &mut Cache, stream: &mut [f32]) {
-        let sizes = &self.sizes;
-        let first = cache.len();
-        let input = Quantized::from(&normed(stream, &layer.attention_norm, sizes.epsilon), sizes.width);
-        let row = layer.attention_in.rows();
-        let mut projected = vec![0.0; stream.len() / sizes.width * row];
-        layer.attention_in.product(&input, &mut projected);
-        // Queries and keys are turned by their position; values are not.
-        for (i, row) in projected.chunks_exact_mut(row).enumerate() {
-            for head in row[..sizes.width + sizes.kv_width()].chunks_exact_mut(sizes.head) {
-                turns.apply(i, head);
+        for part in parts.iter_mut() {
+            part.cache.commit(part.tokens);
+        }
+        let mut last = Vec::new();
+        let mut end = 0;
+        for part in parts {
+            end += part.tokens.len();
+            if part.speaks {
+                last.push(end - 1);
             }
         }
-        let (keys, values) = cache.extend(index, &projected, row);
-        let mut mixed = vec![0.0; stream.len()];
-        // A task is one query head of one token: a single new token has nine of them in the smallest model.
-        mixed.par_chunks_exact_mut(sizes.head).with_min_len(sizes.heads / 2).enumerate().for_each(|(task, into)| {
-            let (token, head) = (task / sizes.heads, task % sizes.heads);
-            let query = &projected[token * row + head * sizes.head..][..sizes.head];
-            let seen = (first + token + 1) * sizes.kv_width();
-            let offset = head / (sizes.heads / sizes.kv_heads) * sizes.head;
-            mix(query, &keys[..seen], &values[..seen], sizes.kv_width(), offset, into);
-        });
-        let mut out = vec![0.0; stream.len()];
-        layer.attention_out.product(&Quantized::from(&mixed, sizes.width), &mut out);
-        add(stream, &out);
+        Ok(self.logits(&stream, &last))
     }
 
-    fn feed(&self, layer: &Layer, stream: &mut [f32]) {
+    fn logits(&self, stream: &Panel, last: &[usize]) -> Vec<Vec<f32>> {
+        if last.is_empty() {
+            return Vec::new();
+        }
         let sizes = &self.sizes;
-        let count = stream.len() / sizes.width;
-        let input = Quantized::from(&normed(stream, &layer.feed_norm, sizes.epsilon), sizes.width);
-        let mut both = vec![0.0; count * 2 * sizes.hidden];
-        layer.feed_in.product(&input, &mut both);
-        let mut gated = vec![0.0; count * sizes.hidden];
-        let each = gated.par_chunks_exact_mut(sizes.hidden).zip(both.par_chunks_exact(2 * sizes.hidden));
-        each.for_each(|(into, both)| {
-            let (gate, up) = both.split_at(sizes.hidden);
-            for ((into, gate), up) in into.iter_mut().zip(gate).zip(up) {
-                *into = gate / (1.0 + (-gate).exp()) * up;
+        let input = Quantized::new(last.len(), sizes.width, |i, into| {
+            norm(stream, last[i], &self.norm, sizes.epsilon, into);
+        });
+        let product = self.output.as_ref().unwrap_or(&self.embedding).product(self.arithmetic, &input);
+        let each = (0..last.len()).into_par_iter().map(|i| {
+            let mut logits: Vec<f32> = product.row(i).flatten().copied().collect();
+            logits.truncate(sizes.vocabulary);
+            logits
+        });
+        each.collect()
+    }
+
+    fn attend(
+        &self,
+        index: usize,
+        layer: &Layer,
+        places: &[Place],
+        turns: &Turns,
+        parts: &mut [Part<'_>],
+        stream: &mut Panel,
+    ) {
+        let sizes = &self.sizes;
+        let input = normed(stream, &layer.attention_norm, sizes.epsilon);
+        let projected = layer.attention_in.product(self.arithmetic, &input);
+        // Queries and keys are turned by their position; values are not.
+        let (queries_end, kv_width) = (sizes.width / LANES, sizes.kv_width());
+        let (mut keys, mut values) = (Vec::with_capacity(kv_width), Vec::with_capacity(kv_width));
+        for (i, place) in places.iter().enumerate() {
+            gather(&projected, i, queries_end, kv_width, &mut keys);
+            gather(&projected, i, queries_end + kv_width / LANES, kv_width, &mut values);
+            keys.chunks_exact_mut(sizes.head).for_each(|head| turns.apply(i, head));
+            parts[place.part].cache.put(index, place.position, &keys, &values);
+        }
+        // A task is those query heads of one token that share a head of keys.
+        let together = sizes.heads / sizes.kv_heads * sizes.head;
+        let mut mixed = vec![0.0; places.len() * sizes.width];
+        let parts = &*parts;
+        mixed.par_chunks_exact_mut(together).enumerate().for_each_init(
+            || (Vec::new(), Vec::new()),
+            |(queries, scores), (task, into)| {
+                let (token, kv_head) = (task / sizes.kv_heads, task % sizes.kv_heads);
+                gather(&projected, token, kv_head * together / LANES, together, queries);
+                queries.chunks_exact_mut(sizes.head).for_each(|head| turns.apply(token, head));
+                let place = places[token];
+                let seen = parts[place.part].cache.seen(index, kv_head, place.position + 1);
+                self.arithmetic.attend(seen, queries, sizes.head, scores, into);
+            },
+        );
+        let input = Quantized::new(places.len(), sizes.width, |i, into| {
+            into.copy_from_slice(&mixed[i * sizes.width..][..sizes.width]);
+        });
+        stream.add(&layer.attention_out.product(self.arithmetic, &input));
+    }
+
+    fn feed(&self, layer: &Layer, stream: &mut Panel) {
+        let input = normed(stream, &layer.feed_norm, self.sizes.epsilon);
+        let gated = layer.feed_in.gated_product(self.arithmetic, &input);
+        let input = Quantized::new(stream.tokens, self.sizes.hidden, |i, into| {
+            for (into, lanes) in into.as_chunks_mut::<LANES>().0.iter_mut().zip(gated.row(i)) {
+                *into = *lanes;
             }
         });
-        let mut out = vec![0.0; stream.len()];
-        layer.feed_out.product(&Quantized::from(&gated, sizes.hidden), &mut out);
-        add(stream, &out);
+        stream.add(&layer.feed_out.product(self.arithmetic, &input));
+    }
+}
+
+/// `count` columns of a token, from `group` on.
+fn gather(panel: &Panel, token: usize, group: usize, count: usize, into: &mut Vec<f32>) {
+    into.clear();
+    for i in 0..count / LANES {
+        into.extend_from_slice(panel.at(token, group + i));
     }
 }
 
@@ -100,11 +160,11 @@ struct Turns {
 }
 
 impl Turns {
-    fn new(sizes: &Sizes, first: usize, count: usize) -> Self {
+    fn new(sizes: &Sizes, places: &[Place]) -> Self {
         let per_token = sizes.head / 2;
         let speeds: Vec<f64> =
             (0..per_token).map(|i| sizes.rope_base.powf(-2.0 * i as f64 / sizes.head as f64)).collect();
-        let angles = (first..first + count).flat_map(|position| speeds.iter().map(move |s| position as f64 * s));
+        let angles = places.iter().flat_map(|place| speeds.iter().map(|speed| place.position as f64 * speed));
         Self { pairs: angles.map(|angle| (angle.cos() as f32, angle.sin() as f32)).collect(), per_token }
     }
 
@@ -117,50 +177,23 @@ impl Turns {
     }
 }
 
-/// Attention of one query over the keys and values of all tokens up to its own. `stride` is a token's width in them,
-/// `offset` where this head's part begins.
-fn mix(query: &[f32], keys: &[f32], values: &[f32], stride: usize, offset: usize, into: &mut [f32]) {
-    let scale = 1.0 / (query.len() as f32).sqrt();
-    let part = offset..offset + query.len();
-    let mut scores: Vec<f32> = keys.chunks_exact(stride).map(|key| dot(query, &key[part.clone()]) * scale).collect();
-    let most = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut sum = 0.0;
-    for score in &mut scores {
-        *score = (*score - most).exp();
-        sum += *score;
-    }
-    for (value, score) in values.chunks_exact(stride).zip(&scores) {
-        let share = score / sum;
-        for (into, value) in into.iter_mut().zip(&value[part.clone()]) {
-            *into += share * value;
+fn normed(stream: &Panel, weights: &[f32], epsilon: f32) -> Quantized {
+    Quantized::new(stream.tokens, weights.len(), |i, into| norm(stream, i, weights, epsilon, into))
+}
+
+/// A token's numbers by their root mean square and by the learned weights.
+fn norm(stream: &Panel, token: usize, weights: &[f32], epsilon: f32, into: &mut [f32]) {
+    let mut squares = [0.0; LANES];
+    for lanes in stream.row(token) {
+        for (square, lane) in squares.iter_mut().zip(lanes) {
+            *square += lane * lane;
         }
     }
-}
-
-/// Eight sums side by side, so that the compiler may use vectors without changing the result.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
-    let mut sums = [0.0_f32; 8];
-    for (a, b) in a.iter().zip(b) {
-        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += a * b;
+    let scale = 1.0 / (total(squares) / weights.len() as f32 + epsilon).sqrt();
+    let lanes = into.as_chunks_mut::<LANES>().0.iter_mut().zip(weights.as_chunks::<LANES>().0).zip(stream.row(token));
+    for ((into, weights), lanes) in lanes {
+        for ((into, weight), lane) in into.iter_mut().zip(weights).zip(lanes) {
+            *into = lane * scale * weight;
         }
-    }
-    sums.iter().sum::<f32>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
-}
-
-/// Each row by its root mean square and by the learned weights.
-fn normed(rows: &[f32], weights: &[f32], epsilon: f32) -> Vec<f32> {
-    let mut out = Vec::with_capacity(rows.len());
-    for row in rows.chunks_exact(weights.len()) {
-        let scale = 1.0 / (dot(row, row) / row.len() as f32 + epsilon).sqrt();
-        out.extend(row.iter().zip(weights).map(|(x, weight)| x * scale * weight));
-    }
-    out
-}
-
-fn add(to: &mut [f32], what: &[f32]) {
-    for (to, what) in to.iter_mut().zip(what) {
-        *to += what;
     }
 }

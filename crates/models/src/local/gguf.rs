@@ -4,8 +4,8 @@
 //! Nothing here trusts the file: every length is held against what is left of it before memory is taken, so a damaged
 //! file ends in an error. What the values mean is known by those who ask for them.
 
+use super::element::Element;
 use super::error::LoadError;
-use candle_core::quantized::GgmlDType;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -32,7 +32,7 @@ enum Value {
 
 #[derive(Debug)]
 pub(super) struct TensorInfo {
-    pub kind: GgmlDType,
+    pub kind: Element,
     /// Slowest first: rows, columns.
     pub shape: Vec<usize>,
     offset: u64,
@@ -104,7 +104,7 @@ impl Gguf {
     fn check_tensors(&self) -> Result<(), LoadError> {
         for (name, info) in &self.tensors {
             let elements = info.shape.iter().try_fold(1_usize, |product, size| product.checked_mul(*size));
-            let size = elements.and_then(|n| n.div_ceil(info.kind.block_size()).checked_mul(info.kind.type_size()));
+            let size = elements.and_then(|n| n.div_ceil(info.kind.block()).checked_mul(info.kind.bytes()));
             let end = size.and_then(|size| self.data_start.checked_add(info.offset)?.checked_add(size as u64));
             match end {
                 Some(end) if end <= self.length => {}
@@ -130,8 +130,8 @@ impl Gguf {
         }
         shape.reverse();
         let kind = self.u32("the tensor list")?;
-        let kind =
-            element_kind(kind).ok_or_else(|| self.unsupported(format!("tensor {name} is of element kind {kind}")))?;
+        let kind = Element::numbered(kind)
+            .ok_or_else(|| self.unsupported(format!("tensor {name} is of element kind {kind}")))?;
         Ok(TensorInfo { kind, shape, offset: self.u64("the tensor list")? })
     }
 
@@ -302,24 +302,4 @@ impl Gguf {
         let bytes = self.bytes(size, what)?;
         Ok(String::from_utf8_lossy(&bytes).trim_end_matches('\0').to_owned())
     }
-}
-
-/// The element kinds that candle can read, by their number in the file.
-fn element_kind(number: u32) -> Option<GgmlDType> {
-    Some(match number {
-        0 => GgmlDType::F32,
-        1 => GgmlDType::F16,
-        2 => GgmlDType::Q4_0,
-        3 => GgmlDType::Q4_1,
-        6 => GgmlDType::Q5_0,
-        7 => GgmlDType::Q5_1,
-        8 => GgmlDType::Q8_0,
-        10 => GgmlDType::Q2K,
-        11 => GgmlDType::Q3K,
-        12 => GgmlDType::Q4K,
-        13 => GgmlDType::Q5K,
-        14 => GgmlDType::Q6K,
-        30 => GgmlDType::BF16,
-        _ => return None,
-    })
 }

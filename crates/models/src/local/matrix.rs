@@ -1,134 +1,158 @@
-//! Weights and their products. Every matrix is held as Q8_0, whatever the file holds: candle-core has a fast kernel
-//! for it on every machine, and none for Q4_1.
+//! Weights, the numbers that flow between them, and their products. Every matrix is held in 8 bits with a scale for
+//! each 32, whatever the file holds, in the order in which the kernels read it.
 //!
 //! A product's value depends on one row of the input and one row of the weights only, and not on how the work was
-//! divided. So a prompt read in pieces, alone or after a reused prefix, on one thread or on several, gives the same
-//! bits.
+//! divided. So a prompt read in pieces, alone or beside others, on one thread or on several, gives the same bits.
 
-use candle_core::CpuStorage;
-use candle_core::quantized::GgmlDType;
-use candle_core::quantized::k_quants::{BlockQ8_0, GgmlType};
+use super::element::{Element, half};
+use super::kernel::{Arithmetic, BLOCK, Inputs, LANES, STRIP, Weights};
 use rayon::prelude::*;
-use std::borrow::Cow;
 
-/// Values in one block of Q8_0.
-pub(super) const BLOCK: usize = 32;
-/// Input rows that share one pass over the weights.
-const TILE: usize = 16;
-/// Products of this many multiplications and fewer are not worth a second thread.
-const SMALL: usize = 1 << 17;
+/// Groups of rows that one task takes at least: below it, to hand work over costs more than it saves.
+const LEAST: usize = 8;
 
-/// A matrix of `rows` outputs by `columns` inputs.
+/// Numbers of several tokens: for each [`LANES`] columns those of all tokens, one after another. So who computes some
+/// columns for all tokens writes one piece of memory.
+#[derive(Debug)]
+pub(super) struct Panel {
+    pub lanes: Vec<[f32; LANES]>,
+    pub tokens: usize,
+}
+
+impl Panel {
+    pub fn new(columns: usize, tokens: usize) -> Self {
+        Self { lanes: vec![[0.0; LANES]; columns.div_ceil(LANES) * tokens], tokens }
+    }
+
+    /// [`LANES`] columns of a token.
+    pub fn at(&self, token: usize, group: usize) -> &[f32; LANES] {
+        &self.lanes[group * self.tokens + token]
+    }
+
+    /// All columns of a token, in order.
+    pub fn row(&self, token: usize) -> impl Iterator<Item = &[f32; LANES]> + Clone {
+        self.lanes[token..].iter().step_by(self.tokens)
+    }
+
+    /// Sets the columns of a token from `group` on.
+    pub fn set(&mut self, token: usize, group: usize, values: &[f32]) {
+        for (i, values) in values.as_chunks::<LANES>().0.iter().enumerate() {
+            self.lanes[(group + i) * self.tokens + token] = *values;
+        }
+    }
+
+    pub fn add(&mut self, other: &Self) {
+        for (lanes, other) in self.lanes.iter_mut().zip(&other.lanes) {
+            for (lane, other) in lanes.iter_mut().zip(other) {
+                *lane += other;
+            }
+        }
+    }
+}
+
+/// Inputs in 8 bits, ready to be multiplied.
+#[derive(Debug)]
+pub(super) struct Quantized {
+    strips: Vec<Inputs>,
+    tokens: usize,
+}
+
+impl Quantized {
+    /// Rounds rows of `columns` numbers; `row` fills in those of a token.
+    pub fn new(tokens: usize, columns: usize, row: impl Fn(usize, &mut [f32]) + Sync) -> Self {
+        let width = columns / BLOCK;
+        let mut strips = vec![Inputs::ZERO; width * tokens.div_ceil(STRIP)];
+        let fill = |(strip, inputs): (usize, &mut [Inputs])| {
+            let mut values = vec![0.0; columns];
+            for (input, token) in (strip * STRIP..tokens).take(STRIP).enumerate() {
+                row(token, &mut values);
+                for (inputs, values) in inputs.iter_mut().zip(values.as_chunks::<BLOCK>().0) {
+                    inputs.set(input, values);
+                }
+            }
+        };
+        if tokens <= STRIP {
+            strips.chunks_exact_mut(width).enumerate().for_each(fill);
+        } else {
+            strips.par_chunks_exact_mut(width).enumerate().for_each(fill);
+        }
+        Self { strips, tokens }
+    }
+}
+
+/// A matrix of outputs by inputs.
 #[derive(Debug)]
 pub(super) struct Matrix {
-    blocks: Vec<BlockQ8_0>,
+    /// For each [`LANES`] rows, block after block of their columns. Rows that fill up the last group are zero.
+    blocks: Vec<Weights>,
     rows: usize,
-    columns: usize,
+    /// Blocks of a row.
+    width: usize,
 }
 
 impl Matrix {
-    /// An empty matrix with room for `rows`. `columns` must be a multiple of [`BLOCK`].
-    pub fn with_room(rows: usize, columns: usize) -> Self {
-        Self { blocks: Vec::with_capacity(rows * columns / BLOCK), rows: 0, columns }
+    /// A matrix of zeros. `columns` must be a multiple of [`BLOCK`].
+    pub fn new(rows: usize, columns: usize) -> Self {
+        let width = columns / BLOCK;
+        Self { blocks: vec![Weights::ZERO; rows.div_ceil(LANES) * width], rows, width }
     }
 
-    pub fn rows(&self) -> usize {
-        self.rows
-    }
-
-    /// Adds rows as a file holds them. The reason of an error is for people.
-    pub fn push(&mut self, kind: GgmlDType, bytes: &[u8]) -> Result<(), String> {
-        let row_bytes = row_bytes(kind, self.columns).ok_or("rows do not divide into blocks")?;
-        let rows = bytes.len() / row_bytes;
-        let start = self.blocks.len();
-        self.blocks.resize(start + rows * self.columns / BLOCK, BlockQ8_0::zeros());
-        let per_task = rows.div_ceil(8).max(1);
-        self.blocks[start..]
-            .par_chunks_mut(per_task * self.columns / BLOCK)
-            .zip(bytes.par_chunks(per_task * row_bytes))
-            .try_for_each(|(blocks, bytes)| {
-                BlockQ8_0::from_float(&decode(kind, bytes)?, blocks);
-                Ok::<_, String>(())
-            })?;
-        self.rows += rows;
-        Ok(())
+    /// Takes rows as a file holds them: the first [`LANES`] of them become group `first`, the next ones group
+    /// `first + every`, and so on.
+    pub fn fill(&mut self, first: usize, every: usize, kind: Element, bytes: &[u8]) {
+        let Some(row_bytes) = kind.row_bytes(self.width * BLOCK) else { return };
+        let groups = self.blocks[first * self.width..].par_chunks_mut(every * self.width);
+        groups.zip(bytes.par_chunks(LANES * row_bytes)).for_each(|(blocks, bytes)| {
+            for (row, bytes) in bytes.chunks_exact(row_bytes).enumerate() {
+                fill_row(&mut blocks[..self.width], row, kind, bytes);
+            }
+        });
     }
 
     /// One row as numbers: an embedding.
     pub fn row(&self, index: usize, into: &mut [f32]) {
-        let width = self.columns / BLOCK;
-        BlockQ8_0::to_float(&self.blocks[index * width..(index + 1) * width], into);
+        let blocks = &self.blocks[index / LANES * self.width..][..self.width];
+        for (block, into) in blocks.iter().zip(into.as_chunks_mut::<BLOCK>().0) {
+            *into = block.row(index % LANES);
+        }
     }
 
-    /// `output[i] = self × input[i]` for each input row.
-    pub fn product(&self, input: &Quantized, output: &mut [f32]) {
-        let width = self.columns / BLOCK;
-        if input.rows() == 1 {
-            let dot_range = |first: usize, output: &mut [f32]| {
-                let weights = self.blocks[first * width..].chunks_exact(width);
-                for (weights, output) in weights.zip(output) {
-                    *output = BlockQ8_0::vec_dot(self.columns, weights, &input.blocks);
-                }
-            };
-            if self.rows * self.columns <= SMALL || rayon::current_num_threads() == 1 {
-                return dot_range(0, output);
+    /// `self × input` for each input.
+    pub fn product(&self, arithmetic: Arithmetic, input: &Quantized) -> Panel {
+        let mut output = Panel::new(self.rows, input.tokens);
+        let groups = self.blocks.par_chunks_exact(self.width).zip(output.lanes.par_chunks_exact_mut(input.tokens));
+        groups.with_min_len(LEAST).for_each(|(weights, output)| arithmetic.products(weights, &input.strips, output));
+        output
+    }
+
+    /// The gated product of a matrix whose groups are by turns gates and what they let through.
+    pub fn gated_product(&self, arithmetic: Arithmetic, input: &Quantized) -> Panel {
+        let mut output = Panel::new(self.rows / 2, input.tokens);
+        let groups = self.blocks.par_chunks_exact(2 * self.width).zip(output.lanes.par_chunks_exact_mut(input.tokens));
+        groups.with_min_len(LEAST).for_each(|(weights, output)| {
+            let (gate, up) = weights.split_at(self.width);
+            for (strip, output) in input.strips.chunks_exact(self.width).zip(output.chunks_mut(STRIP)) {
+                let mut through = [[0.0; LANES]; STRIP];
+                let through = &mut through[..output.len()];
+                arithmetic.products(up, strip, through);
+                arithmetic.products(gate, strip, output);
+                arithmetic.gate(output, through);
             }
-            let share = self.rows.div_ceil(rayon::current_num_threads() * 2).max(16);
-            output.par_chunks_mut(share).enumerate().for_each(|(i, output)| dot_range(i * share, output));
-            return;
+        });
+        output
+    }
+}
+
+fn fill_row(blocks: &mut [Weights], row: usize, kind: Element, bytes: &[u8]) {
+    if kind == Element::Q8_0 {
+        // The file's own numbers: nothing is rounded twice.
+        for (block, bytes) in blocks.iter_mut().zip(bytes.as_chunks::<34>().0) {
+            let [low, high, quants @ ..] = *bytes;
+            block.put(row, &quants.map(u8::cast_signed), half([low, high]));
         }
-        output.par_chunks_mut(TILE * self.rows).zip(input.blocks.par_chunks(TILE * width)).for_each(
-            |(output, input)| {
-                for (row, weights) in self.blocks.chunks_exact(width).enumerate() {
-                    for (i, input) in input.chunks_exact(width).enumerate() {
-                        output[i * self.rows + row] = BlockQ8_0::vec_dot(self.columns, weights, input);
-                    }
-                }
-            },
-        );
+        return;
     }
-}
-
-/// Rows of inputs, ready to be multiplied.
-#[derive(Debug)]
-pub(super) struct Quantized {
-    blocks: Vec<BlockQ8_0>,
-    width: usize,
-}
-
-impl Quantized {
-    /// `input` holds whole rows of `columns` numbers.
-    pub fn from(input: &[f32], columns: usize) -> Self {
-        let width = columns / BLOCK;
-        let mut blocks = vec![BlockQ8_0::zeros(); input.len() / BLOCK];
-        if input.len() == columns {
-            BlockQ8_0::from_float(input, &mut blocks);
-        } else {
-            blocks
-                .par_chunks_mut(TILE * width)
-                .zip(input.par_chunks(TILE * columns))
-                .for_each(|(blocks, input)| BlockQ8_0::from_float(input, blocks));
-        }
-        Self { blocks, width }
-    }
-
-    fn rows(&self) -> usize {
-        self.blocks.len() / self.width
-    }
-}
-
-/// Bytes of a row of `columns` elements; None where they do not fill blocks.
-pub(super) fn row_bytes(kind: GgmlDType, columns: usize) -> Option<usize> {
-    let block = kind.block_size();
-    (columns > 0 && columns.is_multiple_of(block)).then(|| columns / block * kind.type_size())
-}
-
-/// Elements as numbers.
-pub(super) fn decode(kind: GgmlDType, bytes: &[u8]) -> Result<Vec<f32>, String> {
-    let count = bytes.len() / kind.type_size() * kind.block_size();
-    match kind.from_data(Cow::Borrowed(bytes)).dequantize(count) {
-        Ok(CpuStorage::F32(numbers)) => Ok(numbers),
-        Ok(_) => Err(format!("{kind:?} does not become numbers")),
-        Err(error) => Err(error.to_string()),
+    for (block, values) in blocks.iter_mut().zip(kind.numbers(bytes).as_chunks::<BLOCK>().0) {
+        block.set(row, values);
     }
 }

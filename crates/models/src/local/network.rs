@@ -3,7 +3,8 @@
 
 use super::error::LoadError;
 use super::gguf::Gguf;
-use super::matrix::{BLOCK, Matrix, decode, row_bytes};
+use super::kernel::{Arithmetic, BLOCK, LANES, Weights};
+use super::matrix::Matrix;
 
 /// Bytes of a tensor that are read and converted at a time.
 const SLAB: usize = 16 << 20;
@@ -61,13 +62,13 @@ impl Sizes {
     }
 
     fn check(&self, gguf: &Gguf) -> Result<(), LoadError> {
-        if !self.width.is_multiple_of(self.heads)
-            || !self.heads.is_multiple_of(self.kv_heads)
-            || !self.head.is_multiple_of(2)
-        {
+        if !self.width.is_multiple_of(self.heads) || !self.heads.is_multiple_of(self.kv_heads) {
             return Err(
                 gguf.malformed(format!("width {} in {} heads over {} of keys", self.width, self.heads, self.kv_heads))
             );
+        }
+        if !self.head.is_multiple_of(LANES) {
+            return Err(gguf.unsupported(format!("heads of {}", self.head)));
         }
         if !self.width.is_multiple_of(BLOCK) || !self.hidden.is_multiple_of(BLOCK) {
             return Err(gguf.unsupported(format!("widths {} and {}", self.width, self.hidden)));
@@ -92,8 +93,7 @@ impl Sizes {
     pub fn weight_bytes(&self, own_output: bool) -> u64 {
         let layer = self.width * (self.width * 2 + self.kv_width() * 2) + 3 * self.width * self.hidden;
         let ends = self.vocabulary * self.width * if own_output { 2 } else { 1 };
-        // A block of 32 elements takes 34 bytes.
-        (self.layers * layer + ends) as u64 / 32 * 34
+        (self.layers * layer + ends) as u64 / (LANES * BLOCK) as u64 * size_of::<Weights>() as u64
     }
 
     /// Bytes that the keys and values of `tokens` take in memory.
@@ -109,7 +109,7 @@ pub(super) struct Layer {
     pub attention_in: Matrix,
     pub attention_out: Matrix,
     pub feed_norm: Vec<f32>,
-    /// Gate and up below one another.
+    /// Gate and up, by turns [`LANES`] rows of each.
     pub feed_in: Matrix,
     pub feed_out: Matrix,
 }
@@ -117,6 +117,7 @@ pub(super) struct Layer {
 #[derive(Debug)]
 pub(super) struct Network {
     pub sizes: Sizes,
+    pub arithmetic: Arithmetic,
     pub embedding: Matrix,
     pub layers: Vec<Layer>,
     pub norm: Vec<f32>,
@@ -126,7 +127,7 @@ pub(super) struct Network {
 
 impl Network {
     /// Reads and converts all weights: some seconds for a small model.
-    pub fn read(gguf: &mut Gguf, sizes: Sizes) -> Result<Self, LoadError> {
+    pub fn read(gguf: &mut Gguf, sizes: Sizes, arithmetic: Arithmetic) -> Result<Self, LoadError> {
         let Sizes { width, hidden, vocabulary, .. } = sizes;
         let kv = sizes.kv_width();
         let own_output = gguf.tensors.contains_key("output.weight");
@@ -138,19 +139,19 @@ impl Network {
                 attention_norm: vector(gguf, &name("attn_norm"), width)?,
                 attention_in: matrix(
                     gguf,
-                    &[(name("attn_q"), width), (name("attn_k"), kv), (name("attn_v"), kv)],
+                    &[(&name("attn_q"), width), (&name("attn_k"), kv), (&name("attn_v"), kv)],
                     width,
                 )?,
-                attention_out: matrix(gguf, &[(name("attn_output"), width)], width)?,
+                attention_out: matrix(gguf, &[(&name("attn_output"), width)], width)?,
                 feed_norm: vector(gguf, &name("ffn_norm"), width)?,
-                feed_in: matrix(gguf, &[(name("ffn_gate"), hidden), (name("ffn_up"), hidden)], width)?,
-                feed_out: matrix(gguf, &[(name("ffn_down"), width)], hidden)?,
+                feed_in: by_turns(gguf, [&name("ffn_gate"), &name("ffn_up")], hidden, width)?,
+                feed_out: matrix(gguf, &[(&name("ffn_down"), width)], hidden)?,
             });
         }
-        let embedding = matrix(gguf, &[("token_embd.weight".to_owned(), vocabulary)], width)?;
+        let embedding = matrix(gguf, &[("token_embd.weight", vocabulary)], width)?;
         let norm = vector(gguf, "output_norm.weight", width)?;
         let output = match own_output {
-            true => Some(matrix(gguf, &[("output.weight".to_owned(), vocabulary)], width)?),
+            true => Some(matrix(gguf, &[("output.weight", vocabulary)], width)?),
             false => None,
         };
         if gguf.tensors.len() != expected {
@@ -158,7 +159,7 @@ impl Network {
             let strange = gguf.tensors.keys().find(|name| !known(name) && !ENDS.contains(&name.as_str()));
             return Err(gguf.unsupported(format!("tensor {}", strange.map_or("of another layer", String::as_str))));
         }
-        Ok(Self { sizes, embedding, layers, norm, output })
+        Ok(Self { sizes, arithmetic, embedding, layers, norm, output })
     }
 }
 
@@ -176,26 +177,48 @@ const KNOWN: [&str; 9] = [
 ];
 
 /// One matrix out of tensors that lie below one another.
-fn matrix(gguf: &mut Gguf, parts: &[(String, usize)], columns: usize) -> Result<Matrix, LoadError> {
-    let mut matrix = Matrix::with_room(parts.iter().map(|(_, rows)| rows).sum(), columns);
+fn matrix(gguf: &mut Gguf, parts: &[(&str, usize)], columns: usize) -> Result<Matrix, LoadError> {
+    let mut matrix = Matrix::new(parts.iter().map(|(_, rows)| rows).sum(), columns);
+    let mut first = 0;
     for (name, rows) in parts {
-        let Some(info) = gguf.tensors.get(name) else {
-            return Err(gguf.malformed(format!("tensor {name} is missing")));
-        };
-        if info.shape != [*rows, columns] {
-            return Err(gguf.malformed(format!("tensor {name} is {:?} and not {rows} by {columns}", info.shape)));
-        }
-        let kind = info.kind;
-        let Some(row_bytes) = row_bytes(kind, columns) else {
-            return Err(gguf.malformed(format!("tensor {name} of kind {kind:?} has rows of {columns}")));
-        };
-        let slab = (SLAB / row_bytes).max(1);
-        for first in (0..*rows).step_by(slab) {
-            let bytes = gguf.rows(name, row_bytes, first, slab.min(rows - first))?;
-            matrix.push(kind, &bytes).map_err(|why| gguf.malformed(format!("tensor {name}: {why}")))?;
-        }
+        fill(gguf, &mut matrix, (name, *rows, columns), first, 1)?;
+        first += rows / LANES;
     }
     Ok(matrix)
+}
+
+/// One matrix out of two tensors of `rows` each, by turns [`LANES`] rows of each.
+fn by_turns(gguf: &mut Gguf, names: [&str; 2], rows: usize, columns: usize) -> Result<Matrix, LoadError> {
+    let mut matrix = Matrix::new(2 * rows, columns);
+    for (first, name) in names.into_iter().enumerate() {
+        fill(gguf, &mut matrix, (name, rows, columns), first, 2)?;
+    }
+    Ok(matrix)
+}
+
+fn fill(
+    gguf: &mut Gguf,
+    matrix: &mut Matrix,
+    (name, rows, columns): (&str, usize, usize),
+    first: usize,
+    every: usize,
+) -> Result<(), LoadError> {
+    let Some(info) = gguf.tensors.get(name) else {
+        return Err(gguf.malformed(format!("tensor {name} is missing")));
+    };
+    if info.shape != [rows, columns] {
+        return Err(gguf.malformed(format!("tensor {name} is {:?} and not {rows} by {columns}", info.shape)));
+    }
+    let kind = info.kind;
+    let Some(row_bytes) = kind.row_bytes(columns) else {
+        return Err(gguf.malformed(format!("tensor {name} of kind {kind:?} has rows of {columns}")));
+    };
+    let slab = (SLAB / row_bytes).max(1).next_multiple_of(LANES);
+    for at in (0..rows).step_by(slab) {
+        let bytes = gguf.rows(name, row_bytes, at, slab.min(rows - at))?;
+        matrix.fill(first + at / LANES * every, every, kind, &bytes);
+    }
+    Ok(())
 }
 
 fn vector(gguf: &mut Gguf, name: &str, length: usize) -> Result<Vec<f32>, LoadError> {
@@ -203,11 +226,8 @@ fn vector(gguf: &mut Gguf, name: &str, length: usize) -> Result<Vec<f32>, LoadEr
         return Err(gguf.malformed(format!("tensor {name} is missing")));
     };
     let kind = info.kind;
-    match row_bytes(kind, length) {
-        Some(row_bytes) if info.shape == [length] => {
-            let bytes = gguf.rows(name, row_bytes, 0, 1)?;
-            decode(kind, &bytes).map_err(|why| gguf.malformed(format!("tensor {name}: {why}")))
-        }
+    match kind.row_bytes(length) {
+        Some(row_bytes) if info.shape == [length] => Ok(kind.numbers(&gguf.rows(name, row_bytes, 0, 1)?)),
         _ => Err(gguf.malformed(format!("tensor {name} is {:?} and not {length}", info.shape))),
     }
 }

@@ -6,7 +6,9 @@
 use super::cache::Cache;
 use super::choice::next_token;
 use super::conversation::{Template, Turn};
+use super::forward::Part;
 use super::gguf::Gguf;
+use super::kernel::Arithmetic;
 use super::network::{Network, Sizes};
 use super::text::TextStream;
 use super::vocabulary::Vocabulary;
@@ -38,7 +40,7 @@ fn loaded() -> &'static Loaded {
         Loaded {
             vocabulary: Vocabulary::read(&gguf).unwrap(),
             template: Template::read(&gguf).unwrap(),
-            network: Network::read(&mut gguf, sizes).unwrap(),
+            network: Network::read(&mut gguf, sizes, Arithmetic::new(None)).unwrap(),
         }
     })
 }
@@ -48,7 +50,8 @@ fn turn(role: &'static str, content: &str) -> Turn {
 }
 
 fn read(cache: &mut Cache, tokens: &[u32]) -> Vec<f32> {
-    loaded().network.read_tokens(tokens, cache, &|| true).unwrap()
+    let parts = &mut [Part { cache, tokens, speaks: true }];
+    loaded().network.read_tokens(parts, &|| true).unwrap().remove(0)
 }
 
 fn empty() -> Cache {
@@ -203,8 +206,8 @@ fn a_cancelled_pass_stops_at_the_next_layer_and_leaves_no_trace() {
     let mut cache = empty();
     read(&mut cache, &prompt[..20]);
     let asked = AtomicUsize::new(0);
-    let cancelled =
-        loaded().network.read_tokens(&prompt[20..40], &mut cache, &|| asked.fetch_add(1, Ordering::Relaxed) < 3);
+    let parts = &mut [Part { cache: &mut cache, tokens: &prompt[20..40], speaks: true }];
+    let cancelled = loaded().network.read_tokens(parts, &|| asked.fetch_add(1, Ordering::Relaxed) < 3);
     assert!(cancelled.is_err());
     assert_eq!(asked.into_inner(), 4, "three layers, then no more");
     assert_eq!(cache.len(), 20);

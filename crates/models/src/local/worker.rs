@@ -6,7 +6,7 @@
 use super::cache::Cache;
 use super::choice::next_token;
 use super::conversation::{Template, Turn};
-use super::forward::Cancelled;
+use super::forward::{Cancelled, Part};
 use super::network::Network;
 use super::text::TextStream;
 use super::vocabulary::Vocabulary;
@@ -117,9 +117,10 @@ impl Worker {
     fn read(&mut self, tokens: &[u32], job: &Job) -> Result<Vec<f32>, Cancelled> {
         let wanted = || !job.listener.is_closed();
         let Self { network, pool, cache, .. } = self;
-        let logits = pool.install(|| network.read_tokens(tokens, cache, &wanted))?;
+        let parts = &mut [Part { cache, tokens, speaks: true }];
+        let mut logits = pool.install(|| network.read_tokens(parts, &wanted))?;
         self.pulse.send_modify(|ticks| *ticks += 1);
-        Ok(logits)
+        Ok(logits.pop().unwrap_or_default())
     }
 }
 
