@@ -1,5 +1,10 @@
-//! Bodies: read whole, within a size and a time. A client that sends nothing for 30 seconds, or less than a KiB a
-//! second over a long time, is answered 408 instead of being waited for.
+//! Bodies: read whole, within a size, a time and the memory that all of them share. A client that sends nothing for 30
+//! seconds, or less than a KiB a second over a long time, is answered 408 instead of being waited for; one that finds
+//! no memory free for 30 seconds is answered 429.
+
+mod room;
+
+pub use room::{Held, Room};
 
 use crate::Door;
 use crate::failure::Failure;
@@ -18,11 +23,18 @@ const IDLE: Duration = Duration::from_secs(30);
 /// What every body may take; each KiB that has arrived adds a second.
 const GRACE: Duration = Duration::from_secs(60);
 
-/// The request's JSON object.
-pub async fn object(door: &Door, request: Request) -> Result<Map<String, Value>, Failure> {
+/// The request's JSON object, and the memory that it has as long as the request lasts.
+pub async fn object(door: &Door, request: Request) -> Result<(Map<String, Value>, Held), Failure> {
     let (parts, body) = request.into_parts();
-    let bytes = read(&parts.headers, body, door.limits.body, &*door.clock).await?;
-    parse(&parts.headers, &bytes)
+    let (bytes, held) = bytes(door, &parts.headers, body).await?;
+    Ok((parse(&parts.headers, &bytes)?, held))
+}
+
+/// The request's bytes, and the memory that they have.
+pub async fn bytes(door: &Door, headers: &HeaderMap, body: Body) -> Result<(Vec<u8>, Held), Failure> {
+    let mut held = door.traffic.bodies.enter();
+    let bytes = read(headers, body, door.limits.body, &mut held, &*door.clock).await?;
+    Ok((bytes, held))
 }
 
 /// JSON, once it has been read.
@@ -31,14 +43,20 @@ pub fn parse(headers: &HeaderMap, bytes: &[u8]) -> Result<Map<String, Value>, Fa
     Ok(wire::body::parse(content_type, bytes)?)
 }
 
-/// All bytes of `body`, at most `limit`.
-pub async fn read(headers: &HeaderMap, mut body: Body, limit: usize, clock: &dyn Clock) -> Result<Vec<u8>, Failure> {
+/// All bytes of `body`, at most `limit`; `held` grows with them.
+async fn read(
+    headers: &HeaderMap,
+    mut body: Body,
+    limit: usize,
+    held: &mut Held,
+    clock: &dyn Clock,
+) -> Result<Vec<u8>, Failure> {
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > limit as u64) {
         return Err(Failure::too_large(limit));
     }
     let mut bytes = Vec::new();
-    let started = clock.monotonic();
+    let mut started = clock.monotonic();
     loop {
         let allowed = GRACE + Duration::from_secs(bytes.len() as u64 >> 10);
         let left = allowed.saturating_sub(clock.monotonic().saturating_sub(started));
@@ -54,9 +72,14 @@ pub async fn read(headers: &HeaderMap, mut body: Body, limit: usize, clock: &dyn
             Some(Err(_)) => return Err(Failure::invalid("The request body broke off.")),
             Some(Ok(frame)) => {
                 let Some(data) = frame.data_ref() else { continue };
-                if bytes.len().saturating_add(data.len()) > limit {
+                let size = bytes.len().saturating_add(data.len());
+                if size > limit {
                     return Err(Failure::too_large(limit));
                 }
+                let full = clock.monotonic();
+                held.grow(size, IDLE, clock).await?;
+                // It was not the client who made it wait.
+                started += clock.monotonic().saturating_sub(full);
                 bytes.extend_from_slice(data);
             }
         }

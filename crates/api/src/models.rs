@@ -28,7 +28,7 @@ async fn retrieve(State(door): State<Arc<Door>>, Ids(name): Ids<String>) -> Resu
     if door.catalog.model_names().contains(&name) {
         return Ok(Json(model(&name)));
     }
-    let shown: String = name.chars().take(200).collect();
+    let shown: String = name.chars().take(100).collect();
     Err(Failure::model_not_found(format!("The model '{shown}' does not exist.")).at("model"))
 }
 

@@ -1,10 +1,103 @@
-//! What tests stand on: a clock that is moved by hand, and chance that is none.
+//! What tests stand on: a clock that is moved by hand, chance that is none, and a whole server in a simulated world.
 
-use std::future::pending;
+use crate::{Door, Limits, router};
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode};
+use http_body_util::BodyExt;
+use models::Models;
+use runtime::World;
+use serde_json::Value;
+use sim::{MemStore, Sim};
+use std::collections::BTreeMap;
+use std::future::{Future, pending};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
-use types::{BoxFuture, Clock, Entropy, Timestamp};
+use tower_service::Service;
+use types::{BoxFuture, Clock, Entropy, ModelRules, ProjectId, Rules, Timestamp};
+
+/// Every route, over the very runtime. Any model can be named and none answers.
+pub struct Server {
+    sim: Sim,
+    router: Router,
+    authorization: String,
+}
+
+/// What it answered.
+pub struct Answer {
+    pub status: StatusCode,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap()
+    }
+}
+
+impl Server {
+    pub fn new(seed: u64) -> Self {
+        let sim = Sim::new(seed);
+        let models = BTreeMap::from([("*".to_owned(), ModelRules::default())]);
+        let world = World {
+            clock: sim.clock(),
+            entropy: sim.entropy(),
+            spawn: sim.spawn(),
+            store: MemStore::new(&sim),
+            models: Arc::new(Models::default()),
+            rules: Arc::new(Rules { models, ..Rules::default() }),
+        };
+        let (clock, entropy) = (world.clock.clone(), world.entropy.clone());
+        let started = async {
+            let (handle, catalog) = runtime::start(world).await.unwrap();
+            let key = catalog.create_key(&ProjectId::new("default"), Vec::new()).await.unwrap();
+            (handle, catalog, key.secret)
+        };
+        let (handle, catalog, secret) = sim.run(started).unwrap();
+        let door = Door { handle, catalog, clock, entropy, traffic: Arc::default(), limits: Limits::default() };
+        Self { sim, router: router(door), authorization: format!("Bearer {secret}") }
+    }
+
+    pub fn run<T>(&self, future: impl Future<Output = T>) -> T {
+        self.sim.run(future).unwrap()
+    }
+
+    pub fn get(&self, path: &str) -> impl Future<Output = Answer> + use<> {
+        self.ask(Method::GET, path, Body::empty(), &[])
+    }
+
+    pub fn post(&self, path: &str, body: &str, headers: &[(&str, &str)]) -> impl Future<Output = Answer> + use<> {
+        self.ask(Method::POST, path, Body::from(body.to_owned()), headers)
+    }
+
+    fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Body,
+        headers: &[(&str, &str)],
+    ) -> impl Future<Output = Answer> + use<> {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in [
+            ("authorization", self.authorization.as_str()),
+            ("openai-beta", "agents=v1"),
+            ("content-type", "application/json"),
+        ]
+        .iter()
+        .chain(headers)
+        {
+            request = request.header(*name, *value);
+        }
+        let (mut router, request) = (self.router.clone(), request.body(body).unwrap());
+        async move {
+            let response = router.call(request).await.unwrap();
+            let status = response.status();
+            let bytes = response.into_body().collect().await.unwrap().to_bytes();
+            Answer { status, text: String::from_utf8(bytes.to_vec()).unwrap() }
+        }
+    }
+}
 
 /// Time stands still until `rushes`: then every sleep ends at once, and the time is as if it had been slept.
 #[derive(Default)]

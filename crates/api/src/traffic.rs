@@ -1,6 +1,7 @@
-//! What goes through the doors, counted: open streams, and answers by route and status. Written by the doors, read by
-//! whoever makes metrics of it.
+//! What goes through the doors, counted: open streams, the memory of bodies, and answers by route and status. Written
+//! by the doors, read by whoever makes metrics of it.
 
+use crate::body::Room;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,6 +11,7 @@ use std::time::Duration;
 #[derive(Default, Debug)]
 pub struct Traffic {
     streams: AtomicUsize,
+    pub(crate) bodies: Room,
     answers: Mutex<BTreeMap<Key, (u64, Duration)>>,
 }
 

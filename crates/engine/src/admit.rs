@@ -1,8 +1,10 @@
 //! What an input becomes, as records, or why it is refused.
 
 mod answer;
+mod arguments;
 mod attempt;
 mod ending;
+mod forget;
 mod input;
 
 use crate::state::{Call, State, Turn};
@@ -15,7 +17,7 @@ pub fn admit(state: &State, rules: &Rules, input: Input, stamp: &mut Stamp<'_>) 
         Input::Create { session, settings, input } => input::create(session, settings, input, stamp),
         Input::Update(change) => input::update(state, change)?,
         Input::Message(messages) => input::message(state, messages, stamp)?,
-        Input::Cancel => ending::cancel(state),
+        Input::Cancel => ending::cancel(state, rules),
         Input::ToolResult { turn, call_id, success, output, error } => {
             input::tool_result(state, &turn, &call_id, input::result(success, output, error))?
         }
@@ -28,10 +30,10 @@ pub fn admit(state: &State, rules: &Rules, input: Input, stamp: &mut Stamp<'_>) 
             None => Vec::new(),
         },
         Input::ModelFailed { effect, attempt, context, error, spoke } => match flying(state, effect, attempt) {
-            Some((turn, call)) => attempt::failed(rules, turn, call, context, error, spoke, stamp),
+            Some((turn, call)) => attempt::failed(state, rules, turn, call, context, error, spoke, stamp),
             None => Vec::new(),
         },
-        Input::Deadline { turn } => ending::deadline(state, &turn),
+        Input::Deadline { turn } => ending::deadline(state, rules, &turn),
         Input::Recover { epoch } => attempt::recover(state, rules, epoch, stamp.now),
     };
     let at = stamp.now;

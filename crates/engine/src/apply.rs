@@ -7,9 +7,12 @@ mod item;
 
 use crate::state::{Call, CallOutcome, Intent, State, Turn};
 use crate::view::{running_view, session_view, session_view_as, turn_view};
+use std::sync::Arc;
+use std::time::Duration;
 use types::{
     Abandoned, Attempt, Committed, EffectId, Ending, Event, EventBody, EventId, Intended, MicroUsd, Origin,
-    PromptCacheTtl, Record, RecordBody, Seq, SessionStatus, Timestamp, TurnEnded, TurnError, TurnId, TurnStatus, Usage,
+    PromptCacheTtl, Record, RecordBody, Seq, SessionSettings, SessionStatus, Timestamp, TurnEnded, TurnError, TurnId,
+    TurnStatus, Usage,
 };
 
 /// Applies the record at `seq`. Events are numbered in the order in which they are returned.
@@ -22,31 +25,35 @@ pub fn apply(state: &mut State, seq: Seq, record: &Record) -> Vec<Event> {
     let bodies = match &record.body {
         RecordBody::SessionCreated { session, settings, started } => {
             state.session = session.clone();
-            state.settings = settings.clone();
+            set_settings(state, settings);
             state.created_at = record.at;
             let status = if *started { SessionStatus::InProgress } else { SessionStatus::Idle };
             vec![EventBody::SessionCreated(session_view_as(state, status))]
         }
-        RecordBody::SessionUpdated { settings } => session_updated(state, settings.clone()),
+        RecordBody::SessionUpdated { settings } => session_updated(state, settings),
         RecordBody::SessionFailed { code, message } => {
             state.status = SessionStatus::Failed;
             state.error = Some(message.clone());
             let error = TurnError { code: code.clone(), message: message.clone() };
             vec![EventBody::Error(error), EventBody::SessionFailed(session_view(state))]
         }
-        RecordBody::TurnCreated { turn, prompt_cache } => turn_created(state, turn, *prompt_cache, record.at),
+        RecordBody::TurnCreated { turn, prompt_cache } => turn_created(state, seq, turn, *prompt_cache, record.at),
         RecordBody::TurnStarted { .. } => turn_started(state, record.at),
         RecordBody::TurnEnded(ended) => turn_ended(state, ended, record.at),
-        RecordBody::Item(item) => item::apply(state, seq, item),
+        RecordBody::Item(item) => item::apply(state, seq, item, record.at),
         RecordBody::Intended(intended) => {
             intend(state, intended);
             Vec::new()
         }
         RecordBody::Abandoned(abandoned) => abandon(state, abandoned),
-        RecordBody::Committed(committed) => commit(state, committed),
+        RecordBody::Committed(committed) => commit(state, committed, record.at),
         RecordBody::Recovered { .. } => Vec::new(),
     };
-    bodies.into_iter().zip(0..).map(|(body, index)| Event { id: EventId::Record { seq, index }, body }).collect()
+    bodies
+        .into_iter()
+        .zip(0..)
+        .map(|(body, index)| Event { id: EventId::Record { seq, index, draft: None }, body })
+        .collect()
 }
 
 /// A session that is recovered again and again without saying anything new is poison; this counts.
@@ -60,21 +67,42 @@ fn note_progress(state: &mut State, record: &Record) {
     }
 }
 
-fn session_updated(state: &mut State, settings: std::sync::Arc<types::SessionSettings>) -> Vec<EventBody> {
-    let may_go_on = settings.spend_limit.is_none_or(|limit| limit > state.spent);
-    state.settings = settings;
-    if state.status == SessionStatus::BudgetReached && may_go_on {
+fn session_updated(state: &mut State, settings: &Arc<SessionSettings>) -> Vec<EventBody> {
+    let (old, new) = (state.settings.spend_limit, settings.spend_limit);
+    // The limit was reached because a reservation did not fit: only more room helps.
+    let more_room = old.is_some_and(|old| new.is_none_or(|new| new > old && new > state.spent));
+    set_settings(state, settings);
+    if state.status == SessionStatus::BudgetReached && more_room {
         state.status = SessionStatus::Idle;
         return vec![EventBody::SessionIdle(session_view(state))];
     }
     Vec::new()
 }
 
-fn turn_created(state: &mut State, id: &TurnId, prompt_cache: Option<PromptCacheTtl>, at: Timestamp) -> Vec<EventBody> {
+fn set_settings(state: &mut State, settings: &Arc<SessionSettings>) {
+    state.settings = settings.clone();
+    let agent = &settings.agent;
+    let instructions = agent.instructions.as_ref().map_or(0, String::len);
+    let written = |length: Option<Vec<u8>>| length.map_or(0, |bytes| bytes.len());
+    let tools = if agent.tools.is_empty() { 0 } else { written(serde_json::to_vec(&agent.tools).ok()) };
+    let format = written(serde_json::to_vec(&agent.text.format).ok());
+    state.settings_tokens = (instructions + tools + format) as u64 / 4;
+}
+
+fn turn_created(
+    state: &mut State,
+    seq: Seq,
+    id: &TurnId,
+    prompt_cache: Option<PromptCacheTtl>,
+    at: Timestamp,
+) -> Vec<EventBody> {
     let turn = Turn {
         id: id.clone(),
+        seq,
         created_at: at,
         started_at: None,
+        working_since: at,
+        worked: Duration::ZERO,
         model: state.settings.agent.model.clone(),
         effort: state.settings.agent.reasoning.effort,
         prompt_cache,
@@ -147,11 +175,14 @@ fn abandon(state: &mut State, abandoned: &Abandoned) -> Vec<EventBody> {
     vec![EventBody::AttemptDropped { origin, turn: abandoned.turn.clone() }]
 }
 
-fn commit(state: &mut State, committed: &Committed) -> Vec<EventBody> {
+fn commit(state: &mut State, committed: &Committed, at: Timestamp) -> Vec<EventBody> {
     charge(state, committed.charged);
     let Some(turn) = &mut state.turn else { return Vec::new() };
     turn.call = None;
     turn.model_calls += 1;
+    if !turn.open.is_empty() {
+        turn.worked += turn.working_since.until(at);
+    }
     match committed.usage {
         Some(usage) => turn.usage = turn.usage.plus(usage),
         None => turn.unmeasured = true,
@@ -170,7 +201,10 @@ fn charge(state: &mut State, amount: MicroUsd) {
 }
 
 /// The last open call has its result: the turn goes on.
-fn resume(state: &mut State) -> EventBody {
+fn resume(state: &mut State, at: Timestamp) -> EventBody {
+    if let Some(turn) = &mut state.turn {
+        turn.working_since = at;
+    }
     state.status = SessionStatus::InProgress;
     open_call(state);
     EventBody::SessionInProgress(session_view(state))
@@ -186,6 +220,8 @@ fn turn_ended(state: &mut State, ended: &TurnEnded, at: Timestamp) -> Vec<EventB
     }
     // What steered a turn that ended before it was heard belongs to the conversation all the same.
     state.transcript.append(&mut state.steering);
+    let forgotten = |seq| ended.forget.iter().any(|(first, last)| *first <= seq && seq <= *last);
+    state.transcript.retain(|head| !forgotten(head.seq));
     let mut events = match &ended.ending {
         Ending::Completed => {
             vec![EventBody::TurnCompleted(turn_view(state, &turn, TurnStatus::Completed, None, Some(at)))]

@@ -8,17 +8,16 @@ pub fn pending(state: &State, limits: &Limits) -> Vec<Effect> {
     let Some(turn) = &state.turn else { return Vec::new() };
     let mut effects = Vec::new();
     if let Some(call) = &turn.call {
+        let left = limits.turn_time.saturating_sub(turn.worked);
+        effects.push(Effect::TurnDeadline { turn: turn.id.clone(), at: turn.working_since.after(left) });
         effects.push(Effect::ModelCall {
             id: call.effect,
             attempt: call.attempt,
             turn: turn.id.clone(),
             model: call.model.clone(),
             not_before: call.not_before,
-            intended: call.intent.is_some(),
         });
     }
-    let started = turn.started_at.unwrap_or(turn.created_at);
-    effects.push(Effect::TurnDeadline { turn: turn.id.clone(), at: started.after(limits.turn_time) });
     effects
 }
 
@@ -29,12 +28,10 @@ pub fn context(state: &State) -> Vec<Seq> {
 
 /// What the gate is told.
 pub fn standing(state: &State) -> Standing {
-    let settings = &state.settings.agent;
-    let instructions = settings.instructions.as_ref().map_or(0, String::len) as u64 / 4;
     Standing {
         session: state.session.clone(),
         model_calls: state.turn.as_ref().map_or(0, |turn| turn.model_calls),
-        context_tokens: shown(state).map(|head| u64::from(head.tokens)).sum::<u64>() + instructions,
+        context_tokens: shown(state).map(|head| u64::from(head.tokens)).sum::<u64>() + state.settings_tokens,
     }
 }
 

@@ -1,11 +1,12 @@
 //! What a session is, folded from its log. Heads of items only: bodies stay in the store.
 
-use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use types::{
-    AgentId, AgentSettings, Attempt, CallId, CallResult, EffectId, Effort, EnvironmentSettings, Metadata, MicroUsd,
-    PromptCacheTtl, Reservation, Review, Seq, SessionId, SessionSettings, SessionStatus, Timestamp, TurnId, Usage,
+    AgentId, AgentSettings, Attempt, CallId, CallResult, EffectId, Effort, EnvironmentSettings, ItemId, Metadata,
+    MicroUsd, PromptCacheTtl, Reservation, Review, Seq, SessionId, SessionSettings, SessionStatus, Timestamp, TurnId,
+    Usage,
 };
 
 /// A session as its records have made it.
@@ -33,6 +34,8 @@ pub struct State {
     /// Whether a turn ended whose tokens are not all known.
     pub unmeasured: bool,
     pub spent: MicroUsd,
+    /// Tokens of what goes with every model call beside the transcript: instructions, tools, format. An estimate.
+    pub settings_tokens: u64,
     /// Recoveries since the last record of another kind.
     pub recoveries: u32,
 }
@@ -41,8 +44,14 @@ pub struct State {
 #[derive(Clone, PartialEq, Debug)]
 pub struct Turn {
     pub id: TurnId,
+    /// Its first record.
+    pub seq: Seq,
     pub created_at: Timestamp,
     pub started_at: Option<Timestamp>,
+    /// Since when this server works on it without a pause, and how long it did before. Time in which a caller is
+    /// waited for does not count.
+    pub working_since: Timestamp,
+    pub worked: Duration,
     /// The settings that later changes of the session do not touch.
     pub model: String,
     pub effort: Option<Effort>,
@@ -78,12 +87,25 @@ pub struct Intent {
     pub reserve: Vec<Reservation>,
 }
 
+impl Intent {
+    /// What the attempt is charged where nobody knows what it cost.
+    pub(crate) fn reserved(&self) -> MicroUsd {
+        self.reserve.iter().map(|reservation| reservation.amount).max().unwrap_or(MicroUsd::ZERO)
+    }
+}
+
+impl Call {
+    pub(crate) fn reserved(&self) -> MicroUsd {
+        self.intent.as_ref().map_or(MicroUsd::ZERO, Intent::reserved)
+    }
+}
+
 #[derive(Clone, PartialEq, Debug)]
 pub struct OpenCall {
     pub effect: EffectId,
     pub call_id: CallId,
     pub name: String,
-    pub arguments: Map<String, Value>,
+    pub arguments: String,
 }
 
 /// What became of a function call.
@@ -151,6 +173,7 @@ impl State {
             usage: Usage::default(),
             unmeasured: false,
             spent: MicroUsd::ZERO,
+            settings_tokens: 0,
             recoveries: 0,
         }
     }
@@ -158,6 +181,11 @@ impl State {
     /// Whether the session has effects that the server must perform.
     pub fn needs_work(&self) -> bool {
         self.turn.as_ref().is_some_and(|turn| turn.call.is_some())
+    }
+
+    /// The id of a call's result: the same however it comes about.
+    pub(crate) fn output_id(&self, call: EffectId) -> ItemId {
+        ItemId::new(format!("fco_{}e{}", self.session.digits(), call.0))
     }
 
     pub(crate) fn next_effect(&mut self) -> EffectId {

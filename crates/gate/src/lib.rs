@@ -4,9 +4,6 @@
 
 use types::{Effect, MicroUsd, ModelRules, Reservation, Rules, Standing, Usage, Verdict};
 
-/// Output tokens that are reserved for a call whose entry names no bound of its own.
-const USUAL_OUTPUT_TOKENS: u64 = 4096;
-
 /// Decides on one effect.
 pub fn decide(rules: &Rules, standing: &Standing, effect: &Effect) -> Verdict {
     match effect {
@@ -43,7 +40,7 @@ fn reservations(model: &ModelRules, standing: &Standing) -> Vec<Reservation> {
     }
     let usage = Usage {
         input_tokens: standing.context_tokens,
-        output_tokens: model.max_output_tokens.unwrap_or(USUAL_OUTPUT_TOKENS),
+        output_tokens: model.reserved_output_tokens(),
         ..Usage::default()
     };
     let amount = model.price.cost(&usage).max(MicroUsd(1));

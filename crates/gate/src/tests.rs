@@ -26,7 +26,6 @@ fn ask(rules: &Rules, model: &str, model_calls: u32, context_tokens: u64) -> Ver
         turn: TurnId::new("turn_1"),
         model: model.to_owned(),
         not_before: None,
-        intended: false,
     };
     let standing = Standing { session: SessionId::new("sess_1"), model_calls, context_tokens };
     decide(rules, &standing, &effect)

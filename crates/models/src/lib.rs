@@ -23,7 +23,7 @@ pub use upstream::Upstream;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use types::{BoxFuture, ModelError, ModelEvent, ModelFinish, ModelRequest, ModelRules};
+use types::{BoxFuture, ModelError, ModelEvent, ModelFinish, ModelRequest};
 
 /// Takes what a model says, as it says it.
 pub type Sink<'a> = &'a mut (dyn FnMut(ModelEvent) + Send);
@@ -47,7 +47,6 @@ pub struct Entry {
     pub model: Arc<dyn Model>,
     /// The name that the upstream knows; None: the one that the client wrote.
     pub upstream_model: Option<String>,
-    pub rules: ModelRules,
     /// How long the first sign of life may take.
     pub first_byte: Duration,
     /// How long the upstream may be silent after that.
@@ -55,6 +54,11 @@ pub struct Entry {
 }
 
 impl Models {
+    /// The name of the entry that answers `name`: its own, or the wildcard.
+    pub fn entry_name<'a>(&self, name: &'a str) -> &'a str {
+        if self.entries.contains_key(name) { name } else { "*" }
+    }
+
     /// The entry that answers `name`.
     pub fn entry(&self, name: &str) -> Option<&Entry> {
         self.entries.get(name).or_else(|| self.entries.get("*"))

@@ -31,7 +31,6 @@ pub fn models(
         let made = Entry {
             model,
             upstream_model: entry.upstream_model.clone(),
-            rules: entry.rules.clone(),
             first_byte: entry.timeouts.first_byte,
             stall: entry.timeouts.stall,
         };

@@ -11,8 +11,7 @@ mod flight;
 
 use crate::World;
 use crate::handle::RequestKey;
-use crate::registry::Registry;
-use crate::tail::Tail;
+use crate::registry::{Hold, Registry};
 use batch::Batch;
 use engine::State;
 use flight::{Flight, Landed};
@@ -23,7 +22,7 @@ use store::{AppendError, Idempotency, LogQuery};
 use tokio::sync::{mpsc, oneshot};
 use types::{
     Effect, Epoch, Input, Item, Origin, ProjectId, Record, RecordBody, Refusal, RefusalKind, Seq, SessionId,
-    SessionView, Stamp, Timestamp, TurnId,
+    SessionView, Stamp, Timestamp,
 };
 
 /// How long a session without work stays in memory.
@@ -63,7 +62,7 @@ pub(crate) struct Actor {
     pub(crate) project: ProjectId,
     pub(crate) session: SessionId,
     pub(crate) epoch: Epoch,
-    pub(crate) tail: Arc<Tail>,
+    pub(crate) tail: Arc<Hold>,
     pub(crate) mailbox: mpsc::Receiver<Command>,
     pub(crate) state: State,
     /// Bodies of the transcript's items, while the session is active.
@@ -90,27 +89,26 @@ enum Failure {
 impl Actor {
     pub(crate) async fn run(mut self) {
         if let Err(refusal) = self.load().await {
-            self.registry.retire(&self.project, &self.session, |_| true);
-            self.refuse_all(&refusal);
-            return;
+            self.registry.retire(&self.project, &self.session, || true);
+            return self.refuse_all(&refusal).await;
         }
         if self.state.needs_work() && self.recover().await.is_err() {
-            return self.leave();
+            return self.leave().await;
         }
         loop {
             if let Err(lost) = self.take_off().await {
                 tracing::error!(session = %self.session, %lost, "the session cannot go on on this node");
-                return self.leave();
+                return self.leave().await;
             }
             let done = match self.wake().await {
                 Woken::Landed(landed) => self.land(landed).await,
                 Woken::Command(command) => self.obey(command).await,
-                Woken::Nothing if self.retire() => return,
+                Woken::Nothing if self.retire().await => return,
                 Woken::Nothing => Ok(()),
             };
             if let Err(lost) = done {
                 tracing::error!(session = %self.session, %lost, "the session cannot go on on this node");
-                return self.leave();
+                return self.leave().await;
             }
         }
     }
@@ -132,32 +130,29 @@ impl Actor {
     }
 
     /// Leaves the registry, unless a command came meanwhile.
-    fn retire(&mut self) -> bool {
+    async fn retire(&mut self) -> bool {
         let mailbox = &mut self.mailbox;
-        let retired = self.registry.retire(&self.project, &self.session, |_| mailbox.is_empty());
+        let retired = self.registry.retire(&self.project, &self.session, || mailbox.is_empty());
         if retired {
-            self.refuse_queued();
+            self.mailbox.close();
+            // To the end of the channel: a sender may hold its place in it without having filled it.
+            while let Some(command) = self.mailbox.recv().await {
+                command.answer(Reply::Retired);
+            }
         }
         retired
     }
 
     /// Leaves whatever waits: this node cannot write for the session any more.
-    fn leave(&mut self) {
-        self.registry.retire(&self.project, &self.session, |_| true);
+    async fn leave(&mut self) {
+        self.registry.retire(&self.project, &self.session, || true);
         self.tail.end();
-        self.refuse_all(&unavailable());
+        self.refuse_all(&unavailable()).await;
     }
 
-    fn refuse_queued(&mut self) {
+    async fn refuse_all(&mut self, refusal: &Refusal) {
         self.mailbox.close();
-        while let Ok(command) = self.mailbox.try_recv() {
-            command.answer(Reply::Retired);
-        }
-    }
-
-    fn refuse_all(&mut self, refusal: &Refusal) {
-        self.mailbox.close();
-        while let Ok(command) = self.mailbox.try_recv() {
+        while let Some(command) = self.mailbox.recv().await {
             command.answer(Reply::Refused(refusal.clone()));
         }
     }
@@ -165,14 +160,19 @@ impl Actor {
     // ---- what the session is
 
     async fn load(&mut self) -> Result<(), Refusal> {
-        let log = self
-            .world
-            .store
-            .log(&self.project, &self.session, LogQuery::after(Seq(0)))
-            .await
-            .map_err(|error| store_refusal(&error))?;
-        self.state = State::new(self.session.clone());
-        self.items.clear();
+        let log = loop {
+            let query = LogQuery::after(Seq(0));
+            match self.world.store.log(&self.project, &self.session, query).await {
+                Ok(log) => break log,
+                // A file too many, a lock held for a moment: work that is unfinished must not stay so.
+                Err(store::Error::Failed(why)) if self.world.store.is_healthy() && !self.registry.is_draining() => {
+                    tracing::warn!(session = %self.session, %why, "the log could not be read; again in a moment");
+                    self.world.clock.sleep(STORE_PAUSE).await;
+                }
+                Err(error) => return Err(store_refusal(&error)),
+            }
+        };
+        self.clear();
         for stored in &log {
             let record = Record::decode(&stored.record).map_err(|error| {
                 tracing::error!(session = %self.session, %error, "the session cannot be run");
@@ -181,8 +181,13 @@ impl Actor {
             self.keep(stored.seq, &record);
             engine::apply(&mut self.state, stored.seq, &record);
         }
-        self.tail.raise(self.state.seq);
+        self.tail.begin(self.state.seq);
         Ok(())
+    }
+
+    fn clear(&mut self) {
+        self.state = State::new(self.session.clone());
+        self.items.clear();
     }
 
     fn keep(&mut self, seq: Seq, record: &Record) {
@@ -276,6 +281,8 @@ impl Actor {
         let (store, seq) = (&self.world.store, self.state.seq);
         match store.delete_session(&self.project, &self.session, seq, self.epoch, now).await {
             Ok(true) => {
+                // From here on it is a session that never was.
+                self.clear();
                 self.tail.end();
                 Ok(())
             }
@@ -284,19 +291,26 @@ impl Actor {
         }
     }
 
+    /// Ends the turn whose time has come. A timer that is due for another reason (the limit was changed, the turn has
+    /// ended) is set anew, or it would wake the session for ever.
     async fn check_deadline(&mut self) -> Result<(), String> {
         let now = self.world.clock.now();
-        let due: Vec<TurnId> = engine::pending(&self.state, &self.world.rules.limits)
-            .into_iter()
-            .filter_map(|effect| match effect {
-                Effect::TurnDeadline { turn, at } if at <= now => Some(turn),
-                _ => None,
-            })
-            .collect();
-        for turn in due {
-            self.insist(vec![Input::Deadline { turn }]).await?;
+        let due = engine::pending(&self.state, &self.world.rules.limits).into_iter().find_map(|effect| match effect {
+            Effect::TurnDeadline { turn, at } if at <= now => Some(turn),
+            _ => None,
+        });
+        if let Some(turn) = due {
+            return self.insist(vec![Input::Deadline { turn }]).await;
         }
-        Ok(())
+        if self.state.seq == Seq(0) {
+            return Ok(());
+        }
+        let mut batch = Batch::new(&self.state, &self.world.rules.limits);
+        batch.set_timer();
+        match self.append(batch).await {
+            Err(Failure::Lost(why)) => Err(why),
+            _ => Ok(()),
+        }
     }
 
     // ---- writing
@@ -320,7 +334,9 @@ impl Actor {
     }
 
     async fn commit(&mut self, inputs: Vec<Input>, key: Option<(String, Idempotency)>) -> Result<(), Failure> {
-        let mut batch = Batch::new(self.state.seq);
+        let mut batch = Batch::new(&self.state, &self.world.rules.limits);
+        // One input is taken or refused before anything changes; of several, the first may be taken back.
+        let before = (inputs.len() > 1).then(|| self.state.clone());
         for input in inputs {
             let mut stamp = Stamp::new(self.world.clock.now(), &*self.world.entropy);
             match engine::admit(&self.state, &self.world.rules, input, &mut stamp) {
@@ -331,8 +347,9 @@ impl Actor {
                     }
                 }
                 Err(refusal) => {
-                    if !batch.is_empty() {
-                        self.reload().await?;
+                    if let Some(before) = before {
+                        self.items.split_off(&before.seq.next());
+                        self.state = before;
                     }
                     return Err(Failure::Refused(refusal));
                 }
@@ -345,7 +362,12 @@ impl Actor {
             let expires = self.world.clock.now().after(IDEMPOTENCY_LIFE);
             batch.remember(EVENTS_ROUTE, key, answer, expires);
         }
-        let (append, events) = batch.finish(&self.project, self.epoch, &self.state, &self.world.rules.limits);
+        self.append(batch).await
+    }
+
+    async fn append(&mut self, batch: Batch) -> Result<(), Failure> {
+        let now = self.world.clock.now();
+        let (append, events) = batch.finish(&self.project, self.epoch, now, &self.state, &self.world.rules.limits);
         match self.world.store.append(append).await {
             Ok(_) => {
                 self.tail.publish(events, self.speaking());

@@ -2,7 +2,7 @@
 //! comes to is an input for the engine.
 
 use crate::World;
-use crate::tail::Tail;
+use crate::registry::Hold;
 use models::Entry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,7 +11,7 @@ use types::{Clock, Input, ModelError, ModelErrorKind, ModelEvent, ModelFinish, M
 
 pub(crate) struct ModelCall {
     pub(crate) world: World,
-    pub(crate) tail: Arc<Tail>,
+    pub(crate) tail: Arc<Hold>,
     pub(crate) entry: Option<Entry>,
     pub(crate) request: ModelRequest,
     pub(crate) origin: Origin,

@@ -22,6 +22,7 @@ const KEYS_REMEMBERED: usize = 10_000;
 pub struct Catalog {
     world: World,
     known_keys: Arc<Mutex<KnownKeys>>,
+    changing_agents: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// By the key's hash: until when it is believed (monotonic), and whose it is.
@@ -45,7 +46,7 @@ pub struct NewKey {
 
 impl Catalog {
     pub fn new(world: World) -> Self {
-        Self { world, known_keys: Arc::default() }
+        Self { world, known_keys: Arc::default(), changing_agents: Arc::default() }
     }
 
     // ---- keys
@@ -147,9 +148,17 @@ impl Catalog {
         agent(&row.ok_or_else(|| Refusal::not_found("agent", id.as_str()))?)
     }
 
-    /// Replaces what `agent` holds beside its id and birth; `updated_at` is set here.
-    pub async fn update_agent(&self, project: &ProjectId, agent: SavedAgent) -> Result<SavedAgent, Refusal> {
-        let agent = SavedAgent { updated_at: self.world.clock.now(), ..agent };
+    /// Changes an agent. Changes of agents are made one after the other, so that none is lost.
+    pub async fn update_agent(
+        &self,
+        project: &ProjectId,
+        id: &AgentId,
+        change: impl FnOnce(&mut SavedAgent) -> Result<(), Refusal> + Send,
+    ) -> Result<SavedAgent, Refusal> {
+        let _one_at_a_time = self.changing_agents.lock().await;
+        let mut agent = self.agent(project, id).await?;
+        change(&mut agent)?;
+        agent.updated_at = self.world.clock.now();
         self.put_agent(project, &agent, false).await?;
         Ok(agent)
     }

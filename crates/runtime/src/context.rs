@@ -80,8 +80,7 @@ impl Transcript<'_> {
                 }
             }
             ItemBody::FunctionCall { call_id, name, arguments, .. } => {
-                let arguments = serde_json::to_string(arguments).unwrap_or_default();
-                self.call(call_id, name, arguments);
+                self.call(call_id, name, arguments.clone());
             }
             ItemBody::MalformedCall { call_id, name, arguments, error } => {
                 self.call(call_id, name, arguments.clone());

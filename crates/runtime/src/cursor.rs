@@ -25,9 +25,12 @@ impl Cursor {
     /// After the event `id`.
     pub(crate) fn after(session: SessionId, id: EventId) -> Self {
         match id {
-            EventId::Record { seq, index } => {
-                Self { session, seq: Seq(seq.0.saturating_sub(1)), skip: index + 1, drafts: Vec::new() }
-            }
+            EventId::Record { seq, index, draft } => Self {
+                session,
+                seq: Seq(seq.0.saturating_sub(1)),
+                skip: index.saturating_add(1),
+                drafts: draft.into_iter().collect(),
+            },
             EventId::Draft { seq, position } => Self { session, seq, skip: 0, drafts: vec![position] },
         }
     }
@@ -46,8 +49,8 @@ impl Cursor {
             match &event.body {
                 EventBody::AttemptDropped { origin, turn } => fresh.extend(self.close(seq, *origin, turn)),
                 body => {
-                    let body = cut(item.as_deref(), read, body);
-                    fresh.extend(body.map(|body| Event { id: event.id, body }));
+                    let id = self.place(event.id);
+                    fresh.extend(cut(item.as_deref(), read, body).map(|body| Event { id, body }));
                 }
             }
         }
@@ -55,6 +58,17 @@ impl Cursor {
             self.drafts.retain(|known| known.origin != (*origin).into() || known.output_index != *index);
         }
         fresh
+    }
+
+    /// A record's event as a place of this reader: with how far it was in a draft whose outcome it has not read. The
+    /// furthest item says it all, for those before it were read whole.
+    fn place(&self, id: EventId) -> EventId {
+        match id {
+            EventId::Record { seq, index, .. } => {
+                EventId::Record { seq, index, draft: self.drafts.iter().max().copied() }
+            }
+            draft => draft,
+        }
     }
 
     /// What is new in the draft that is open after the last record.
@@ -126,7 +140,12 @@ impl Cursor {
     }
 
     fn read_of(&self, item: &Item) -> u64 {
-        let streamed = matches!(item.body, ItemBody::AssistantMessage { .. } | ItemBody::Reasoning { .. });
+        let streamed = match &item.body {
+            ItemBody::AssistantMessage { .. } => true,
+            // One without a summary has nothing to show before its end.
+            ItemBody::Reasoning { summary, .. } => !summary.is_empty(),
+            _ => false,
+        };
         match (item.origin, item.output_index) {
             (Some(origin), Some(index)) if streamed => self.read(origin, index),
             _ => 0,
@@ -145,7 +164,7 @@ impl Cursor {
             .map(|(DraftPosition { output_index, kind, .. }, index)| {
                 let item = origin.item_id(&self.session, kind.id_prefix(), output_index);
                 let body = EventBody::DraftDropped { item, kind, turn: turn.clone(), output_index };
-                Event { id: EventId::Record { seq, index }, body }
+                Event { id: EventId::Record { seq, index, draft: None }, body }
             })
             .collect()
     }

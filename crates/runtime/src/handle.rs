@@ -11,9 +11,9 @@ use std::time::Duration;
 use store::{HeadRow, LogQuery};
 use tokio::sync::oneshot;
 use types::{
-    AgentId, Ending, EnvironmentSettings, EventId, Input, Item, ItemId, NewSession, ProjectId, Record, RecordBody,
-    Refusal, RefusalKind, Seq, SessionChange, SessionId, SessionSettings, SessionView, Stamp, Tool, TurnError, TurnId,
-    TurnStatus, TurnView,
+    Abandoned, AgentId, Committed, Ending, EnvironmentSettings, EventId, Input, Item, ItemId, NewSession, Origin,
+    ProjectId, Record, RecordBody, Refusal, RefusalKind, Seq, SessionChange, SessionId, SessionSettings, SessionView,
+    Stamp, Tool, TurnError, TurnId, TurnStatus, TurnView,
 };
 
 /// The only door to a session. Cheap to clone.
@@ -162,7 +162,10 @@ impl Handle {
             None => None,
             Some(item) => {
                 let seq = self.world.store.item_seq(project, session, &ItemId::new(item.clone())).await;
-                let seq = seq.map_err(|error| store_refusal(&error))?;
+                let seq = match seq.map_err(|error| store_refusal(&error))? {
+                    Some(seq) => Some(seq),
+                    None => self.unlisted_item_seq(project, session, item).await?,
+                };
                 Some(seq.ok_or_else(|| Refusal::invalid("Invalid session item ID in `after`"))?)
             }
         };
@@ -221,13 +224,12 @@ impl Handle {
             Start::After(id) => {
                 let found = cursor_after(&self.world, project, session, head, id).await?;
                 let Some((cursor, state)) = found else {
-                    return Err(Refusal::not_found("event", &id.to_string()).at("after"));
+                    return Err(Refusal::not_found("event", &id.text(session)).at("after"));
                 };
                 (cursor, Some(state))
             }
         };
-        let (world, registry) = (self.world.clone(), self.registry.clone());
-        Ok(Subscription::new(world, registry, project.clone(), tail, cursor, replay))
+        Ok(Subscription::new(self.world.clone(), project.clone(), tail, cursor, replay))
     }
 
     /// Whether new work is taken: the store is healthy and the server is not draining.
@@ -283,10 +285,13 @@ impl Handle {
         }
     }
 
-    pub(crate) async fn wake(&self, project: &ProjectId, session: &SessionId) {
-        if let Err(refusal) = self.ask(project, session, |reply| Command::Wake { reply }).await {
+    /// Whether the session could be woken.
+    pub(crate) async fn wake(&self, project: &ProjectId, session: &SessionId) -> bool {
+        let woken = self.ask(project, session, |reply| Command::Wake { reply }).await;
+        if let Err(refusal) = &woken {
             tracing::error!(%session, %refusal, "a session could not be woken");
         }
+        woken.is_ok()
     }
 
     /// Refuses what is not there before an actor is started for it.
@@ -306,8 +311,38 @@ impl Handle {
         if self.world.rules.model(name).is_some() {
             return Ok(());
         }
-        let message = format!("The model '{name}' does not exist or you do not have access to it.");
+        let shown: String = name.chars().take(64).collect();
+        let message = format!("The model '{shown}' does not exist or you do not have access to it.");
         Err(Refusal::new(RefusalKind::ModelNotFound, message).at(param))
+    }
+
+    /// The place of an item that no list shows, because it is still being said or was dropped: clients have its id from
+    /// the stream.
+    async fn unlisted_item_seq(
+        &self,
+        project: &ProjectId,
+        session: &SessionId,
+        item: &str,
+    ) -> Result<Option<Seq>, Refusal> {
+        let Some(origin) = Origin::of_item(session, item) else { return Ok(None) };
+        let kinds = vec!["abandoned", "committed"];
+        let query = LogQuery { kinds, ..LogQuery::after(Seq(0)) };
+        let log = self.world.store.log(project, session, query).await.map_err(|error| store_refusal(&error))?;
+        for stored in &log {
+            match decode(&stored.record)?.body {
+                RecordBody::Abandoned(Abandoned { effect, attempt, .. })
+                | RecordBody::Committed(Committed { effect, attempt, .. })
+                    if origin == (Origin { effect, attempt }) =>
+                {
+                    return Ok(Some(stored.seq));
+                }
+                _ => {}
+            }
+        }
+        let state = crate::subscription::fold(&self.world, project, session, Seq(u64::MAX - 1)).await?;
+        let call = state.turn.as_ref().and_then(|turn| turn.call.as_ref());
+        let speaks = call.is_some_and(|call| origin == Origin { effect: call.effect, attempt: call.attempt });
+        Ok(speaks.then_some(state.seq))
     }
 
     async fn turn_seq(&self, project: &ProjectId, session: &SessionId, turn: &TurnId) -> Result<Seq, Refusal> {
@@ -386,6 +421,8 @@ fn ended_turn(id: &TurnId, row: &HeadRow, records: &[Record]) -> TurnView {
             _ => {}
         }
     }
+    // One that began after the head was read: its usage is known when it has ended.
+    view.usage = view.usage.filter(|_| view.completed_at.is_some());
     view
 }
 

@@ -7,6 +7,7 @@ use crate::slots::Slots;
 use crate::tail::Tail;
 use engine::State;
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::mpsc;
@@ -25,8 +26,29 @@ pub(crate) struct Registry {
 }
 
 struct Entry {
-    tail: Weak<Tail>,
+    tail: Weak<Hold>,
     mailbox: Option<mpsc::Sender<Command>>,
+}
+
+/// A session's tail, held by its actor and its readers; the last of them takes the entry out.
+pub(crate) struct Hold {
+    registry: Arc<Registry>,
+    project: ProjectId,
+    tail: Tail,
+}
+
+impl Deref for Hold {
+    type Target = Tail;
+    fn deref(&self) -> &Tail {
+        &self.tail
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        // Nobody can take hold of it again: an `Arc` that is being dropped is upgraded no more.
+        self.registry.forget(&self.project, &self.tail.session);
+    }
 }
 
 /// What one model entry was asked since the start of the process.
@@ -55,7 +77,7 @@ impl Registry {
         if let Some(mailbox) = entry.mailbox.as_ref().filter(|mailbox| !mailbox.is_closed()) {
             return mailbox.clone();
         }
-        let tail = living_tail(entry, session);
+        let tail = self.hold(entry, project, session);
         let (sender, mailbox) = mpsc::channel(MAILBOX);
         entry.mailbox = Some(sender.clone());
         drop(entries);
@@ -82,33 +104,38 @@ impl Registry {
     }
 
     /// The session's tail; makes one if nobody holds it.
-    pub(crate) fn tail(&self, project: &ProjectId, session: &SessionId) -> Arc<Tail> {
+    pub(crate) fn tail(self: &Arc<Self>, project: &ProjectId, session: &SessionId) -> Arc<Hold> {
         let mut entries = self.lock();
-        living_tail(entry(&mut entries, project, session), session)
+        self.hold(entry(&mut entries, project, session), project, session)
+    }
+
+    fn hold(self: &Arc<Self>, entry: &mut Entry, project: &ProjectId, session: &SessionId) -> Arc<Hold> {
+        entry.tail.upgrade().unwrap_or_else(|| {
+            let (registry, project) = (self.clone(), project.clone());
+            let hold = Arc::new(Hold { registry, project, tail: Tail::new(session.clone()) });
+            entry.tail = Arc::downgrade(&hold);
+            hold
+        })
     }
 
     /// Takes the session's actor out, if `may` still holds under the lock.
-    pub(crate) fn retire(&self, project: &ProjectId, session: &SessionId, may: impl FnOnce(()) -> bool) -> bool {
+    pub(crate) fn retire(&self, project: &ProjectId, session: &SessionId, may: impl FnOnce() -> bool) -> bool {
         let mut entries = self.lock();
-        if !may(()) {
-            return false;
-        }
-        let key = (project.clone(), session.clone());
-        if let Some(entry) = entries.get_mut(&key) {
+        let may = may();
+        if let (true, Some(entry)) = (may, entries.get_mut(&(project.clone(), session.clone()))) {
             entry.mailbox = None;
-            // The actor itself holds the tail once.
-            if entry.tail.strong_count() <= 1 {
-                entries.remove(&key);
-            }
         }
-        true
+        may
     }
 
-    /// A reader has gone.
-    pub(crate) fn forget_tail(&self, project: &ProjectId, session: &SessionId) {
+    /// Nobody holds the session's tail any more.
+    fn forget(&self, project: &ProjectId, session: &SessionId) {
         let mut entries = self.lock();
         let key = (project.clone(), session.clone());
-        if entries.get(&key).is_some_and(|entry| entry.mailbox.is_none() && entry.tail.strong_count() == 0) {
+        let unused = |entry: &Entry| {
+            entry.mailbox.as_ref().is_none_or(mpsc::Sender::is_closed) && entry.tail.strong_count() == 0
+        };
+        if entries.get(&key).is_some_and(unused) {
             entries.remove(&key);
         }
     }
@@ -138,7 +165,7 @@ impl Registry {
     pub(crate) fn count(&self, state: &State, outcome: &Input) {
         let Some(call) = state.turn.as_ref().and_then(|turn| turn.call.as_ref()) else { return };
         let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
-        let counters = counters.entry(call.model.clone()).or_default();
+        let counters = counters.entry(self.world.models.entry_name(&call.model).to_owned()).or_default();
         match outcome {
             Input::ModelDone { finish, .. } => {
                 counters.answered += 1;
@@ -159,12 +186,4 @@ fn entry<'a>(
     session: &SessionId,
 ) -> &'a mut Entry {
     entries.entry((project.clone(), session.clone())).or_insert_with(|| Entry { tail: Weak::new(), mailbox: None })
-}
-
-fn living_tail(entry: &mut Entry, session: &SessionId) -> Arc<Tail> {
-    entry.tail.upgrade().unwrap_or_else(|| {
-        let tail = Arc::new(Tail::new(session.clone()));
-        entry.tail = Arc::downgrade(&tail);
-        tail
-    })
 }

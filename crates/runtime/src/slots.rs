@@ -28,7 +28,7 @@ struct Project {
 
 /// A place; given back when dropped.
 pub(crate) struct Slot {
-    slots: Slots,
+    slots: Option<Slots>,
     project: ProjectId,
 }
 
@@ -65,8 +65,11 @@ impl Slots {
     fn serve(&self) {
         loop {
             let Some((taker, project)) = self.lock().next(&self.limits) else { return };
-            // A failed send drops the place, which serves the next one.
-            let _ = taker.send(Slot { slots: self.clone(), project });
+            if let Err(slot) = taker.send(Slot { slots: Some(self.clone()), project }) {
+                // Its taker has gone meanwhile. Given back without serving, or a long queue of those would be as many
+                // calls deep.
+                slot.give_back();
+            }
         }
     }
 }
@@ -93,20 +96,32 @@ impl Inner {
         self.last = Some(name.clone());
         Some((taker, name))
     }
+
+    fn free(&mut self, name: &ProjectId) {
+        self.running -= 1;
+        if let Some(project) = self.projects.get_mut(name) {
+            project.running -= 1;
+            if project.running == 0 && project.waiting.is_empty() {
+                self.projects.remove(name);
+            }
+        }
+    }
+}
+
+impl Slot {
+    fn give_back(mut self) {
+        if let Some(slots) = self.slots.take() {
+            slots.lock().free(&self.project);
+        }
+    }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let mut inner = self.slots.lock();
-        inner.running -= 1;
-        if let Some(project) = inner.projects.get_mut(&self.project) {
-            project.running -= 1;
-            if project.running == 0 && project.waiting.is_empty() {
-                inner.projects.remove(&self.project);
-            }
+        if let Some(slots) = self.slots.take() {
+            slots.lock().free(&self.project);
+            slots.serve();
         }
-        drop(inner);
-        self.slots.serve();
     }
 }
 

@@ -3,14 +3,13 @@
 
 use crate::World;
 use crate::cursor::Cursor;
-use crate::registry::Registry;
-use crate::tail::Tail;
+use crate::registry::Hold;
 use engine::State;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use store::LogQuery;
 use tokio::sync::watch;
-use types::{Event, EventId, Origin, ProjectId, Record, Refusal, RefusalKind, Seq};
+use types::{DraftPosition, Event, EventId, Origin, ProjectId, Record, Refusal, RefusalKind, Seq};
 
 /// Records read from the log at a time.
 const PAGE: usize = 256;
@@ -18,9 +17,8 @@ const PAGE: usize = 256;
 /// One reader of one session's events. Whatever it was handed is never handed again.
 pub struct Subscription {
     world: World,
-    registry: Arc<Registry>,
     project: ProjectId,
-    tail: Option<Arc<Tail>>,
+    tail: Arc<Hold>,
     changed: watch::Receiver<u64>,
     cursor: Cursor,
     ready: VecDeque<Event>,
@@ -31,14 +29,13 @@ pub struct Subscription {
 impl Subscription {
     pub(crate) fn new(
         world: World,
-        registry: Arc<Registry>,
         project: ProjectId,
-        tail: Arc<Tail>,
+        tail: Arc<Hold>,
         cursor: Cursor,
         replay: Option<State>,
     ) -> Self {
         let changed = tail.watch();
-        Self { world, registry, project, tail: Some(tail), changed, cursor, ready: VecDeque::new(), replay }
+        Self { world, project, tail, changed, cursor, ready: VecDeque::new(), replay }
     }
 
     /// The next event; waits for it. None when the session was deleted, the server drains or the log cannot be read.
@@ -64,8 +61,7 @@ impl Subscription {
 
     /// Takes what is at hand.
     fn look(&mut self) -> Seen {
-        let Some(tail) = &self.tail else { return Seen::End };
-        let inner = tail.lock();
+        let inner = self.tail.lock();
         if self.cursor.seq < inner.head {
             let Some(records) = inner.after(self.cursor.seq) else { return Seen::Behind };
             drop(inner);
@@ -75,7 +71,7 @@ impl Subscription {
             }
             return Seen::Fresh;
         }
-        if let Some(draft) = &inner.draft {
+        if let Some(draft) = inner.draft.as_ref().filter(|_| self.cursor.seq <= inner.published) {
             let fresh = self.cursor.read_draft(draft);
             if !fresh.is_empty() {
                 drop(inner);
@@ -88,13 +84,13 @@ impl Subscription {
 
     /// Reads the next records from the log and folds them into events.
     async fn read_log(&mut self) -> Result<(), Refusal> {
-        let Some(tail) = &self.tail else { return Ok(()) };
+        let session = &self.tail.session;
         let mut state = match self.replay.take() {
             Some(state) => state,
-            None => fold(&self.world, &self.project, &tail.session, self.cursor.seq).await?,
+            None => fold(&self.world, &self.project, session, self.cursor.seq).await?,
         };
         let query = LogQuery { limit: PAGE, ..LogQuery::after(state.seq) };
-        let log = self.world.store.log(&self.project, &tail.session, query).await;
+        let log = self.world.store.log(&self.project, session, query).await;
         let log = log.map_err(|error| crate::actor::store_refusal(&error))?;
         if log.is_empty() {
             return Err(Refusal::new(RefusalKind::NotFound, "The session was deleted."));
@@ -105,16 +101,6 @@ impl Subscription {
         }
         self.replay = Some(state);
         Ok(())
-    }
-}
-
-impl Drop for Subscription {
-    fn drop(&mut self) {
-        if let Some(tail) = self.tail.take() {
-            let session = tail.session.clone();
-            drop(tail);
-            self.registry.forget_tail(&self.project, &session);
-        }
     }
 }
 
@@ -160,30 +146,30 @@ pub(crate) async fn cursor_after(
         return Ok(None);
     }
     let cursor = Cursor::after(session.clone(), id);
-    let mut state = fold(world, project, session, cursor.seq).await?;
-    match id {
-        EventId::Draft { position, .. } => {
-            let speaking = state.turn.as_ref().and_then(|turn| {
-                let call = turn.call.as_ref()?;
-                let origin = Origin { effect: call.effect, attempt: call.attempt };
-                (origin == position.origin.into() && position.output_index >= turn.outputs).then_some(())
-            });
-            Ok(speaking.filter(|()| position.offset > 0).map(|()| (cursor, state)))
-        }
-        EventId::Record { index, .. } => {
+    let state = fold(world, project, session, cursor.seq).await?;
+    let is_place = match id {
+        EventId::Draft { position, .. } => speaks(&state, position),
+        EventId::Record { index, draft, .. } => {
             let query = LogQuery { limit: 1, ..LogQuery::after(cursor.seq) };
             let log = world.store.log(project, session, query).await;
             let log = log.map_err(|error| crate::actor::store_refusal(&error))?;
             let Some(stored) = log.first() else { return Ok(None) };
-            let before = state.clone();
             let record = decode(&stored.record)?;
-            let events = engine::apply(&mut state, stored.seq, &record).len();
+            let events = engine::apply(&mut state.clone(), stored.seq, &record).len();
             // An abandoned attempt is one event here and one for each item that a reader had seen of it.
             let abandoned = matches!(record.body, types::RecordBody::Abandoned(_));
-            let is_event = (index as usize) < events || abandoned;
-            Ok(is_event.then_some((cursor, before)))
+            ((index as usize) < events || abandoned) && draft.is_none_or(|draft| speaks(&state, draft))
         }
-    }
+    };
+    Ok(is_place.then_some((cursor, state)))
+}
+
+/// Whether a draft may have been read up to `position` in this state.
+fn speaks(state: &State, position: DraftPosition) -> bool {
+    state.turn.as_ref().is_some_and(|turn| {
+        let speaking = turn.call.as_ref().map(|call| Origin { effect: call.effect, attempt: call.attempt });
+        speaking == Some(position.origin.into()) && position.output_index >= turn.outputs && position.offset > 0
+    })
 }
 
 pub(crate) fn decode(encoded: &types::Encoded) -> Result<Record, Refusal> {

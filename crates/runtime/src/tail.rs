@@ -22,6 +22,9 @@ pub(crate) struct Tail {
 pub(crate) struct Inner {
     /// The last record known to be durable.
     pub(crate) head: Seq,
+    /// The last record whose outcome the draft knows of: what was published, or what the actor began with. A draft is
+    /// shown only to readers that are not past it, or they would see an item again that they have whole.
+    pub(crate) published: Seq,
     /// The events of the newest records, without gaps, ending with `head`.
     recent: VecDeque<(Seq, Arc<Vec<Event>>)>,
     recent_events: usize,
@@ -68,6 +71,15 @@ impl Tail {
         }
     }
 
+    /// The session's actor begins, with everything up to `head`.
+    pub(crate) fn begin(&self, head: Seq) {
+        self.raise(head);
+        let mut inner = self.lock();
+        inner.published = head;
+        inner.ended = false;
+        inner.draft = None;
+    }
+
     /// Shows records that have become durable, oldest first, with their events. `drafting` says whether the attempt
     /// that the open draft belongs to still speaks.
     pub(crate) fn publish(&self, records: Vec<(Seq, Vec<Event>)>, drafting: Option<Origin>) {
@@ -78,12 +90,13 @@ impl Tail {
                 inner.recent_events = 0;
             }
             inner.head = seq;
-            inner.recent_events += events.len();
+            inner.published = seq;
+            inner.recent_events += events.len().max(1);
             inner.recent.push_back((seq, Arc::new(events)));
         }
         while inner.recent_events > RECENT_EVENTS {
             let Some((_, events)) = inner.recent.pop_front() else { break };
-            inner.recent_events -= events.len();
+            inner.recent_events -= events.len().max(1);
         }
         if inner.draft.as_ref().is_some_and(|draft| Some(draft.origin) != drafting) {
             inner.draft = None;

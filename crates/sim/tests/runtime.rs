@@ -62,7 +62,6 @@ impl Node {
         let entry = Entry {
             model: self.script.clone(),
             upstream_model: None,
-            rules: rules.clone(),
             first_byte: Duration::from_secs(60),
             stall: Duration::from_secs(30),
         };
@@ -175,7 +174,7 @@ impl Client {
     }
 
     async fn see(&mut self, handle: &Handle, session: &SessionId, event: Event) {
-        assert!(self.ids.insert(event.id), "event {} came twice", event.id);
+        assert!(self.ids.insert(event.id), "event {:?} came twice", event.id);
         self.last = Some(event.id);
         self.idle = matches!(event.body, EventBody::SessionIdle(_));
         match event.body {
@@ -192,7 +191,7 @@ impl Client {
             EventBody::ItemAdded(item) => {
                 assert!(self.begun.insert(item.id.to_string()), "item {} began twice", item.id);
                 if let ItemBody::FunctionCall { call_id, arguments, .. } = &item.body {
-                    *self.calls.entry(arguments["n"].to_string()).or_default() += 1;
+                    *self.calls.entry(arguments.clone()).or_default() += 1;
                     self.answer(handle, session, item.turn.clone(), call_id.clone()).await;
                 }
             }

@@ -1,24 +1,7 @@
 //! What an append says of itself; every implementation reads it in the same way.
 
-use crate::{Append, SideWrite};
-use types::Timestamp;
-
 /// Bodies of this many bytes and more stand beside the log, under their content hash.
 pub const BLOB_BYTES: usize = 32 * 1024;
-
-impl Append {
-    /// Its moment: the newest time that its records carry, else its head's. The store has no clock; where an append
-    /// carries no time at all, no idempotency key counts as expired.
-    pub fn at(&self) -> Option<Timestamp> {
-        let records = self.records.iter().map(|record| record.at).max();
-        records.or_else(|| {
-            self.side.iter().find_map(|write| match write {
-                SideWrite::Head { head, .. } => Some(head.last_active_at),
-                _ => None,
-            })
-        })
-    }
-}
 
 impl crate::Account {
     /// Whether `spent + reserved + amount <= limit`. Without a limit there is always room.

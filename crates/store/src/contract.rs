@@ -99,12 +99,14 @@ impl Writer {
     pub fn append_of(&self, records: Vec<Encoded>, side: Vec<SideWrite>) -> Append {
         let seq = Seq(self.seq.0 + records.len() as u64);
         let settings = (self.seq == Seq(0)).then(|| Box::new(self.settings.clone()));
+        let at = records.iter().map(|record| record.at).max().unwrap_or(self.created_at);
         let mut writes = vec![SideWrite::Head { head: Box::new(self.head(seq)), settings }];
         writes.extend(side);
         Append {
             project: self.project.clone(),
             session: self.session.clone(),
             epoch: self.epoch,
+            at,
             expected: self.seq,
             records,
             side: writes,

@@ -142,6 +142,8 @@ pub struct Append {
     pub project: ProjectId,
     pub session: SessionId,
     pub epoch: Epoch,
+    /// Its moment: what idempotency keys expire by. The store has no clock.
+    pub at: Timestamp,
     pub expected: Seq,
     pub records: Vec<Encoded>,
     pub side: Vec<SideWrite>,

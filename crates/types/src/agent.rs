@@ -8,15 +8,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// Free text put before the conversation.
-pub type Instructions = Option<String>;
-
 /// Everything that a client may say of an agent, resolved: no field is left to a default.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct AgentSettings {
     /// The name that the client wrote; which model answers it is configuration.
     pub model: String,
-    pub instructions: Instructions,
+    /// Free text put before the conversation.
+    pub instructions: Option<String>,
     pub tools: Vec<Tool>,
     pub reasoning: Reasoning,
     pub text: Text,

@@ -35,15 +35,7 @@ pub struct Attempt(pub u32);
 #[derive(Clone, PartialEq, Debug)]
 pub enum Effect {
     /// Ask `model`, not before the given time. Class: repeatable.
-    ModelCall {
-        id: EffectId,
-        attempt: Attempt,
-        turn: TurnId,
-        model: String,
-        not_before: Option<Timestamp>,
-        /// Whether an intent for this attempt is durable already.
-        intended: bool,
-    },
+    ModelCall { id: EffectId, attempt: Attempt, turn: TurnId, model: String, not_before: Option<Timestamp> },
     /// End the turn when the time has come. Class: pure.
     TurnDeadline { turn: TurnId, at: Timestamp },
 }

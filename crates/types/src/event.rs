@@ -1,7 +1,7 @@
 //! Neutral events: what doors see of a session. They are derived, never stored; an event's id is a position.
 
 use crate::effect::Attempt;
-use crate::id::{ItemId, Seq, TurnId};
+use crate::id::{ItemId, Seq, SessionId, TurnId};
 use crate::item::{Item, Origin};
 use crate::session::{SessionView, TurnError, TurnView};
 use std::fmt;
@@ -99,17 +99,21 @@ impl ItemKind {
 
 /// A position in a session's stream; a reader that names it has everything up to and including it.
 ///
-/// Text form: `evt_<seq>_<k>` for the k-th event of a record, and
-/// `evt_<seq>_<output index><m|r>_<effect>_<attempt>_<offset>` for a frame of a draft that was open after record `seq`.
+/// Text form, with the session's digits in it: `evt_<session>_<seq>_<k>` for the k-th event of a record, followed by
+/// `_<position>` where its reader was within a draft; and `evt_<session>_<seq>_<position>` for a frame of a draft that
+/// was open after record `seq`. A position is `<output index><m|r>_<effect>_<attempt>_<offset>`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum EventId {
-    Record { seq: Seq, index: u32 },
-    Draft { seq: Seq, position: DraftPosition },
-}
-
-impl EventId {
-    /// Nothing read yet.
-    pub const START: Self = Self::Record { seq: Seq(0), index: 0 };
+    /// The `index`-th event of a record; `draft` is how far its reader was in a draft whose outcome it had not read.
+    Record {
+        seq: Seq,
+        index: u32,
+        draft: Option<DraftPosition>,
+    },
+    Draft {
+        seq: Seq,
+        position: DraftPosition,
+    },
 }
 
 /// How much of a draft was read. Offsets count what was said of the item: 1 for its beginning, 1 for the beginning of
@@ -141,24 +145,25 @@ impl From<OriginKey> for Origin {
     }
 }
 
-impl fmt::Display for EventId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl EventId {
+    /// The id as clients see it; no two sessions share one.
+    pub fn text(self, session: &SessionId) -> String {
+        let session = session.digits();
         match self {
-            Self::Record { seq, index } => write!(f, "evt_{:010}_{index:04}", seq.0),
-            Self::Draft { seq, position } => write!(
-                f,
-                "evt_{:010}_{:04}{}_{}_{}_{:08}",
-                seq.0,
-                position.output_index,
-                match position.kind {
-                    ItemKind::Message => 'm',
-                    ItemKind::Reasoning => 'r',
-                },
-                position.origin.effect,
-                position.origin.attempt,
-                position.offset
-            ),
+            Self::Record { seq, index, draft: None } => format!("evt_{session}_{:010}_{index:04}", seq.0),
+            Self::Record { seq, index, draft: Some(draft) } => {
+                format!("evt_{session}_{:010}_{index:04}_{draft}", seq.0)
+            }
+            Self::Draft { seq, position } => format!("evt_{session}_{:010}_{position}", seq.0),
         }
+    }
+
+    /// Reads an id of this session. Only our own form counts: a text that would print otherwise was not made here.
+    pub fn parse(text: &str, session: &SessionId) -> Result<Self, NotAnEventId> {
+        let place = text.strip_prefix("evt_").and_then(|text| text.strip_prefix(session.digits()));
+        let place = place.and_then(|text| text.strip_prefix('_')).ok_or(NotAnEventId)?;
+        let id: Self = place.parse()?;
+        if id.text(session) == text { Ok(id) } else { Err(NotAnEventId) }
     }
 }
 
@@ -169,37 +174,52 @@ pub struct NotAnEventId;
 impl FromStr for EventId {
     type Err = NotAnEventId;
 
-    fn from_str(text: &str) -> Result<Self, NotAnEventId> {
-        fn number<T: FromStr>(digits: Option<&str>) -> Result<T, NotAnEventId> {
-            let digits = digits.ok_or(NotAnEventId)?;
-            if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-                return Err(NotAnEventId);
-            }
-            digits.parse().map_err(|_| NotAnEventId)
+    /// Reads what follows the session's digits.
+    fn from_str(place: &str) -> Result<Self, NotAnEventId> {
+        let (seq, place) = place.split_once('_').ok_or(NotAnEventId)?;
+        let seq = Seq(number(seq)?);
+        if let Ok(position) = place.parse() {
+            return Ok(Self::Draft { seq, position });
         }
-        let mut parts = text.strip_prefix("evt_").ok_or(NotAnEventId)?.split('_');
-        let seq = Seq(number(parts.next())?);
-        let second = parts.next().ok_or(NotAnEventId)?;
-        let kind = match second.as_bytes().last() {
-            Some(b'm') => Some(ItemKind::Message),
-            Some(b'r') => Some(ItemKind::Reasoning),
-            _ => None,
+        let (index, draft) = match place.split_once('_') {
+            Some((index, draft)) => (index, Some(draft.parse()?)),
+            None => (place, None),
         };
-        let id = match kind {
-            None => Self::Record { seq, index: number(Some(second))? },
-            Some(kind) => Self::Draft {
-                seq,
-                position: DraftPosition {
-                    output_index: number(Some(&second[..second.len() - 1]))?,
-                    kind,
-                    origin: OriginKey { effect: number(parts.next())?, attempt: number(parts.next())? },
-                    offset: number(parts.next())?,
-                },
-            },
-        };
-        // Only our own form: an id that would print otherwise was not made here.
-        if parts.next().is_some() || id.to_string() != text { Err(NotAnEventId) } else { Ok(id) }
+        Ok(Self::Record { seq, index: number(index)?, draft })
     }
+}
+
+impl fmt::Display for DraftPosition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            ItemKind::Message => 'm',
+            ItemKind::Reasoning => 'r',
+        };
+        let OriginKey { effect, attempt } = self.origin;
+        write!(f, "{:04}{kind}_{effect}_{attempt}_{:08}", self.output_index, self.offset)
+    }
+}
+
+impl FromStr for DraftPosition {
+    type Err = NotAnEventId;
+
+    fn from_str(text: &str) -> Result<Self, NotAnEventId> {
+        let mut parts = text.split('_');
+        let item = parts.next().ok_or(NotAnEventId)?;
+        let (kind, index) = match (item.strip_suffix('m'), item.strip_suffix('r')) {
+            (Some(index), _) => (ItemKind::Message, index),
+            (_, Some(index)) => (ItemKind::Reasoning, index),
+            (None, None) => return Err(NotAnEventId),
+        };
+        let mut next = || number::<u64>(parts.next().ok_or(NotAnEventId)?);
+        let (effect, attempt, offset) = (next()?, next()?, next()?);
+        let attempt = u32::try_from(attempt).map_err(|_| NotAnEventId)?;
+        Ok(Self { output_index: number(index)?, kind, origin: OriginKey { effect, attempt }, offset })
+    }
+}
+
+fn number<T: FromStr>(digits: &str) -> Result<T, NotAnEventId> {
+    digits.parse().map_err(|_| NotAnEventId)
 }
 
 #[cfg(test)]
@@ -208,25 +228,34 @@ mod tests {
 
     #[test]
     fn ids_print_and_parse() {
-        let record = EventId::Record { seq: Seq(12), index: 3 };
-        let draft = EventId::Draft {
-            seq: Seq(12),
-            position: DraftPosition {
-                output_index: 1,
-                kind: ItemKind::Reasoning,
-                origin: OriginKey { effect: 4, attempt: 2 },
-                offset: 77,
-            },
+        let session = SessionId::new("sess_ab");
+        let record = EventId::Record { seq: Seq(12), index: 3, draft: None };
+        let position = DraftPosition {
+            output_index: 1,
+            kind: ItemKind::Reasoning,
+            origin: OriginKey { effect: 4, attempt: 2 },
+            offset: 77,
         };
-        assert_eq!(record.to_string(), "evt_0000000012_0003");
-        assert_eq!(draft.to_string(), "evt_0000000012_0001r_4_2_00000077");
-        for id in [record, draft] {
-            assert_eq!(id.to_string().parse(), Ok(id));
+        let draft = EventId::Draft { seq: Seq(12), position };
+        let within = EventId::Record { seq: Seq(12), index: 3, draft: Some(position) };
+        assert_eq!(record.text(&session), "evt_ab_0000000012_0003");
+        assert_eq!(draft.text(&session), "evt_ab_0000000012_0001r_4_2_00000077");
+        assert_eq!(within.text(&session), "evt_ab_0000000012_0003_0001r_4_2_00000077");
+        for id in [record, draft, within] {
+            assert_eq!(EventId::parse(&id.text(&session), &session), Ok(id));
+            assert_eq!(EventId::parse(&id.text(&SessionId::new("sess_cd")), &session), Err(NotAnEventId));
         }
-        for wrong in
-            ["", "evt_", "evt_1_0", "evt_0000000012_0003_1", "evt_+000000012_0003", "evt_0000000012_0001m_4_2", "42"]
-        {
-            assert_eq!(wrong.parse::<EventId>(), Err(NotAnEventId), "{wrong}");
+        for wrong in [
+            "",
+            "evt_",
+            "evt_ab_1_0",
+            "evt_ab_0000000012_0003_1",
+            "evt_ab_+000000012_0003",
+            "evt_ab_0000000012_0001m_4_2",
+            "evt_ab_0000000012_m",
+            "42",
+        ] {
+            assert_eq!(EventId::parse(wrong, &session), Err(NotAnEventId), "{wrong}");
         }
     }
 }

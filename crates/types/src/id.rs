@@ -54,6 +54,13 @@ string_id! {
     KeyId,
 }
 
+impl SessionId {
+    /// The id without its prefix: what ids that derive from it carry.
+    pub fn digits(&self) -> &str {
+        self.0.strip_prefix("sess_").unwrap_or(&self.0)
+    }
+}
+
 /// Position of a record in its session's log; the first is 1, and 0 is "before the first".
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(transparent)]

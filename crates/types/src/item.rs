@@ -5,7 +5,7 @@ use crate::content::{CallOutput, Content};
 use crate::effect::Attempt;
 use crate::id::{CallId, EffectId, ItemId, SessionId, TurnId};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// One entry of the transcript.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -44,8 +44,16 @@ impl Origin {
     /// The id of the turn's output item at `output_index`, said by this attempt. It derives from its arguments alone,
     /// so that the draft, the record and a resumed stream name the same item.
     pub fn item_id(self, session: &SessionId, prefix: &str, output_index: u32) -> ItemId {
-        let session = session.as_str().strip_prefix("sess_").unwrap_or(session.as_str());
+        let session = session.digits();
         ItemId::new(format!("{prefix}_{session}e{}a{}i{output_index}", self.effect.0, self.attempt.0))
+    }
+
+    /// The attempt that an item of this session is said by, read from an id of the form above.
+    pub fn of_item(session: &SessionId, item: &str) -> Option<Self> {
+        let (_, rest) = item.split_once('_')?;
+        let (effect, rest) = rest.strip_prefix(session.digits())?.strip_prefix('e')?.split_once('a')?;
+        let (attempt, _) = rest.split_once('i')?;
+        Some(Self { effect: EffectId(effect.parse().ok()?), attempt: Attempt(attempt.parse().ok()?) })
     }
 }
 
@@ -71,7 +79,8 @@ pub enum ItemBody {
         effect: EffectId,
         call_id: CallId,
         name: String,
-        arguments: Map<String, Value>,
+        /// A JSON object, to the letter as the model wrote it: what the caller's function gets is not ours to round.
+        arguments: String,
     },
     FunctionCallOutput {
         call_id: CallId,

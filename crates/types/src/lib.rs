@@ -20,8 +20,8 @@ mod stamp;
 mod world;
 
 pub use agent::{
-    AgentSettings, Compaction, Effort, Experimental, Instructions, McpTool, McpTransport, MultiAgent, Reasoning,
-    ReasoningSummary, SavedAgent, ServiceTier, Text, TextFormat, Tool, Verbosity, WebSearch,
+    AgentSettings, Compaction, Effort, Experimental, McpTool, McpTransport, MultiAgent, Reasoning, ReasoningSummary,
+    SavedAgent, ServiceTier, Text, TextFormat, Tool, Verbosity, WebSearch,
 };
 pub use answer::{Answer, Said};
 pub use content::{CallOutput, Content, Message};

@@ -18,6 +18,11 @@ impl Rules {
     pub fn model(&self, name: &str) -> Option<&ModelRules> {
         self.models.get(name).or_else(|| self.models.get("*"))
     }
+
+    /// Whether calls of the entry cost nothing, so that they need no durable intent.
+    pub fn is_free(&self, name: &str) -> bool {
+        self.model(name).is_none_or(|model| model.price.is_free())
+    }
 }
 
 /// What is known of a configured model beside how to reach it.
@@ -32,6 +37,17 @@ pub struct ModelRules {
     pub context_tokens: Option<u64>,
     /// The most that one answer may cost in tokens: sent upstream, and reserved.
     pub max_output_tokens: Option<u64>,
+}
+
+/// Output tokens of a call whose entry names no bound, where there must be one.
+const USUAL_OUTPUT_TOKENS: u64 = 4096;
+
+impl ModelRules {
+    /// The output tokens that a priced call is reserved for. Where the session has a spending limit, they are what the
+    /// upstream is held to.
+    pub fn reserved_output_tokens(&self) -> u64 {
+        self.max_output_tokens.unwrap_or(USUAL_OUTPUT_TOKENS)
+    }
 }
 
 impl Default for ModelRules {

@@ -117,6 +117,9 @@ pub struct TurnEnded {
     pub ending: Ending,
     /// What the session is after it: `idle` or `budget_reached`.
     pub session: SessionStatus,
+    /// Records whose items no later model call is shown, first and last: the context was too long.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forget: Vec<(Seq, Seq)>,
 }
 
 /// A record as the store keeps it: columns and a JSON body.

@@ -7,7 +7,6 @@ use crate::model::Usage;
 use crate::money::MicroUsd;
 use crate::stamp::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -105,7 +104,8 @@ pub struct SpendControl {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum RequiredAction {
-    FunctionCall { turn: TurnId, call_id: CallId, name: String, arguments: Map<String, Value> },
+    /// `arguments` is a JSON object as text.
+    FunctionCall { turn: TurnId, call_id: CallId, name: String, arguments: String },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]

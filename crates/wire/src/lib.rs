@@ -8,7 +8,9 @@ pub mod agents;
 pub mod body;
 pub mod error;
 pub mod reader;
+mod verbatim;
 mod words;
 
 pub use error::{ErrorBody, ErrorEnvelope, Fault};
+pub use verbatim::Verbatim;
 pub use words::Word;

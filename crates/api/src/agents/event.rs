@@ -32,7 +32,7 @@ impl Padding {
 
 /// One event, whole; None for what clients never see.
 pub fn frame(session: &SessionId, event: &Event, padding: &Padding) -> Option<Bytes> {
-    let id = event.id.to_string();
+    let id = event.id.text(session);
     let body = body(session, &event.body)?;
     let obfuscation = match &event.body {
         EventBody::Delta { text, .. } => padding.of(text),

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use types::{EventId, ProjectId, Refusal, RefusalKind, SessionId};
 use wire::agents::request::Input;
 
-/// 202 when the input is durable. An empty list is a question whether the session is there.
+/// 202 when the input is durable. An empty list does nothing, but its key counts as that of any other.
 pub async fn create(
     State(door): State<Arc<Door>>,
     Extension(identity): Extension<Identity>,
@@ -26,15 +26,15 @@ pub async fn create(
 ) -> Result<StatusCode, Failure> {
     let (parts, content) = request.into_parts();
     let key = idempotency_key(&parts.headers)?;
-    let bytes = body::read(&parts.headers, content, door.limits.body, &*door.clock).await?;
+    let (bytes, _held) = body::bytes(&door, &parts.headers, content).await?;
     let given = Input::read_all(body::parse(&parts.headers, &bytes)?)?;
     let session = SessionId::new(id);
     let inputs = match incoming::inputs(given) {
-        Ok(inputs) if !inputs.is_empty() => inputs,
-        other => {
+        Ok(inputs) => inputs,
+        Err(failure) => {
+            // That there is no such session goes first.
             door.handle.session(&identity.project, &session).await?;
-            other?;
-            return Ok(StatusCode::ACCEPTED);
+            return Err(failure);
         }
     };
     let key = key.map(|key| RequestKey { key, body_hash: hash(&bytes) });
@@ -77,7 +77,8 @@ pub async fn stream(
     let session = SessionId::new(id);
     let subscription = match pairs.one("after")? {
         Some(after) => {
-            let after = after.parse::<EventId>().map_err(|_| Failure::not_found("No such event in `after`."))?;
+            let after =
+                EventId::parse(&after, &session).map_err(|_| Failure::not_found("No such event in `after`."))?;
             door.handle.subscribe(&identity.project, &session, Start::After(after)).await?
         }
         None => resume(&door, &identity.project, &session, &headers).await?,
@@ -92,7 +93,7 @@ async fn resume(
     session: &SessionId,
     headers: &HeaderMap,
 ) -> Result<Subscription, Refusal> {
-    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse::<EventId>().ok());
+    let last = headers.get("last-event-id").and_then(|value| EventId::parse(value.to_str().ok()?, session).ok());
     if let Some(last) = last {
         match door.handle.subscribe(project, session, Start::After(last)).await {
             Err(refusal) if refusal.kind == RefusalKind::NotFound => {}
@@ -105,6 +106,7 @@ async fn resume(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stage::Server;
     use axum::http::HeaderValue;
 
     #[test]
@@ -122,6 +124,41 @@ mod tests {
         for bad in ["", &"k".repeat(257), "schlüssel"] {
             assert_eq!(key(bad), Err(StatusCode::BAD_REQUEST), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_key_counts_for_an_empty_list_too() {
+        let server = Server::new(1);
+        let session = r#"{"agent":{"model":"m"},"environment":{"type":"none"},"input":"hi"}"#;
+        let session = server.run(server.post("/v1/agents/sessions", session, &[])).json();
+        let path = format!("/v1/agents/sessions/{}/events", session["id"].as_str().unwrap());
+        let (empty, cancel) = (r#"{"events":[]}"#, r#"{"events":[{"type":"agent.session.input.cancel"}]}"#);
+        let status =
+            |path: &str, body: &str, key: &str| server.run(server.post(path, body, &[("idempotency-key", key)])).status;
+        assert_eq!(status(&path, empty, "first"), StatusCode::ACCEPTED);
+        assert_eq!(status(&path, empty, "first"), StatusCode::ACCEPTED);
+        assert_eq!(status(&path, cancel, "first"), StatusCode::CONFLICT);
+        assert_eq!(status(&path, cancel, "second"), StatusCode::ACCEPTED);
+        assert_eq!(status(&path, empty, "second"), StatusCode::CONFLICT);
+        assert_eq!(status("/v1/agents/sessions/sess_0/events", empty, "first"), StatusCode::NOT_FOUND);
+    }
+
+    #[test]
+    fn an_answer_to_no_request_is_a_400_of_a_session_that_is_there() {
+        let server = Server::new(1);
+        let session = r#"{"agent":{"model":"m"},"environment":{"type":"none"},"input":"hi"}"#;
+        let session = server.run(server.post("/v1/agents/sessions", session, &[])).json();
+        let body = format!(
+            r#"{{"events":[{{"type":"agent.session.input.mcp_approval_request_result","request_id":"{}",
+                "response":{{"type":"mcp_tool_call","decision":"deny"}}}}]}}"#,
+            "r".repeat(256)
+        );
+        let ask = |id: &str| server.run(server.post(&format!("/v1/agents/sessions/{id}/events"), &body, &[]));
+        let answer = ask(session["id"].as_str().unwrap());
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+        let message = format!("Unknown pending approval request: {}", "r".repeat(100));
+        assert_eq!(answer.json()["error"]["message"], message);
+        assert_eq!(ask("sess_0").status, StatusCode::NOT_FOUND);
     }
 
     #[test]

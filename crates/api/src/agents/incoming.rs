@@ -12,8 +12,8 @@ use wire::agents::request::{
     TextSettings, ToolParam, TransportParam,
 };
 
-/// `settings` with `patch` over them: what is given replaces what was, whole.
-pub fn patched(mut settings: AgentSettings, patch: AgentPatch) -> AgentSettings {
+/// Puts `patch` over `settings`: what is given replaces what was, whole.
+pub fn patch(settings: &mut AgentSettings, patch: AgentPatch) {
     let AgentPatch {
         model,
         instructions,
@@ -56,7 +56,6 @@ pub fn patched(mut settings: AgentSettings, patch: AgentPatch) -> AgentSettings 
     if let Some(value) = time_awareness {
         settings.experimental.time_awareness = value;
     }
-    settings
 }
 
 fn text_settings(text: TextSettings) -> Text {
@@ -150,7 +149,7 @@ fn input(input: WireInput) -> Result<Input, Failure> {
             error,
         }),
         WireInput::McpApproval { request_id, .. } | WireInput::ComputerUseApproval { request_id } => {
-            let shown: String = request_id.chars().take(200).collect();
+            let shown: String = request_id.chars().take(100).collect();
             Err(Failure::invalid(format!("Unknown pending approval request: {shown}")))
         }
     }

@@ -90,7 +90,7 @@ pub fn session() -> SessionView {
                 turn: "turn_1".into(),
                 call_id: CallId::new("c"),
                 name: "f".into(),
-                arguments: object(json!({ "a": 1 })),
+                arguments: r#"{"a":1}"#.to_owned(),
             }],
             turn: Some(turn()),
             usage: None,
@@ -140,7 +140,7 @@ pub fn call() -> Arc<Item> {
             effect: EffectId(3),
             call_id: CallId::new("c"),
             name: "f".into(),
-            arguments: object(json!({ "a": 1 })),
+            arguments: r#"{"a":1}"#.to_owned(),
         },
     )
 }

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use runtime::Identity;
 use std::sync::Arc;
-use types::{AgentId, AgentSettings};
+use types::{AgentId, AgentSettings, SavedAgent};
 use wire::agents::request::{AgentCreate, AgentUpdate};
 use wire::agents::{Deleted, List};
 
@@ -19,8 +19,10 @@ pub async fn create(
     Extension(identity): Extension<Identity>,
     request: Request,
 ) -> Result<Response, Failure> {
-    let wanted = AgentCreate::read(body::object(&door, request).await?)?;
-    let settings = incoming::patched(AgentSettings::new(wanted.model), wanted.settings);
+    let (object, _held) = body::object(&door, request).await?;
+    let wanted = AgentCreate::read(object)?;
+    let mut settings = AgentSettings::new(wanted.model);
+    incoming::patch(&mut settings, wanted.settings);
     let agent = door.catalog.create_agent(&identity.project, wanted.name, wanted.metadata, settings).await?;
     Ok((StatusCode::CREATED, Json(shown::agent(&agent))).into_response())
 }
@@ -52,16 +54,19 @@ pub async fn update(
     Ids(id): Ids<String>,
     request: Request,
 ) -> Result<Response, Failure> {
-    let wanted = AgentUpdate::read(body::object(&door, request).await?)?;
-    let mut agent = door.catalog.agent(&identity.project, &AgentId::new(id)).await?;
-    agent.settings = incoming::patched(agent.settings, wanted.settings);
-    if let Some(name) = wanted.name {
-        agent.name = name;
-    }
-    if let Some(metadata) = wanted.metadata {
-        agent.metadata = metadata;
-    }
-    let agent = door.catalog.update_agent(&identity.project, agent).await?;
+    let (object, _held) = body::object(&door, request).await?;
+    let wanted = AgentUpdate::read(object)?;
+    let change = |agent: &mut SavedAgent| {
+        incoming::patch(&mut agent.settings, wanted.settings);
+        if let Some(name) = wanted.name {
+            agent.name = name;
+        }
+        if let Some(metadata) = wanted.metadata {
+            agent.metadata = metadata;
+        }
+        Ok(())
+    };
+    let agent = door.catalog.update_agent(&identity.project, &AgentId::new(id), change).await?;
     Ok(Json(shown::agent(&agent)).into_response())
 }
 
@@ -73,4 +78,60 @@ pub async fn delete(
     let id = AgentId::new(id);
     door.catalog.delete_agent(&identity.project, &id).await?;
     Ok(Json(Deleted::agent(id.as_str())).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::stage::Server;
+    use axum::http::StatusCode;
+    use futures_util::future::join;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn updates_at_the_same_time_are_all_kept() {
+        for seed in 0..50 {
+            let server = Server::new(seed);
+            let agent = server.run(server.post("/v1/agents", r#"{"model":"m"}"#, &[]));
+            let path = format!("/v1/agents/{}", agent.json()["id"].as_str().unwrap());
+            let (named, noted) = server.run(join(
+                server.post(&path, r#"{"name":"n"}"#, &[]),
+                server.post(&path, r#"{"metadata":{"k":"v"}}"#, &[]),
+            ));
+            assert_eq!((named.status, noted.status), (StatusCode::OK, StatusCode::OK));
+            let agent = server.run(server.get(&path)).json();
+            assert_eq!((&agent["name"], &agent["metadata"]), (&json!("n"), &json!({ "k": "v" })), "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn schemas_come_back_in_the_order_of_the_client() {
+        let server = Server::new(1);
+        let schema = r#"{"type":"object","properties":{"z":{"type":"string"},"a":{"items":{"y":1,"b":2}}},"$defs":{}}"#;
+        let body = format!(
+            r#"{{"model":"m","tools":[{{"type":"function","name":"f","description":"d","parameters":{schema}}}],
+                "text":{{"format":{{"type":"json_schema","schema":{schema}}}}}}}"#
+        );
+        let created = server.run(server.post("/v1/agents", &body, &[]));
+        let id = created.json()["id"].as_str().unwrap().to_owned();
+        let read = server.run(server.get(&format!("/v1/agents/{id}")));
+        let session = format!(r#"{{"agent_id":"{id}","environment":{{"type":"none"}},"input":"hi"}}"#);
+        let started = server.run(server.post("/v1/agents/sessions", &session, &[]));
+        let path = format!("/v1/agents/sessions/{}", started.json()["id"].as_str().unwrap());
+        let listed = server.run(server.get(&path));
+        for answer in [created, read, started, listed] {
+            for key in ["parameters", "schema"] {
+                assert!(answer.text.contains(&format!("\"{key}\":{schema}")), "{key}: {}", answer.text);
+            }
+        }
+    }
+
+    #[test]
+    fn a_bad_update_changes_nothing() {
+        let server = Server::new(1);
+        let agent = server.run(server.post("/v1/agents", r#"{"model":"m"}"#, &[])).json();
+        let path = format!("/v1/agents/{}", agent["id"].as_str().unwrap());
+        let bad = server.run(server.post(&path, r#"{"name":"n","model":""}"#, &[]));
+        assert_eq!((bad.status, &bad.json()["error"]["param"]), (StatusCode::BAD_REQUEST, &json!("model")));
+        assert_eq!(server.run(server.get(&path)).json()["name"], Value::Null);
+    }
 }

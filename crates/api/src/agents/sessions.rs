@@ -36,7 +36,8 @@ pub async fn create(
     Extension(identity): Extension<Identity>,
     request: Request,
 ) -> Result<Response, Failure> {
-    let wanted = SessionCreate::read(body::object(&door, request).await?)?;
+    let (object, _held) = body::object(&door, request).await?;
+    let wanted = SessionCreate::read(object)?;
     let slot = if wanted.stream { Some(stream_slot(&door)?) } else { None };
     let padded = wanted.include_obfuscation;
     let new = resolve(&door, &identity.project, wanted).await?;
@@ -64,15 +65,16 @@ async fn resolve(door: &Door, project: &ProjectId, wanted: SessionCreate) -> Res
         Some(id) => Some(saved_agent(door, project, id).await?),
         None => None,
     };
-    let (agent_id, agent_name, base) = match saved {
+    let (agent_id, agent_name, mut agent) = match saved {
         Some(agent) => (Some(agent.id), agent.name, agent.settings),
         // The request was read: without a saved agent, its own names the model.
         None => (None, None, AgentSettings::new(String::new())),
     };
+    incoming::patch(&mut agent, wanted.agent);
     Ok(NewSession {
         agent_id,
         agent_name,
-        agent: incoming::patched(base, wanted.agent),
+        agent,
         environment: EnvironmentSettings::None,
         vault_ids: Vec::new(),
         prompt_cache: wanted.prompt_cache.map(Translate::translate),
@@ -138,7 +140,8 @@ pub async fn update(
     Ids(id): Ids<String>,
     request: Request,
 ) -> Result<Response, Failure> {
-    let wanted = SessionUpdate::read(body::object(&door, request).await?)?;
+    let (object, _held) = body::object(&door, request).await?;
+    let wanted = SessionUpdate::read(object)?;
     let change = incoming::change(wanted);
     let view = door.handle.update(&identity.project, &SessionId::new(id), change).await?;
     Ok(Json(shown::session(&view)).into_response())

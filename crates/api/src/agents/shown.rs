@@ -6,9 +6,9 @@ use types::{
     AgentSettings, CallOutput, CallResult, Content, Item, ItemBody, McpTransport, PromptCacheTtl, RequiredAction,
     Review, SavedAgent, SessionId, SessionView, TextFormat, Tool, TurnView, Usage,
 };
-use wire::Word;
 use wire::agents as outer;
 use wire::agents::{ConnectionOrigin, ContextSize, ItemStatus, SearchMode};
+use wire::{Verbatim, Word};
 
 pub fn agent(agent: &SavedAgent) -> outer::Agent<'_> {
     let settings = &agent.settings;
@@ -146,7 +146,8 @@ fn transport(transport: &McpTransport, with_headers: bool) -> outer::Transport<'
 fn required_action(action: &RequiredAction) -> outer::RequiredAction<'_> {
     match action {
         RequiredAction::FunctionCall { turn, call_id, name, arguments } => {
-            outer::RequiredAction::FunctionCall { turn_id: turn.as_str(), call_id: call_id.as_str(), name, arguments }
+            let (turn_id, call_id, arguments) = (turn.as_str(), call_id.as_str(), Verbatim(arguments));
+            outer::RequiredAction::FunctionCall { turn_id, call_id, name, arguments }
         }
     }
 }
@@ -220,7 +221,7 @@ pub fn item(item: &Item, stage: Stage) -> Option<outer::Item<'_>> {
             turn_id,
             call_id: call_id.as_str(),
             name,
-            arguments,
+            arguments: Verbatim(arguments),
             status: status(ItemStatus::Completed),
         },
         ItemBody::FunctionCallOutput { call_id, result } => {

@@ -20,7 +20,7 @@ impl Source for Script {
         Box::pin(async move {
             let Some(body) = self.events.next() else { return pending().await };
             let index = u32::try_from(self.taken.fetch_add(1, Ordering::Relaxed)).unwrap();
-            let event = Event { id: EventId::Record { seq: Seq(1), index }, body };
+            let event = Event { id: EventId::Record { seq: Seq(1), index, draft: None }, body };
             (self, Some(event))
         })
     }

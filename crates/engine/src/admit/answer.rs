@@ -1,14 +1,27 @@
 //! A model's answer, turned into items. What it calls is looked at before anyone may act on it: an unknown name or
 //! arguments that are no JSON object never become an effect; the model is told and goes on.
 
-use super::{attempt, item};
+use super::ending::ended;
+use super::{arguments, attempt, item};
 use crate::state::{Call, State, Turn};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::collections::BTreeSet;
 use types::{
     Answer, CallId, Committed, EffectId, Ending, Item, ItemBody, ItemKind, MicroUsd, ModelFinish, Opaque, Origin,
-    Phase, RecordBody, Rules, Said, Seq, SessionStatus, Stop, Tool, TurnEnded,
+    Phase, RecordBody, Rules, Said, Seq, SessionStatus, Stop, Tool,
 };
+
+/// Levels of what a provider wants back. Records are read back with a bound on depth of their own.
+const MAX_OPAQUE_DEPTH: usize = 64;
+
+fn fits(value: &Value, depth: usize) -> bool {
+    depth > 0
+        && match value {
+            Value::Array(items) => items.iter().all(|item| fits(item, depth - 1)),
+            Value::Object(fields) => fields.values().all(|field| fits(field, depth - 1)),
+            _ => true,
+        }
+}
 
 /// The longest call id that is kept as the model wrote it.
 const MAX_CALL_ID: usize = 64;
@@ -46,7 +59,7 @@ pub(super) fn done(
     }));
     if !goes_on {
         let ending = ending(finish.stop);
-        records.push(RecordBody::TurnEnded(TurnEnded { turn: turn.id.clone(), ending, session: SessionStatus::Idle }));
+        records.push(ended(turn, ending, SessionStatus::Idle));
     }
     records
 }
@@ -64,13 +77,7 @@ fn ending(stop: Stop) -> Ending {
 
 /// What the provider counted, or what was reserved where it counted nothing.
 fn charged(call: &Call, finish: ModelFinish, cost: impl Fn(&types::Usage) -> MicroUsd) -> MicroUsd {
-    match (&finish.usage, &call.intent) {
-        (Some(usage), _) => cost(usage),
-        (None, Some(intent)) => {
-            intent.reserve.iter().map(|reservation| reservation.amount).max().unwrap_or(MicroUsd::ZERO)
-        }
-        (None, None) => MicroUsd::ZERO,
-    }
+    finish.usage.as_ref().map_or_else(|| call.reserved(), cost)
 }
 
 struct Items<'a> {
@@ -101,7 +108,9 @@ impl<'a> Items<'a> {
                 (ItemKind::Message.id_prefix(), body)
             }
             Said::Reasoning { parts, opaque } => {
-                let opaque = opaque.map(|value| Opaque { model: self.model.to_owned(), value });
+                let opaque = opaque
+                    .filter(|value| fits(value, MAX_OPAQUE_DEPTH))
+                    .map(|value| Opaque { model: self.model.to_owned(), value });
                 (ItemKind::Reasoning.id_prefix(), ItemBody::Reasoning { summary: parts, opaque })
             }
             Said::Call { .. } if !self.keep_calls => return,
@@ -129,9 +138,7 @@ impl<'a> Items<'a> {
             let error = format!("There is no function named {name:?}.");
             return ItemBody::MalformedCall { call_id, name, arguments, error };
         }
-        // A function without parameters is often called with nothing at all.
-        let text = if arguments.trim().is_empty() { "{}" } else { &arguments };
-        match serde_json::from_str::<Map<String, Value>>(text) {
+        match arguments::object(&arguments) {
             Ok(arguments) => {
                 self.effects += 1;
                 ItemBody::FunctionCall { effect: EffectId(self.effects), call_id, name, arguments }

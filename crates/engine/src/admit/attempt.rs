@@ -2,13 +2,17 @@
 //!
 //! Only this file opens a new attempt, and every attempt names the model that is asked.
 
-use super::ending::{abandoned, end};
+use super::ending::{abandoned, end, ended, may_be_made};
 use super::flying;
+use super::forget::forget;
 use crate::state::{Call, State, Turn};
 use types::{
     Attempt, Class, EffectId, Ending, Epoch, Intended, ModelError, ModelErrorKind, Next, RecordBody, Rules, Seq,
     SessionStatus, Stamp, Timestamp, TurnEnded, Verdict,
 };
+
+/// The turn error that says so, whoever found it.
+const CONTEXT_LENGTH: &str = "context_length_exceeded";
 
 pub(super) fn verdict(
     state: &State,
@@ -21,8 +25,7 @@ pub(super) fn verdict(
     let mut records = vec![RecordBody::Intended(intended(turn, call, context, verdict.clone()))];
     if let Verdict::Deny { code, message } = verdict {
         // Nothing was asked, so there is nothing to abandon.
-        let ending = Ending::Failed { code, message };
-        records.push(RecordBody::TurnEnded(TurnEnded { turn: turn.id.clone(), ending, session: SessionStatus::Idle }));
+        records.push(failure(state, turn, code, message));
     }
     records
 }
@@ -50,10 +53,11 @@ pub(super) fn over_budget(state: &State, effect: EffectId, attempt: Attempt) -> 
     let message = "The session has reached its spending limit (spend_control.limit).".to_owned();
     let ending = Ending::Failed { code: "session_budget_exceeded".to_owned(), message };
     let session = SessionStatus::BudgetReached;
-    vec![RecordBody::TurnEnded(TurnEnded { turn: turn.id.clone(), ending, session })]
+    vec![ended(turn, ending, session)]
 }
 
 pub(super) fn failed(
+    state: &State,
     rules: &Rules,
     turn: &Turn,
     call: &Call,
@@ -72,10 +76,17 @@ pub(super) fn failed(
     dropped.next = next;
     records.push(RecordBody::Abandoned(dropped));
     if over {
-        let ending = Ending::Failed { code: error.kind.turn_error_code().to_owned(), message: error.message };
-        records.push(RecordBody::TurnEnded(TurnEnded { turn: turn.id.clone(), ending, session: SessionStatus::Idle }));
+        records.push(failure(state, turn, error.kind.turn_error_code().to_owned(), error.message));
     }
     records
+}
+
+/// The turn's end by an error. One whose context was too long is left out of later contexts, or the session could
+/// never say anything again.
+fn failure(state: &State, turn: &Turn, code: String, message: String) -> RecordBody {
+    let forget = if code == CONTEXT_LENGTH { forget(state, turn) } else { Vec::new() };
+    let ending = Ending::Failed { code, message };
+    RecordBody::TurnEnded(TurnEnded { turn: turn.id.clone(), ending, session: SessionStatus::Idle, forget })
 }
 
 /// An upstream that refused has not worked, so it has charged nothing.
@@ -123,12 +134,12 @@ pub(super) fn recover(state: &State, rules: &Rules, epoch: Epoch, now: Timestamp
         let message = format!("The session was recovered {} times without progress.", state.recoveries);
         let code = "internal_error".to_owned();
         let ending = Ending::Failed { code: code.clone(), message: message.clone() };
-        records.extend(end(state, turn, "the session failed", ending, SessionStatus::Failed));
+        records.extend(end(state, rules, turn, "the session failed", ending, SessionStatus::Failed));
         records.push(RecordBody::SessionFailed { code, message });
         return records;
     }
     // An attempt whose time had not come was not made.
-    let made = call.intent.is_some() || call.not_before.is_none_or(|at| at <= now);
+    let made = may_be_made(rules, call) && call.not_before.is_none_or(|at| at <= now);
     let mut dropped = abandoned(turn, call, None, made);
     let not_before = call.not_before.unwrap_or(now).max(now);
     dropped.next = Some(Next { model: call.model.clone(), tried: call.tried, not_before });

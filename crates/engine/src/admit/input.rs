@@ -85,16 +85,13 @@ pub(super) fn tool_result(
         Some(CallOutcome::Closed) => {
             Err(Refusal::conflict(format!("Tool call {call_id} is closed: its turn ended before the result arrived.")))
         }
-        None => {
-            let session = state.session.as_str().strip_prefix("sess_").unwrap_or(state.session.as_str());
-            Ok(vec![item(Item {
-                id: ItemId::new(format!("fco_{session}e{}", call.effect.0)),
-                turn: turn.clone(),
-                output_index: None,
-                origin: None,
-                body: ItemBody::FunctionCallOutput { call_id: call_id.clone(), result },
-            })])
-        }
+        None => Ok(vec![item(Item {
+            id: state.output_id(call.effect),
+            turn: turn.clone(),
+            output_index: None,
+            origin: None,
+            body: ItemBody::FunctionCallOutput { call_id: call_id.clone(), result },
+        })]),
     }
 }
 

@@ -2,9 +2,9 @@
 
 use crate::state::{CallOutcome, CallState, HeadKind, ItemHead, OpenCall, State, digest};
 use std::sync::Arc;
-use types::{CallOutput, CallResult, Content, EffectId, EventBody, Item, ItemBody, ItemKind, Seq};
+use types::{CallOutput, CallResult, Content, EffectId, EventBody, Item, ItemBody, ItemKind, Seq, Timestamp};
 
-pub(super) fn apply(state: &mut State, seq: Seq, item: &Arc<Item>) -> Vec<EventBody> {
+pub(super) fn apply(state: &mut State, seq: Seq, item: &Arc<Item>, at: Timestamp) -> Vec<EventBody> {
     if let (Some(index), Some(turn)) = (item.output_index, &mut state.turn) {
         turn.outputs = turn.outputs.max(index + 1);
     }
@@ -51,7 +51,7 @@ pub(super) fn apply(state: &mut State, seq: Seq, item: &Arc<Item>) -> Vec<EventB
                 open > 0 && turn.open.is_empty()
             });
             if last {
-                events.push(super::resume(state));
+                events.push(super::resume(state, at));
             }
             events
         }
@@ -122,9 +122,7 @@ fn tokens(body: &ItemBody) -> u32 {
         ItemBody::UserMessage { content: parts } => content(parts),
         ItemBody::AssistantMessage { text, .. } => text.len(),
         ItemBody::Reasoning { summary, .. } => summary.iter().map(String::len).sum(),
-        ItemBody::FunctionCall { name, arguments, .. } => {
-            name.len() + serde_json::to_string(arguments).map_or(0, |text| text.len())
-        }
+        ItemBody::FunctionCall { name, arguments, .. } => name.len() + arguments.len(),
         ItemBody::FunctionCallOutput { result: CallResult::Success(result), .. } => output(result),
         ItemBody::FunctionCallOutput { result: CallResult::Failure { error, output: result }, .. } => {
             error.as_ref().map_or(0, String::len) + output(result)

@@ -1,7 +1,8 @@
 //! Attempts of a model call.
 
-use super::check;
+use super::{check, run};
 use expect_test::expect;
+use types::{ItemBody, RecordBody};
 
 #[test]
 fn a_failed_attempt_is_tried_again() {
@@ -190,21 +191,21 @@ fn a_crash_opens_a_new_attempt() {
     check(
         "create hello\nrecover\nsays hi\nrecover",
         expect![[r#"
-        create hello
-          1 session created: session.created[InProgress]
-          2 turn created: turn.created[Queued]
-          3 user message: item.added
-          4 turn started: session.in_progress, turn.in_progress[InProgress]
-        recover
-          5 recovered: 
-          6 abandoned 1.1 charged 0 unmeasured, next m tried 0: attempt.dropped
-        says hi
-          7 intended 1.2 m: 
-          8 answer msg_1e1a2i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
-          9 committed 1.2 charged 120: 
-          10 turn Completed: turn.completed, session.idle
-        recover
-    "#]],
+            create hello
+              1 session created: session.created[InProgress]
+              2 turn created: turn.created[Queued]
+              3 user message: item.added
+              4 turn started: session.in_progress, turn.in_progress[InProgress]
+            recover
+              5 recovered: 
+              6 abandoned 1.1 charged 0, next m tried 0: attempt.dropped
+            says hi
+              7 intended 1.2 m: 
+              8 answer msg_1e1a2i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
+              9 committed 1.2 charged 120: 
+              10 turn Completed: turn.completed, session.idle
+            recover
+        "#]],
     );
     check(
         "create hello\nintent 700\nrecover\nintent 700\nsays hi",
@@ -256,61 +257,76 @@ fn a_session_that_only_ever_crashes_is_poison() {
     check(
         "create hello\nrecover\nrecover\nrecover\nrecover\nrecover\nrecover",
         expect![[r#"
-        create hello
-          1 session created: session.created[InProgress]
-          2 turn created: turn.created[Queued]
-          3 user message: item.added
-          4 turn started: session.in_progress, turn.in_progress[InProgress]
-        recover
-          5 recovered: 
-          6 abandoned 1.1 charged 0 unmeasured, next m tried 0: attempt.dropped
-        recover
-          7 recovered: 
-          8 abandoned 1.2 charged 0 unmeasured, next m tried 0: attempt.dropped
-        recover
-          9 recovered: 
-          10 abandoned 1.3 charged 0 unmeasured, next m tried 0: attempt.dropped
-        recover
-          11 recovered: 
-          12 abandoned 1.4 charged 0 unmeasured, next m tried 0: attempt.dropped
-        recover
-          13 recovered: 
-          14 abandoned 1.5 charged 0 unmeasured, next m tried 0: attempt.dropped
-        recover
-          15 recovered: 
-          16 abandoned 1.6 charged 0 unmeasured: attempt.dropped
-          17 turn failed internal_error: error, turn.failed
-          18 session failed: error, session.failed
-    "#]],
+            create hello
+              1 session created: session.created[InProgress]
+              2 turn created: turn.created[Queued]
+              3 user message: item.added
+              4 turn started: session.in_progress, turn.in_progress[InProgress]
+            recover
+              5 recovered: 
+              6 abandoned 1.1 charged 0, next m tried 0: attempt.dropped
+            recover
+              7 recovered: 
+              8 abandoned 1.2 charged 0, next m tried 0: attempt.dropped
+            recover
+              9 recovered: 
+              10 abandoned 1.3 charged 0, next m tried 0: attempt.dropped
+            recover
+              11 recovered: 
+              12 abandoned 1.4 charged 0, next m tried 0: attempt.dropped
+            recover
+              13 recovered: 
+              14 abandoned 1.5 charged 0, next m tried 0: attempt.dropped
+            recover
+              15 recovered: 
+              16 abandoned 1.6 charged 0: attempt.dropped
+              17 turn failed internal_error: error, turn.failed
+              18 session failed: error, session.failed
+        "#]],
     );
     check(
         "create hello\nrecover\nrecover\nrecover\nrecover\nmessage x\nrecover\nrecover",
         expect![[r#"
-        create hello
-          1 session created: session.created[InProgress]
-          2 turn created: turn.created[Queued]
-          3 user message: item.added
-          4 turn started: session.in_progress, turn.in_progress[InProgress]
-        recover
-          5 recovered: 
-          6 abandoned 1.1 charged 0 unmeasured, next m tried 0: attempt.dropped
-        recover
-          7 recovered: 
-          8 abandoned 1.2 charged 0 unmeasured, next m tried 0: attempt.dropped
-        recover
-          9 recovered: 
-          10 abandoned 1.3 charged 0 unmeasured, next m tried 0: attempt.dropped
-        recover
-          11 recovered: 
-          12 abandoned 1.4 charged 0 unmeasured, next m tried 0: attempt.dropped
-        message x
-          13 user message: item.added
-        recover
-          14 recovered: 
-          15 abandoned 1.5 charged 0 unmeasured, next m tried 0: attempt.dropped
-        recover
-          16 recovered: 
-          17 abandoned 1.6 charged 0 unmeasured, next m tried 0: attempt.dropped
-    "#]],
+            create hello
+              1 session created: session.created[InProgress]
+              2 turn created: turn.created[Queued]
+              3 user message: item.added
+              4 turn started: session.in_progress, turn.in_progress[InProgress]
+            recover
+              5 recovered: 
+              6 abandoned 1.1 charged 0, next m tried 0: attempt.dropped
+            recover
+              7 recovered: 
+              8 abandoned 1.2 charged 0, next m tried 0: attempt.dropped
+            recover
+              9 recovered: 
+              10 abandoned 1.3 charged 0, next m tried 0: attempt.dropped
+            recover
+              11 recovered: 
+              12 abandoned 1.4 charged 0, next m tried 0: attempt.dropped
+            message x
+              13 user message: item.added
+            recover
+              14 recovered: 
+              15 abandoned 1.5 charged 0, next m tried 0: attempt.dropped
+            recover
+              16 recovered: 
+              17 abandoned 1.6 charged 0, next m tried 0: attempt.dropped
+        "#]],
     );
+}
+
+#[test]
+fn what_a_provider_wants_back_is_kept_unless_it_is_too_deep() {
+    let kept = |depth: usize| {
+        let mut script = run("create hello");
+        let nested = (0..depth).fold(serde_json::Value::Null, |inner, _| serde_json::json!([inner]));
+        script.think(nested);
+        script.log.iter().any(|record| match &record.body {
+            RecordBody::Item(item) => matches!(&item.body, ItemBody::Reasoning { opaque: Some(_), .. }),
+            _ => false,
+        })
+    };
+    assert!(kept(60));
+    assert!(!kept(70));
 }

@@ -154,7 +154,7 @@ fn malformed_calls_never_leave() {
             calls c1 nobody {} & c2 f [1] & c3 f {"a":1e999} & c4 f
               5 intended 1.1 m: 
               6 malformed c1: There is no function named "nobody".: 
-              7 malformed c2: The arguments are not a JSON object: invalid type: sequence, expected a map at line 1 column 0.: 
+              7 malformed c2: The arguments are not a JSON object: invalid type: sequence, expected an object at line 1 column 0.: 
               8 malformed c3: The arguments are not a JSON object: number out of range at line 1 column 10.: 
               9 call c4 f effect 2: item.added, item.done
               10 committed 1.1 charged 120: session.requires_action(1)

@@ -85,8 +85,26 @@ impl Script {
         Self { state, rules, log, out, now: 0, entropy: Counting::default(), heard: Seq(0) }
     }
 
+    /// The model answers with reasoning that its provider wants back.
+    pub(super) fn think(&mut self, opaque: serde_json::Value) {
+        let said = Said::Reasoning { parts: Vec::new(), opaque: Some(opaque) };
+        let call = self.state.turn.as_ref().and_then(|turn| turn.call.as_ref()).expect("a call");
+        let input = Input::ModelDone {
+            effect: call.effect,
+            attempt: call.attempt,
+            context: self.state.seq,
+            answer: Answer { items: vec![said] },
+            finish: ModelFinish { usage: None, stop: Stop::End },
+        };
+        self.take("thinks", input).expect("taken");
+    }
+
     pub(super) fn step(&mut self, step: &str) -> Result<(), Refusal> {
         let input = self.input(step);
+        self.take(step, input)
+    }
+
+    fn take(&mut self, step: &str, input: Input) -> Result<(), Refusal> {
         self.now += 1000;
         let mut stamp = Stamp::new(Timestamp(self.now), &self.entropy);
         let records = admit(&self.state, &self.rules, input, &mut stamp)?;

@@ -1,7 +1,10 @@
 //! Turns from messages, and how they end.
 
-use super::{check, refused};
+use super::script::Script;
+use super::{check, refused, run};
+use crate::{context, pending};
 use expect_test::expect;
+use types::{Effect, SessionStatus};
 
 #[test]
 fn a_message_makes_a_turn() {
@@ -119,25 +122,25 @@ fn cancel_ends_what_runs_and_nothing_else() {
     check(
         "create hello\ncancel\ncancel\nmessage again\nsays hi",
         expect![[r#"
-        create hello
-          1 session created: session.created[InProgress]
-          2 turn created: turn.created[Queued]
-          3 user message: item.added
-          4 turn started: session.in_progress, turn.in_progress[InProgress]
-        cancel
-          5 abandoned 1.1 charged 0 unmeasured: attempt.dropped
-          6 turn Cancelled: turn.cancelled, session.idle
-        cancel
-        message again
-          7 turn created: turn.created[Queued]
-          8 user message: item.added
-          9 turn started: session.in_progress, turn.in_progress[InProgress]
-        says hi
-          10 intended 2.1 m: 
-          11 answer msg_1e2a1i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
-          12 committed 2.1 charged 120: 
-          13 turn Completed: turn.completed, session.idle
-    "#]],
+            create hello
+              1 session created: session.created[InProgress]
+              2 turn created: turn.created[Queued]
+              3 user message: item.added
+              4 turn started: session.in_progress, turn.in_progress[InProgress]
+            cancel
+              5 abandoned 1.1 charged 0: attempt.dropped
+              6 turn Cancelled: turn.cancelled, session.idle
+            cancel
+            message again
+              7 turn created: turn.created[Queued]
+              8 user message: item.added
+              9 turn started: session.in_progress, turn.in_progress[InProgress]
+            says hi
+              10 intended 2.1 m: 
+              11 answer msg_1e2a1i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
+              12 committed 2.1 charged 120: 
+              13 turn Completed: turn.completed, session.idle
+        "#]],
     );
 }
 
@@ -146,16 +149,16 @@ fn an_answer_after_the_cancel_is_too_late() {
     check(
         "create hello\ncancel\nlate hi",
         expect![[r#"
-        create hello
-          1 session created: session.created[InProgress]
-          2 turn created: turn.created[Queued]
-          3 user message: item.added
-          4 turn started: session.in_progress, turn.in_progress[InProgress]
-        cancel
-          5 abandoned 1.1 charged 0 unmeasured: attempt.dropped
-          6 turn Cancelled: turn.cancelled, session.idle
-        late hi
-    "#]],
+            create hello
+              1 session created: session.created[InProgress]
+              2 turn created: turn.created[Queued]
+              3 user message: item.added
+              4 turn started: session.in_progress, turn.in_progress[InProgress]
+            cancel
+              5 abandoned 1.1 charged 0: attempt.dropped
+              6 turn Cancelled: turn.cancelled, session.idle
+            late hi
+        "#]],
     );
 }
 
@@ -192,16 +195,16 @@ fn time_runs_out() {
     check(
         "create hello\ndeadline\ndeadline",
         expect![[r#"
-        create hello
-          1 session created: session.created[InProgress]
-          2 turn created: turn.created[Queued]
-          3 user message: item.added
-          4 turn started: session.in_progress, turn.in_progress[InProgress]
-        deadline
-          5 abandoned 1.1 charged 0 unmeasured: attempt.dropped
-          6 turn failed request_timeout: error, turn.failed, session.idle
-        deadline
-    "#]],
+            create hello
+              1 session created: session.created[InProgress]
+              2 turn created: turn.created[Queued]
+              3 user message: item.added
+              4 turn started: session.in_progress, turn.in_progress[InProgress]
+            deadline
+              5 abandoned 1.1 charged 0: attempt.dropped
+              6 turn failed request_timeout: error, turn.failed, session.idle
+            deadline
+        "#]],
     );
 }
 
@@ -274,5 +277,47 @@ fn money_runs_out_and_comes_back() {
         expect![
             "Conflict: The session has reached its spending limit. Raise or remove spend_control.limit to continue."
         ],
+    );
+}
+
+#[test]
+fn only_more_room_lifts_the_limit() {
+    let stuck = "create hello\nlimit 5\nover budget\n";
+    let status = |steps: &str| run(&format!("{stuck}{steps}")).state.status;
+    assert_eq!(status("limit 4"), SessionStatus::BudgetReached);
+    assert_eq!(status("limit 6"), SessionStatus::Idle);
+    assert_eq!(status("limit none"), SessionStatus::Idle);
+}
+
+#[test]
+fn a_turn_whose_context_was_too_long_is_left_out() {
+    // Short history, a long message: the message goes, the history stays.
+    let long = "x".repeat(4000);
+    let script = run(&format!("create hello\nsays hi\nmessage {long}\nfails context_length\nmessage more"));
+    let shown: Vec<_> = context(&script.state).into_iter().map(|seq| seq.0).collect();
+    assert_eq!(shown, [3, 6, 16]);
+    // Long history, a short message: the older half of the history goes too, at a message.
+    let script = run(&format!(
+        "create {long}\nsays {long}\nmessage {long}\nsays {long}\nmessage more\nfails context_length\nmessage again"
+    ));
+    let shown: Vec<_> = context(&script.state).into_iter().map(|seq| seq.0).collect();
+    assert_eq!(shown, [10, 13, 23]);
+}
+
+#[test]
+fn time_in_which_a_caller_is_waited_for_does_not_count() {
+    let deadline = |script: &Script| {
+        pending(&script.state, &script.rules.limits).into_iter().find_map(|effect| match effect {
+            Effect::TurnDeadline { at, .. } => Some(at.0),
+            Effect::ModelCall { .. } => None,
+        })
+    };
+    let day = 8 * 3600 * 1000;
+    // Every step takes a second.
+    assert_eq!(deadline(&run("create hello")), Some(1000 + day));
+    assert_eq!(deadline(&run("create hello\ncalls c1 f {}")), None);
+    assert_eq!(
+        deadline(&run("create hello\ncalls c1 f {}\nmessage x\nmessage y\nresult c1 ok")),
+        Some(5000 + day - 1000)
     );
 }

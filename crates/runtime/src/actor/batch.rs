@@ -12,13 +12,21 @@ pub(super) struct Batch {
     events: Vec<(Seq, Vec<Event>)>,
     side: Vec<SideWrite>,
     settings_changed: bool,
-    turn_changed: bool,
+    /// The timer that is set now, and whether it must be set whatever it is.
+    timer: Option<Timestamp>,
+    timer_must_be_set: bool,
 }
 
 impl Batch {
-    pub(super) fn new(expected: Seq) -> Self {
+    pub(super) fn new(state: &State, limits: &Limits) -> Self {
         let (records, events, side) = (Vec::new(), Vec::new(), Vec::new());
-        Self { expected, records, events, side, settings_changed: false, turn_changed: false }
+        let (expected, timer) = (state.seq, super::timer(state, limits));
+        Self { expected, records, events, side, settings_changed: false, timer, timer_must_be_set: false }
+    }
+
+    /// Sets the timer, although nothing else may change.
+    pub(super) fn set_timer(&mut self) {
+        self.timer_must_be_set = true;
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -67,7 +75,6 @@ impl Batch {
             RecordBody::Committed(committed) => {
                 self.settle(state, committed.effect.0, committed.attempt.0, committed.charged);
             }
-            RecordBody::TurnStarted { .. } | RecordBody::TurnEnded(_) => self.turn_changed = true,
             _ => {}
         }
     }
@@ -89,6 +96,7 @@ impl Batch {
         mut self,
         project: &ProjectId,
         epoch: Epoch,
+        at: Timestamp,
         state: &State,
         limits: &Limits,
     ) -> (Append, Vec<(Seq, Vec<Event>)>) {
@@ -96,13 +104,15 @@ impl Batch {
             let settings = self.settings_changed.then(|| Box::new((*state.settings).clone()));
             self.side.push(SideWrite::Head { head: Box::new(engine::head(state)), settings });
         }
-        if self.turn_changed {
-            self.side.push(SideWrite::Timer { at: super::timer(state, limits) });
+        let timer = super::timer(state, limits);
+        if timer != self.timer || self.timer_must_be_set {
+            self.side.push(SideWrite::Timer { at: timer });
         }
         let append = Append {
             project: project.clone(),
             session: state.session.clone(),
             epoch,
+            at,
             expected: self.expected,
             records: self.records,
             side: self.side,

@@ -35,9 +35,11 @@ impl Actor {
         }
         // Whatever flew before was abandoned in the log; dropping it cancels it.
         let (clock, slots, project) = (self.world.clock.clone(), self.registry.slots.clone(), self.project.clone());
+        let longest = self.world.rules.limits.retry_pause_max;
         let future = Box::pin(async move {
             if let Some(at) = not_before {
-                clock.sleep(clock.now().until(at)).await;
+                // A clock that was set back must not hold it up for hours.
+                clock.sleep(clock.now().until(at).min(longest)).await;
             }
             Landed::Ready(slots.take(&project).await)
         });
@@ -54,9 +56,11 @@ impl Actor {
             }
             Landed::Ready(slot) => self.depart(flight.origin, slot).await,
             Landed::Outcome(input) => {
-                drop(flight.slot);
                 self.registry.count(&self.state, &input);
-                self.insist(vec![*input]).await
+                let taken = self.insist(vec![*input]).await;
+                // Given back only now: a server that drains waits for the answer to be in the log.
+                drop(flight.slot);
+                taken
             }
         }
     }
@@ -97,7 +101,7 @@ impl Actor {
             entry: &call.model,
             upstream_model,
             effort: turn.effort,
-            max_output_tokens: entry.as_ref().and_then(|entry| entry.rules.max_output_tokens),
+            max_output_tokens: self.output_bound(&call.model),
         };
         let request = request(&asked, &engine::context(&self.state), &self.items);
         self.tail.open_draft(origin, turn.id.clone(), turn.outputs);
@@ -105,5 +109,12 @@ impl Actor {
         let call = ModelCall { world, tail, entry, request, origin, context };
         let future = Box::pin(async move { Landed::Outcome(Box::new(call.perform().await)) });
         self.flight = Some(Flight { origin, future, slot });
+    }
+
+    /// The bound on the answer. A session with a spending limit is held to what was reserved for it.
+    fn output_bound(&self, model: &str) -> Option<u64> {
+        let rules = self.world.rules.model(model)?;
+        let must_hold = self.state.settings.spend_limit.is_some() && !rules.price.is_free();
+        if must_hold { Some(rules.reserved_output_tokens()) } else { rules.max_output_tokens }
     }
 }

@@ -34,6 +34,10 @@ fn said() -> Vec<ModelEvent> {
 
 /// The events of the outcome's records, from seq 8 on.
 fn records() -> Vec<(Seq, Vec<Event>)> {
+    records_from(8)
+}
+
+fn records_from(seq: u64) -> Vec<(Seq, Vec<Event>)> {
     let item = |output_index, prefix, body| {
         let id = ORIGIN.item_id(&session(), prefix, output_index);
         Arc::new(Item { id, turn: turn(), output_index: Some(output_index), origin: Some(ORIGIN), body })
@@ -48,7 +52,7 @@ fn records() -> Vec<(Seq, Vec<Event>)> {
             ItemBody::AssistantMessage { text, phase: Phase::FinalAnswer, complete: true },
         )),
     ];
-    apply(bodies)
+    apply_from(seq, bodies)
 }
 
 fn abandoned() -> Vec<(Seq, Vec<Event>)> {
@@ -64,8 +68,12 @@ fn abandoned() -> Vec<(Seq, Vec<Event>)> {
 }
 
 fn apply(bodies: impl IntoIterator<Item = RecordBody>) -> Vec<(Seq, Vec<Event>)> {
+    apply_from(8, bodies)
+}
+
+fn apply_from(seq: u64, bodies: impl IntoIterator<Item = RecordBody>) -> Vec<(Seq, Vec<Event>)> {
     let mut state = engine::State::new(session());
-    let seqs = (8..).map(Seq);
+    let seqs = (seq..).map(Seq);
     seqs.zip(bodies)
         .map(|(seq, body)| (seq, engine::apply(&mut state, seq, &Record { at: Timestamp(1), body })))
         .collect()
@@ -132,10 +140,10 @@ fn a_live_reader_has_everything_once() {
 #[test]
 fn ids_are_unique_and_parse() {
     let events = streamed(said().len());
-    let ids: std::collections::BTreeSet<_> = events.iter().map(|event| event.id.to_string()).collect();
+    let ids: std::collections::BTreeSet<_> = events.iter().map(|event| event.id.text(&session())).collect();
     assert_eq!(ids.len(), events.len());
     for event in events {
-        assert_eq!(event.id.to_string().parse(), Ok(event.id));
+        assert_eq!(EventId::parse(&event.id.text(&session()), &session()), Ok(event.id));
     }
 }
 
@@ -169,26 +177,69 @@ fn clone(seen: &Seen) -> Seen {
     }
 }
 
+/// A whole life: half of the draft, a message that steers (seq 8), the rest of the draft, the outcome (seq 9 and 10).
+fn life() -> Vec<(Seq, Vec<Event>)> {
+    let body = ItemBody::UserMessage { content: Vec::new() };
+    let steering = Item { id: "msg_user".into(), turn: turn(), output_index: None, origin: None, body };
+    let mut records = apply([RecordBody::Item(Arc::new(steering))]);
+    records.extend(records_from(9));
+    records
+}
+
 #[test]
-fn a_reader_that_stops_within_a_record_goes_on_there() {
-    let mut all = Vec::new();
+fn a_reader_that_stops_anywhere_has_everything_once() {
     let mut cursor = Cursor::at(session(), Seq(7));
-    for (seq, events) in records() {
-        all.extend(cursor.read_record(seq, &events));
+    let mut live = cursor.read_draft(&draft(&said()[..5]));
+    let [(seq, steering), rest @ ..] = &life()[..] else { panic!("a life") };
+    live.extend(cursor.read_record(*seq, steering));
+    live.extend(cursor.read_draft(&draft(&said())));
+    for (seq, events) in rest {
+        live.extend(cursor.read_record(*seq, events));
     }
-    for stop in 1..all.len() {
-        let id = all[stop - 1].id;
-        let mut cursor = Cursor::after(session(), id);
-        let mut rest = Vec::new();
-        for (seq, events) in records().into_iter().filter(|(seq, _)| *seq > cursor_seq(id)) {
-            rest.extend(cursor.read_record(seq, &events));
+    let mut once = Seen::default();
+    once.see(&live);
+    once.added.sort();
+    for stop in 1..live.len() {
+        // It comes back when all is in the log, and while the draft still speaks.
+        for settled in [true, false] {
+            let mut seen = Seen::default();
+            seen.see(&live[..stop]);
+            let mut cursor = Cursor::after(session(), live[stop - 1].id);
+            for (seq, events) in life().into_iter().filter(|(seq, _)| settled || seq.0 == 8) {
+                if seq > cursor.seq {
+                    seen.see(&cursor.read_record(seq, &events));
+                }
+            }
+            if cursor.seq < Seq(9) {
+                seen.see(&cursor.read_draft(&draft(&said())));
+                for (seq, events) in life().into_iter().filter(|(seq, _)| seq.0 > 8) {
+                    seen.see(&cursor.read_record(seq, &events));
+                }
+            } else if !settled {
+                let from = cursor.seq;
+                for (seq, events) in life().into_iter().filter(|(seq, _)| *seq > from) {
+                    seen.see(&cursor.read_record(seq, &events));
+                }
+            }
+            // The steering message may come before or after what was being said.
+            seen.added.sort();
+            assert_eq!(seen, once, "stopped after {stop} ({:?}), settled: {settled}", live[stop - 1].id);
         }
-        assert_eq!(rest, all[stop..], "stopped after {stop}");
     }
 }
 
-fn cursor_seq(id: EventId) -> Seq {
-    Cursor::after(session(), id).seq
+#[test]
+fn reasoning_without_a_summary_begins_and_ends() {
+    let body = ItemBody::Reasoning { summary: Vec::new(), opaque: None };
+    let id = ORIGIN.item_id(&session(), "rs", 2);
+    let reasoning = Item { id, turn: turn(), output_index: Some(2), origin: Some(ORIGIN), body };
+    let mut cursor = Cursor::at(session(), Seq(7));
+    // The message after it was begun, it itself was never shown.
+    let opaque = ModelEvent::ReasoningOpaque { value: "secret".into() };
+    assert_eq!(cursor.read_draft(&draft(&[opaque, ModelEvent::Text { delta: "so".to_owned() }])).len(), 3);
+    let [(seq, events)] = apply([RecordBody::Item(Arc::new(reasoning))]).try_into().expect("one record");
+    let fresh = cursor.read_record(seq, &events);
+    assert!(matches!(fresh[0].body, EventBody::ItemAdded(_)) && matches!(fresh[1].body, EventBody::ItemDone(_)));
 }
 
 #[test]

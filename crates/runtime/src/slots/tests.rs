@@ -86,3 +86,13 @@ fn a_place_that_was_handed_out_to_nobody_comes_back() {
     assert_eq!(slots.running(), 0);
     assert!(poll(&mut take(&slots, "a")).is_some());
 }
+
+#[test]
+fn a_long_queue_of_those_who_left_is_no_deep_call() {
+    let slots = slots(1, 1, 1_000_000);
+    let first = poll(&mut take(&slots, "a")).expect("free");
+    let gone: Vec<_> = (0..200_000).map(|_| take(&slots, "a")).collect();
+    drop(gone);
+    drop(first);
+    assert_eq!(slots.running(), 0);
+}

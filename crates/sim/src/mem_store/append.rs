@@ -32,7 +32,7 @@ impl State {
             return Err(AppendError::Moved { head });
         }
         let is_new = found.is_none();
-        let at = append.at();
+        let at = append.at;
         let mut draft = Draft::default();
         for write in append.side {
             self.draft(&mut draft, &name, write, at)?;
@@ -71,7 +71,7 @@ impl State {
         draft: &mut Draft,
         (project, session): &(types::ProjectId, types::SessionId),
         write: SideWrite,
-        now: Option<Timestamp>,
+        now: Timestamp,
     ) -> Result<(), AppendError> {
         match write {
             SideWrite::Head { head, settings } => draft.head = Some((*head, settings.map(|settings| *settings))),
@@ -79,7 +79,7 @@ impl State {
             SideWrite::Idempotency { route, key, answer, expires } => {
                 let name = (project.clone(), route, session.clone(), key);
                 let other = draft.idempotency.get(&name).or_else(|| self.idempotency.get(&name));
-                if other.is_some_and(|(_, expires)| *expires > now.unwrap_or_default()) {
+                if other.is_some_and(|(_, expires)| *expires > now) {
                     return Err(AppendError::IdempotencyTaken);
                 }
                 draft.idempotency.insert(name, (answer, expires));

@@ -16,7 +16,7 @@ pub(super) struct Prepared {
     session: SessionId,
     epoch: Epoch,
     expected: Seq,
-    at: Option<Timestamp>,
+    at: Timestamp,
     records: Vec<Ready>,
     head: Option<HeadColumns>,
     side: Vec<SideWrite>,
@@ -32,8 +32,7 @@ struct Ready {
 impl Prepared {
     /// Err where a head cannot be written as JSON.
     pub(super) fn new(append: Append) -> Result<Self, Error> {
-        let at = append.at();
-        let Append { project, session, epoch, expected, records, side } = append;
+        let Append { project, session, epoch, at, expected, records, side } = append;
         let records = records
             .into_iter()
             .map(|record| Ready { body_hash: chain::of_body(&record.body), record, blob_size: None })

@@ -18,9 +18,9 @@ pub(super) fn remember(
     key: &str,
     answer: &Idempotency,
     expires: Timestamp,
-    now: Option<Timestamp>,
+    now: Timestamp,
 ) -> Result<(), Fault<AppendError>> {
-    let now = now.map_or(0, column);
+    let now = column(now);
     let taken = connection
         .prepare_cached(
             "SELECT 1 FROM idempotency WHERE project = ?1 AND route = ?2 AND session = ?3 AND key = ?4 AND expires > ?5",

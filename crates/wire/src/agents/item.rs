@@ -1,8 +1,8 @@
 //! Items: what a conversation is made of.
 
 use super::words::{ItemStatus, Phase};
+use crate::Verbatim;
 use serde::Serialize;
-use serde_json::{Map, Value};
 
 #[derive(Serialize, Clone, Debug)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -28,7 +28,7 @@ pub enum Item<'a> {
         turn_id: &'a str,
         call_id: &'a str,
         name: &'a str,
-        arguments: &'a Map<String, Value>,
+        arguments: Verbatim<'a>,
         status: ItemStatus,
     },
     FunctionCallOutput {

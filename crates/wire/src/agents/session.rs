@@ -4,8 +4,8 @@ use super::agent::{Compaction, Experimental, MultiAgent, Reasoning, Text};
 use super::tool::Tool;
 use super::turn::TokenUsage;
 use super::words::{CacheTtl, Review, ServiceTier, SessionStatus};
+use crate::Verbatim;
 use serde::Serialize;
-use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 #[derive(Serialize, Clone, Debug)]
@@ -55,7 +55,7 @@ pub enum Environment {
 #[derive(Serialize, Clone, Debug)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum RequiredAction<'a> {
-    FunctionCall { turn_id: &'a str, call_id: &'a str, name: &'a str, arguments: &'a Map<String, Value> },
+    FunctionCall { turn_id: &'a str, call_id: &'a str, name: &'a str, arguments: Verbatim<'a> },
 }
 
 #[derive(Serialize, Clone, Copy, Debug)]

@@ -8,15 +8,15 @@ use types::{EventId, Phase, Seq, TurnError};
 
 /// The data of an event's frame; checks what surrounds it.
 fn data(body: EventBody, padding: &Padding) -> Option<Value> {
-    let event = Event { id: EventId::Record { seq: Seq(7), index: 2 }, body };
+    let event = Event { id: EventId::Record { seq: Seq(7), index: 2, draft: None }, body };
     let frame = frame(&"sess_1".into(), &event, padding)?;
     let text = std::str::from_utf8(&frame).unwrap();
     let lines: Vec<&str> = text.split('\n').collect();
     let [name, data, id, "", ""] = lines.as_slice() else { panic!("{text}") };
     let mut data: Value = serde_json::from_str(data.strip_prefix("data: ").unwrap()).unwrap();
     assert_eq!(*name, format!("event: {}", data["type"].as_str().unwrap()));
-    assert_eq!(*id, "id: evt_0000000007_0002");
-    assert_eq!(data["event_id"], "evt_0000000007_0002");
+    assert_eq!(*id, "id: evt_1_0000000007_0002");
+    assert_eq!(data["event_id"], "evt_1_0000000007_0002");
     data.as_object_mut().unwrap().remove("event_id");
     Some(data)
 }
