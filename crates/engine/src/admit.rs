@@ -14,7 +14,7 @@ use types::{Attempt, EffectId, Input, Record, RecordBody, Refusal, Rules, Stamp}
 /// outcome that came too late).
 pub fn admit(state: &State, rules: &Rules, input: Input, stamp: &mut Stamp<'_>) -> Result<Vec<Record>, Refusal> {
     let bodies = match input {
-        Input::Create { session, settings, input } => input::create(session, settings, input, stamp),
+        Input::Create { session, settings, input } => input::create(session, *settings, input, stamp),
         Input::Update(change) => input::update(state, change)?,
         Input::Message(messages) => input::message(state, messages, stamp)?,
         Input::Cancel => ending::cancel(state, rules),
@@ -30,7 +30,7 @@ pub fn admit(state: &State, rules: &Rules, input: Input, stamp: &mut Stamp<'_>) 
             None => Vec::new(),
         },
         Input::ModelFailed { effect, attempt, context, error, spoke } => match flying(state, effect, attempt) {
-            Some((turn, call)) => attempt::failed(state, rules, turn, call, context, error, spoke, stamp),
+            Some(flying) => attempt::failed(state, rules, flying, context, error, spoke, stamp),
             None => Vec::new(),
         },
         Input::Deadline { turn } => ending::deadline(state, rules, &turn),

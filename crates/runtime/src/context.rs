@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use types::{
     AgentSettings, CallId, CallOutput, CallResult, ContextItem, Effort, FunctionTool, Item, ItemBody, ModelRequest,
-    Origin, Seq, SessionId, Tool, ToolChoice,
+    Origin, Sampling, Seq, SessionId, Tool, ToolChoice,
 };
 
 /// Everything about a call that is not in the transcript.
@@ -37,6 +37,7 @@ pub(crate) fn request(asked: &Asked<'_>, shown: &[Seq], items: &BTreeMap<Seq, Ar
         effort: asked.effort,
         summary: asked.agent.reasoning.summary,
         max_output_tokens: asked.max_output_tokens,
+        sampling: Sampling::default(),
         cache_key: asked.session.to_string(),
     }
 }

@@ -84,7 +84,7 @@ impl Handle {
             spend_limit: new.spend_limit,
             metadata: new.metadata,
         };
-        let create = Input::Create { session: session.clone(), settings, input: new.input };
+        let create = Input::Create { session: session.clone(), settings: Box::new(settings), input: new.input };
         self.ask(project, &session, |reply| Command::Submit { inputs: vec![create.clone()], key: None, reply }).await
     }
 

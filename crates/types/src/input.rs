@@ -47,7 +47,7 @@ pub enum Input {
     /// The first of every session.
     Create {
         session: SessionId,
-        settings: SessionSettings,
+        settings: Box<SessionSettings>,
         input: Vec<Message>,
     },
     Update(SessionChange),

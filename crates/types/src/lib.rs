@@ -32,8 +32,8 @@ pub use input::{Input, NewSession, Refusal, RefusalKind, SessionChange};
 pub use item::{CallResult, Item, ItemBody, Opaque, Origin, Phase};
 pub use limits::{Limits, ModelRules, Rules};
 pub use model::{
-    ContextItem, FunctionTool, ModelError, ModelErrorKind, ModelEvent, ModelFinish, ModelRequest, Stop, ToolChoice,
-    Usage,
+    ContextItem, FunctionTool, ModelError, ModelErrorKind, ModelEvent, ModelFinish, ModelRequest, Sampling, Stop,
+    ToolChoice, Usage,
 };
 pub use money::{MicroUsd, Price};
 pub use record::{Abandoned, Committed, DecodeError, Encoded, Intended, Next, Record, RecordBody, TurnEnded};

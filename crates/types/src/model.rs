@@ -24,6 +24,7 @@ pub struct ModelRequest {
     pub summary: Option<ReasoningSummary>,
     /// At most this many tokens of output, if said.
     pub max_output_tokens: Option<u64>,
+    pub sampling: Sampling,
     /// The same for all calls of one session, different between projects: for the upstream's prompt cache.
     pub cache_key: String,
 }
@@ -74,6 +75,19 @@ pub enum ToolChoice {
     Required,
     /// It calls the function of this name.
     Function(String),
+}
+
+/// How the next token is chosen. What is not said is the provider's to decide.
+#[derive(Clone, Default, PartialEq, Debug)]
+pub struct Sampling {
+    /// From 0, the likeliest token always, to 2, near to chance.
+    pub temperature: Option<f32>,
+    /// Only the likeliest tokens that together have this share of the whole: more than 0 and at most 1.
+    pub top_p: Option<f32>,
+    /// The same seed makes the same choices, as far as the provider can.
+    pub seed: Option<u64>,
+    /// Texts that end the answer. They are not part of it.
+    pub stop: Vec<String>,
 }
 
 /// What a model says, in the order in which it says it. Output items are numbered by their start.

@@ -1,6 +1,6 @@
 //! The body gate: bytes to one JSON object, its keys in the order of the client. Content type, syntax, keys that stand
-//! twice, too many values and a root that is no object have fixed messages; depth (128) and the range of numbers are
-//! serde_json's limits and count as bad syntax.
+//! twice, too many values, too many levels and a root that is no object have fixed messages; the range of numbers is
+//! serde_json's limit and counts as bad syntax.
 
 use crate::error::Fault;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -15,6 +15,9 @@ const ROOT: &str = "The JSON body of your request must be an object.";
 const CROWDED: &str = "The JSON body of your request holds too many values. Expected at most 1000000.";
 /// A value in memory is many times as large as the two bytes that write it, so their number has a bound of its own.
 const MAX_VALUES: usize = 1_000_000;
+const DEEP: &str = "The JSON body of your request is nested too deeply. Expected at most 100 levels.";
+/// What is taken here is stored within other JSON and read back by a reader that stops at 128 levels.
+const MAX_DEPTH: usize = 100;
 
 /// Reads a body. An empty array counts as an empty object, as at the original.
 pub fn parse(content_type: Option<&str>, body: &[u8]) -> Result<Map<String, Value>, Fault> {
@@ -33,7 +36,9 @@ pub fn parse(content_type: Option<&str>, body: &[u8]) -> Result<Map<String, Valu
 fn strict(body: &[u8]) -> Result<Value, Fault> {
     let course = Course { left: Cell::new(MAX_VALUES), stop: Cell::new(SYNTAX) };
     let mut reader = serde_json::Deserializer::from_slice(body);
-    let value = Strict(&course).deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
+    let value = Strict { course: &course, depth: MAX_DEPTH }
+        .deserialize(&mut reader)
+        .and_then(|value| reader.end().map(|()| value));
     value.map_err(|_| Fault::new(course.stop.get()))
 }
 
@@ -47,12 +52,24 @@ struct Course {
 
 /// Builds a [`Value`].
 #[derive(Clone, Copy)]
-struct Strict<'a>(&'a Course);
+struct Strict<'a> {
+    course: &'a Course,
+    /// Levels that may still come.
+    depth: usize,
+}
 
 impl Strict<'_> {
     fn stop<E: de::Error>(self, why: &'static str) -> E {
-        self.0.stop.set(why);
+        self.course.stop.set(why);
         E::custom(why)
+    }
+
+    /// The reader of what lies within an array or an object.
+    fn within<E: de::Error>(self) -> Result<Self, E> {
+        match self.depth.checked_sub(1) {
+            Some(depth) => Ok(Self { depth, ..self }),
+            None => Err(self.stop(DEEP)),
+        }
     }
 }
 
@@ -60,8 +77,8 @@ impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        match self.0.left.get().checked_sub(1) {
-            Some(left) => self.0.left.set(left),
+        match self.course.left.get().checked_sub(1) {
+            Some(left) => self.course.left.set(left),
             None => return Err(self.stop(CROWDED)),
         }
         deserializer.deserialize_any(self)
@@ -96,19 +113,21 @@ impl<'de> Visitor<'de> for Strict<'_> {
         Ok(Value::Null)
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let within = self.within()?;
         let mut array = Vec::new();
-        while let Some(value) = seq.next_element_seed(self)? {
+        while let Some(value) = seq.next_element_seed(within)? {
             array.push(value);
         }
         Ok(Value::Array(array))
     }
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let within = self.within()?;
         let mut map = Map::new();
         while let Some(key) = access.next_key::<String>()? {
             if map.contains_key(&key) {
                 return Err(self.stop(DUPLICATE));
             }
-            let value = access.next_value_seed(self)?;
+            let value = access.next_value_seed(within)?;
             map.insert(key, value);
         }
         Ok(Value::Object(map))
@@ -131,6 +150,14 @@ mod tests {
     }
 
     #[test]
+    fn a_hundred_levels_pass() {
+        let nested =
+            |levels: usize| format!("{}{{}}{}", "{\"a\":".repeat(levels - 1), "}".repeat(levels - 1)).into_bytes();
+        assert!(read(&nested(100)).is_ok());
+        assert_eq!(read(&nested(101)), Err(DEEP.to_owned()));
+    }
+
+    #[test]
     fn what_is_wrong_has_a_fixed_message() {
         let deep = format!("{}{}", "{\"a\":".repeat(200), "1").into_bytes();
         let cases: &[(&[u8], &str)] = &[
@@ -141,7 +168,7 @@ mod tests {
             (b"{\"a\":\"\xff\"}", SYNTAX),
             (b"{\"a\":\"\\ud800\"}", SYNTAX),
             (b"{\"a\":NaN}", SYNTAX),
-            (&deep, SYNTAX),
+            (&deep, DEEP),
             (b"{\"a\":1,\"a\":1}", DUPLICATE),
             (b"{\"a\":[{\"b\":1,\"c\":2,\"b\":3}]}", DUPLICATE),
             (b"[1]", ROOT),

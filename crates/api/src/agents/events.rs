@@ -77,8 +77,7 @@ pub async fn stream(
     let session = SessionId::new(id);
     let subscription = match pairs.one("after")? {
         Some(after) => {
-            let after =
-                EventId::parse(&after, &session).map_err(|_| Failure::not_found("No such event in `after`."))?;
+            let after = EventId::parse(after, &session).map_err(|_| Failure::not_found("No such event in `after`."))?;
             door.handle.subscribe(&identity.project, &session, Start::After(after)).await?
         }
         None => resume(&door, &identity.project, &session, &headers).await?,

@@ -59,8 +59,7 @@ pub(super) fn over_budget(state: &State, effect: EffectId, attempt: Attempt) -> 
 pub(super) fn failed(
     state: &State,
     rules: &Rules,
-    turn: &Turn,
-    call: &Call,
+    (turn, call): (&Turn, &Call),
     context: Seq,
     error: ModelError,
     spoke: bool,

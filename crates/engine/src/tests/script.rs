@@ -208,7 +208,7 @@ impl Script {
             })
             .to_vec();
         let input = if text.is_empty() { Vec::new() } else { vec![Message::text(text)] };
-        Input::Create { session: SessionId::new("sess_1"), settings, input }
+        Input::Create { session: SessionId::new("sess_1"), settings: Box::new(settings), input }
     }
 
     fn turn(&self) -> TurnId {
