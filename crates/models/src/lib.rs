@@ -8,6 +8,7 @@
 pub mod local;
 mod openai_chat;
 mod openai_responses;
+mod sampling;
 mod schema;
 mod script;
 mod secret;

@@ -1,18 +1,20 @@
 //! Provider `local`: a small model inside this process, on the processor, from one GGUF file.
 //!
-//! Plain text in, plain text out, one conversation at a time. Who asks while another is answered waits in a bounded
-//! queue and hears the model's pulse meanwhile. The same conversation always gets the same answer.
+//! Plain text in, plain text out, several conversations side by side. Who asks while all places are taken waits in a
+//! bounded queue and hears the model's pulse meanwhile. The same conversation always gets the same answer: alone or
+//! beside others, on any number of threads, on every processor (`kernel` says how), sampled or not.
 //!
 //! Not yet: functions are not offered to the model (a request's `tools` are left out; to hold a small model to their
 //! schemas needs constrained sampling), a JSON schema is refused, and so are images. It never fetches a file and never
 //! touches the disk after loading.
 //!
-//! The way of a call: [`Local::call`] puts the turns into the queue; the thread `local-model` (`worker`) writes them
-//! down in the model's template (`conversation`), cuts them into tokens (`vocabulary`), reads what it does not remember
-//! (`forward` over `network` and `cache`) and says one token after another (`choice`, `text`).
+//! The way of a call: [`Local::call`] puts the turns into the queue; the thread `local-reader` (`reader`) writes them
+//! down in the model's template (`conversation`) and cuts them into tokens (`vocabulary`); the thread `local-model`
+//! (`worker`) gives the question a place and memory (`memory`), reads what it does not remember (`forward` over
+//! `network` and `cache`, by the arithmetic of `kernel`) and lets each sequence say one token after another (`sequence`,
+//! `sampling`, `stop`, `text`).
 
 mod cache;
-mod choice;
 mod constraint;
 mod conversation;
 mod element;
@@ -21,7 +23,12 @@ mod forward;
 mod gguf;
 mod kernel;
 mod matrix;
+mod memory;
 mod network;
+mod reader;
+mod sampling;
+mod sequence;
+mod stop;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -32,48 +39,63 @@ pub use error::LoadError;
 pub use kernel::Kernel;
 
 use crate::{Model, Sink};
-use cache::Cache;
 use conversation::Template;
 use futures_util::future::{Either, select};
 use gguf::Gguf;
 use kernel::Arithmetic;
+use memory::Memory;
 use network::{Network, Sizes};
+use reader::{Call, Reader};
+use sampling::Sampler;
+use sequence::Said;
+use std::collections::VecDeque;
 use std::path::Path;
 use std::pin::pin;
+use std::sync::Arc;
 use std::thread;
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, watch};
+use stop::StopTexts;
+use tokio::sync::{Semaphore, mpsc, watch};
 use types::{BoxFuture, ModelError, ModelErrorKind, ModelEvent, ModelFinish, ModelRequest};
 use vocabulary::Vocabulary;
-use worker::{Job, Said, Worker};
+use worker::Worker;
 
 /// Threads by default, where there are as many cores. More than the server can spare would not make it faster.
 const THREADS: usize = 2;
+/// Tokens by default of conversations beside one as long as the context.
+const BESIDE: usize = 8192;
 
 /// How to run a model.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// Threads that compute; never more than there are cores. None: 2.
     pub threads: Option<usize>,
-    /// Calls that may wait; one more is [`ModelErrorKind::Overloaded`].
+    /// Conversations that are answered side by side.
+    pub sequences: usize,
+    /// Calls that may wait beside those; one more is [`ModelErrorKind::Overloaded`].
     pub queue: usize,
     /// Tokens of one conversation, answer included; never more than the model was trained for. None: as many as that.
-    /// Memory is taken as conversations grow: for SmolLM2-135M 45 KiB a token.
     pub context: Option<usize>,
+    /// Tokens of all conversations together, those included that are only remembered; never fewer than `context`. Memory
+    /// is taken as conversations grow: for SmolLM2-135M 45 KiB a token. None: a context and 8192 more, or fewer where
+    /// there is not as much memory.
+    pub memory: Option<usize>,
     /// How to compute; all kernels give the same bits. None, or one that this processor lacks: the fastest.
     pub kernel: Option<Kernel>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { threads: None, queue: 64, context: None, kernel: None }
+        Self { threads: None, sequences: 8, queue: 64, context: None, memory: None, kernel: None }
     }
 }
 
 /// A loaded model. Dropping it ends its threads.
 #[derive(Debug)]
 pub struct Local {
-    queue: mpsc::Sender<Job>,
+    calls: mpsc::UnboundedSender<Call>,
+    /// A permit for each call that is answered or waits: what bounds the channel.
+    places: Semaphore,
+    most_calls: usize,
     pulse: watch::Receiver<u64>,
     context: usize,
 }
@@ -83,14 +105,14 @@ impl Local {
     /// as long: not for an executor's thread.
     pub fn load(path: &Path, options: Options) -> Result<Self, LoadError> {
         let (pulse_sender, pulse) = watch::channel(0);
-        let worker = Worker::load(path, options, pulse_sender)?;
-        let context = worker.context;
-        let (queue, jobs) = mpsc::channel(options.queue.max(1));
-        thread::Builder::new()
-            .name("local-model".to_owned())
-            .spawn(move || worker.run(jobs))
-            .map_err(|error| LoadError::Threads(error.to_string()))?;
-        Ok(Self { queue, pulse, context })
+        let (reader, worker) = read(path, options, pulse_sender)?;
+        let context = reader.context;
+        let (calls, calls_taken) = mpsc::unbounded_channel();
+        let (questions, questions_taken) = mpsc::unbounded_channel();
+        start("local-reader", move || reader.run(calls_taken, &questions))?;
+        start("local-model", move || worker.run(questions_taken))?;
+        let most_calls = options.queue.saturating_add(options.sequences.max(1)).min(Semaphore::MAX_PERMITS);
+        Ok(Self { calls, places: Semaphore::new(most_calls), most_calls, pulse, context })
     }
 
     /// Tokens that one conversation may have, answer included.
@@ -99,21 +121,23 @@ impl Local {
     }
 
     async fn ask(&self, request: &ModelRequest, sink: Sink<'_>) -> Result<ModelFinish, ModelError> {
+        Sampler::check(&request.sampling)?;
+        StopTexts::check(&request.sampling)?;
         let (listener, mut said) = mpsc::unbounded_channel();
-        let job = Job {
+        let call = Call {
             turns: conversation::turns(request)?,
             cache_key: request.cache_key.clone(),
             max_output_tokens: request.max_output_tokens,
+            sampling: request.sampling.clone(),
+            constraint: None,
             listener,
         };
         let gone = || ModelError::new(ModelErrorKind::Internal, "the local model has stopped: restart the server");
-        self.queue.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) => ModelError::new(
-                ModelErrorKind::Overloaded,
-                format!("the local model answers one at a time and {} wait already", self.queue.max_capacity()),
-            ),
-            TrySendError::Closed(_) => gone(),
+        let _place = self.places.try_acquire().map_err(|_| {
+            let message = format!("the local model has {} calls to answer already", self.most_calls);
+            ModelError::new(ModelErrorKind::Overloaded, message)
         })?;
+        self.calls.send(call).map_err(|_| gone())?;
         let mut pulse = self.pulse.clone();
         pulse.mark_unchanged();
         loop {
@@ -142,39 +166,59 @@ impl Model for Local {
     }
 }
 
-impl Worker {
-    fn load(path: &Path, options: Options, pulse: watch::Sender<u64>) -> Result<Self, LoadError> {
-        let mut gguf = Gguf::open(path)?;
-        let sizes = Sizes::read(&gguf)?;
-        let context = options.context.unwrap_or(sizes.context).clamp(1, sizes.context);
-        check_memory(&gguf, &sizes, context)?;
-        let vocabulary = Vocabulary::read(&gguf)?;
-        let template = Template::read(&gguf)?;
-        let cores = thread::available_parallelism().map_or(1, |cores| cores.get());
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(options.threads.unwrap_or(THREADS).clamp(1, cores))
-            .thread_name(|i| format!("local-model-{i}"))
-            .build()
-            .map_err(|error| LoadError::Threads(error.to_string()))?;
-        let network = pool.install(|| Network::read(&mut gguf, sizes, Arithmetic::new(options.kernel)))?;
-        let cache = Cache::new(&sizes);
-        Ok(Self { network, vocabulary, template, pool, context, pulse, owner: String::new(), cache })
-    }
+fn start(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), LoadError> {
+    let thread = thread::Builder::new().name(name.to_owned()).spawn(work);
+    thread.map(drop).map_err(|error| LoadError::Threads(error.to_string()))
 }
 
-/// Refuses a model that this machine could not hold, rather than to be killed half-way through a conversation. Where the
-/// kernel does not say what is free, nothing is refused.
-fn check_memory(gguf: &Gguf, sizes: &Sizes, context: usize) -> Result<(), LoadError> {
-    let own_output = gguf.tensors.contains_key("output.weight");
-    let needed_mib = (sizes.weight_bytes(own_output) + sizes.cache_bytes(context)) >> 20;
-    let available_mib = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+/// Reads the file: what the two threads work with.
+fn read(path: &Path, options: Options, pulse: watch::Sender<u64>) -> Result<(Reader, Worker), LoadError> {
+    let mut gguf = Gguf::open(path)?;
+    let sizes = Sizes::read(&gguf)?;
+    let context = options.context.unwrap_or(sizes.context).clamp(1, sizes.context);
+    let memory = memory_tokens(&gguf, &sizes, context, options.memory)?;
+    let vocabulary = Arc::new(Vocabulary::read(&gguf)?);
+    let template = Template::read(&gguf)?;
+    let cores = thread::available_parallelism().map_or(1, |cores| cores.get());
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(options.threads.unwrap_or(THREADS).clamp(1, cores))
+        .thread_name(|i| format!("local-model-{i}"))
+        .build()
+        .map_err(|error| LoadError::Threads(error.to_string()))?;
+    let network = pool.install(|| Network::read(&mut gguf, sizes, Arithmetic::new(options.kernel)))?;
+    let sequences = options.sequences.max(1);
+    let worker = Worker {
+        network,
+        vocabulary: Arc::clone(&vocabulary),
+        pool,
+        memory: Memory::new(sizes, memory, 2 * sequences),
+        sequences,
+        pulse,
+        waiting: VecDeque::new(),
+        running: VecDeque::new(),
+    };
+    Ok((Reader { template, vocabulary, context }, worker))
+}
+
+/// Tokens for which there shall be memory: what was asked for, or what fits. Refuses a model that this machine could not
+/// hold, rather than to be killed half-way through a conversation. Where the kernel does not say what is free, nothing
+/// is refused.
+fn memory_tokens(gguf: &Gguf, sizes: &Sizes, context: usize, asked: Option<usize>) -> Result<usize, LoadError> {
+    let usual = context + BESIDE.min(context);
+    let least = asked.unwrap_or(context).max(context);
+    let weights = sizes.weight_bytes(gguf.tensors.contains_key("output.weight"));
+    let available = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
         let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-        line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kib| kib >> 10)
+        Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? << 10)
     });
-    match available_mib {
-        Some(available_mib) if available_mib < needed_mib => {
-            Err(LoadError::Memory { context, needed_mib, available_mib })
-        }
-        _ => Ok(()),
+    let Some(available) = available else { return Ok(asked.map_or(usual, |_| least)) };
+    let needed = weights + sizes.cache_bytes(least);
+    if available < needed {
+        let (needed_mib, available_mib) = (needed >> 20, available >> 20);
+        return Err(LoadError::Memory { context: least, needed_mib, available_mib });
     }
+    // Half of what is left, at most: others live here too.
+    let spare = (available - needed) / 2 / sizes.cache_bytes(1).max(1);
+    let beside = usize::try_from(spare).map_or(BESIDE, |spare| spare.min(usual - context));
+    Ok(if asked.is_some() { least } else { context + beside })
 }

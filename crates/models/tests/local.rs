@@ -11,8 +11,8 @@ use std::sync::OnceLock;
 use std::sync::mpsc;
 use std::task::Poll;
 use types::{
-    CallId, CallOutput, Content, ContextItem, ModelError, ModelErrorKind, ModelEvent, ModelFinish, ModelRequest, Stop,
-    TextFormat, ToolChoice, Verbosity,
+    CallId, CallOutput, Content, ContextItem, ModelError, ModelErrorKind, ModelEvent, ModelFinish, ModelRequest,
+    Sampling, Stop, TextFormat, ToolChoice, Verbosity,
 };
 
 fn fixture() -> PathBuf {
@@ -50,6 +50,7 @@ fn request(context: Vec<ContextItem>) -> ModelRequest {
         effort: None,
         summary: None,
         max_output_tokens: Some(48),
+        sampling: Sampling::default(),
         cache_key: "a session".to_owned(),
     }
 }
@@ -116,6 +117,175 @@ async fn it_answers_and_remembers() {
     assert_eq!(other.ending.unwrap().usage.unwrap().cached_tokens, 0);
 }
 
+/// Calls that are asked at once, each with what it says.
+async fn ask_all(local: &Local, requests: &[ModelRequest]) -> Vec<Heard> {
+    futures_util::future::join_all(requests.iter().map(|request| ask(local, request))).await
+}
+
+#[tokio::test]
+async fn many_at_once_say_what_each_would_say_alone() {
+    let questions = [
+        "What is the capital of France?",
+        "Name three colours.",
+        "Tell me a story about a fox who could not sleep.",
+        "Say hello.",
+    ];
+    let mut requests = Vec::new();
+    for (i, question) in (0..12).zip(questions.into_iter().cycle()) {
+        let rain = "The rain fell on the roofs of the town. ".repeat(i * 3);
+        let mut request = request(vec![user(&format!("{rain}{question}"))]);
+        request.cache_key = format!("many {i}");
+        request.max_output_tokens = Some(10 + 3 * i as u64);
+        if i % 2 == 1 {
+            request.sampling.temperature = Some(1.0);
+        }
+        requests.push(request);
+    }
+    // More than may run, in a memory that holds no more than a few of them.
+    let crowded = load(Options { context: Some(1024), memory: Some(1024), ..Options::default() });
+    let together = ask_all(&crowded, &requests).await;
+    for (request, heard) in requests.iter().zip(together) {
+        let mut request = request.clone();
+        request.cache_key = String::new();
+        let alone = ask(shared(), &request).await;
+        assert_eq!(heard.text(), alone.text());
+        let (theirs, own) = (heard.ending.unwrap(), alone.ending.unwrap());
+        assert_eq!(theirs.stop, own.stop);
+        assert_eq!(theirs.usage.unwrap().output_tokens, own.usage.unwrap().output_tokens);
+    }
+}
+
+#[tokio::test]
+async fn those_who_leave_do_not_disturb_those_who_stay() {
+    let local = load(Options::default());
+    let mut stays = request(vec![user("Tell me a story about a fox who could not sleep.")]);
+    stays.max_output_tokens = Some(60);
+    stays.cache_key = String::new();
+    let alone = ask(&local, &stays).await;
+    let mut leaves =
+        request(vec![user(&format!("{} Tell me a long story.", "The rain fell on the town. ".repeat(20)))]);
+    leaves.max_output_tokens = Some(1000);
+    let (said, heard) = mpsc::channel();
+    let mut note = |event| said.send(event).unwrap();
+    let mut staying = local.call(&stays, &mut note);
+    let mut text = String::new();
+    for round in 0..4 {
+        // One leaves while its prompt is read, the next one while it speaks.
+        let mut events = Vec::new();
+        let mut count = |event| events.push(event);
+        let mut leaving = local.call(&leaves, &mut count);
+        let mut words = 0;
+        let mut steps = 0;
+        let enough = 2 + 6 * (round % 2);
+        while words < enough && steps < enough {
+            std::future::poll_fn(|cx| {
+                assert!(leaving.poll_unpin(cx).is_pending());
+                let ready = staying.poll_unpin(cx).is_ready();
+                steps += usize::from(ready);
+                let new: Vec<String> = heard
+                    .try_iter()
+                    .filter_map(|event| if let ModelEvent::Text { delta } = event { Some(delta) } else { None })
+                    .collect();
+                words += new.len();
+                text += &new.concat();
+                match ready || !new.is_empty() {
+                    true => Poll::Ready(()),
+                    false => Poll::Pending,
+                }
+            })
+            .await;
+            assert_eq!(steps, 0, "it stays longer than that");
+        }
+        drop(leaving);
+    }
+    staying.await.unwrap();
+    text.extend(
+        heard.try_iter().filter_map(|event| if let ModelEvent::Text { delta } = event { Some(delta) } else { None }),
+    );
+    assert_eq!(text, alone.text());
+}
+
+#[tokio::test]
+async fn nobody_stands_still_for_a_long_prompt() {
+    let local = load(Options::default());
+    let mut speaks = request(vec![user("Tell me a story about a fox who could not sleep.")]);
+    speaks.max_output_tokens = Some(400);
+    let mut reads = request(vec![user(&"The rain fell on the roofs of the town. ".repeat(80))]);
+    reads.max_output_tokens = Some(1);
+    reads.cache_key = "another".to_owned();
+    let (said, heard) = mpsc::channel();
+    let mut note = |event| said.send(event).unwrap();
+    let mut speaking = local.call(&speaks, &mut note);
+    std::future::poll_fn(|cx| {
+        assert!(speaking.poll_unpin(cx).is_pending());
+        match heard.try_iter().any(|event| matches!(event, ModelEvent::Text { .. })) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    })
+    .await;
+    let reading = ask(&local, &reads);
+    let read = match futures_util::future::select(Box::pin(reading), &mut speaking).await {
+        futures_util::future::Either::Left((read, _)) => read,
+        futures_util::future::Either::Right(_) => panic!("the counting ended first"),
+    };
+    let input = read.ending.unwrap().usage.unwrap().input_tokens;
+    let spoken = heard.try_iter().filter(|event| matches!(event, ModelEvent::Text { .. })).count();
+    // A token for each piece of the prompt, but for what was said just before and is heard just after.
+    assert!(input > 700 && spoken as u64 + 2 >= input / 64, "{spoken} tokens while {input} were read");
+}
+
+#[tokio::test]
+async fn a_seed_makes_the_choice() {
+    let mut request = request(vec![user("Tell me a story about a fox.")]);
+    request.max_output_tokens = Some(24);
+    request.sampling = Sampling { temperature: Some(1.2), top_p: Some(0.95), ..Sampling::default() };
+    let mut said = Vec::new();
+    for seed in [None, Some(1), Some(2), Some(3), Some(1), None] {
+        request.sampling.seed = seed;
+        let heard = ask(shared(), &request).await;
+        assert!(heard.ending.is_ok());
+        said.push(heard.text());
+    }
+    assert_eq!((&said[1], &said[0]), (&said[4], &said[5]));
+    let different: std::collections::BTreeSet<&String> = said[..4].iter().collect();
+    assert_eq!(different.len(), 4, "{said:?}");
+    request.sampling.temperature = Some(7.0);
+    assert_eq!(kind(ask(shared(), &request).await.ending), ModelErrorKind::Invalid);
+}
+
+#[tokio::test]
+async fn a_stop_text_ends_the_answer_and_is_not_said() {
+    let mut request = request(vec![user("What is the capital of France?")]);
+    let whole = ask(shared(), &request).await;
+    let text = whole.text();
+    // A text that no token boundary falls around: it begins and ends within words.
+    let at = text.find("Paris").unwrap();
+    let stop = &text[at + 2..at + 8];
+    request.sampling.stop = vec!["\u{0}".to_owned(), stop.to_owned()];
+    let heard = ask(shared(), &request).await;
+    assert_eq!(heard.text(), text[..at + 2]);
+    let finish = heard.ending.unwrap();
+    assert_eq!(finish.stop, Stop::End);
+    assert!(finish.usage.unwrap().output_tokens < whole.ending.unwrap().usage.unwrap().output_tokens);
+    request.sampling.stop = vec![String::new()];
+    assert_eq!(kind(ask(shared(), &request).await.ending), ModelErrorKind::Invalid);
+}
+
+#[tokio::test]
+async fn some_conversations_are_remembered_and_the_oldest_is_forgotten() {
+    let local = load(Options { sequences: 1, context: Some(256), memory: Some(256), ..Options::default() });
+    let mut cached = Vec::new();
+    for key in ["a", "b", "a", "c", "d", "b", "d"] {
+        let mut request = request(vec![user("What is the capital of France?")]);
+        request.cache_key = key.to_owned();
+        request.max_output_tokens = Some(48);
+        cached.push(ask(&local, &request).await.ending.unwrap().usage.unwrap().cached_tokens);
+    }
+    // Two are remembered beside the one that runs: a, b; then c and d take their places.
+    assert_eq!(cached, [0, 0, 36, 0, 0, 0, 36]);
+}
+
 #[tokio::test]
 async fn a_limit_ends_the_answer() {
     let mut request = request(vec![user("Tell me a long story about a fox.")]);
@@ -174,7 +344,7 @@ async fn calls_of_another_model_are_read_as_text() {
 
 #[tokio::test]
 async fn a_full_queue_refuses_and_a_dropped_call_makes_room() {
-    let local = load(Options { queue: 1, ..Options::default() });
+    let local = load(Options { sequences: 1, queue: 1, ..Options::default() });
     let mut long = request(vec![user("Count from one to one thousand, one number a line.")]);
     long.max_output_tokens = Some(1000);
     let (said, heard) = mpsc::channel();

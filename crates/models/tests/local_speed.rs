@@ -7,7 +7,7 @@ use models::Model;
 use models::local::{Local, Options};
 use std::path::PathBuf;
 use std::time::Instant;
-use types::{Content, ContextItem, ModelEvent, ModelRequest, TextFormat, ToolChoice, Verbosity};
+use types::{Content, ContextItem, ModelEvent, ModelRequest, Sampling, TextFormat, ToolChoice, Verbosity};
 
 #[tokio::test]
 #[ignore = "measures, and wants a quiet machine"]
@@ -31,6 +31,7 @@ async fn speed() {
                 effort: None,
                 summary: None,
                 max_output_tokens: Some(64),
+                sampling: Sampling::default(),
                 cache_key: repeated.to_string(),
             };
             let start = Instant::now();

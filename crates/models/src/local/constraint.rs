@@ -1,8 +1,6 @@
 //! What an answer may say, token by token: the line between sampling, which picks a token, and a grammar, which says
 //! which ones may be picked. Sampling picks among allowed tokens only; it never bends a logit to forbid one.
 
-#![allow(dead_code, reason = "the sampler that asks it and the grammar that answers meet here; both are on their way")]
-
 /// A rule that one answer follows from its first token to its last.
 pub(super) trait Constraint: Send {
     /// The token ids that are allowed next, as a bit mask over the vocabulary: bit `id % 32` of word `id / 32`. Ids

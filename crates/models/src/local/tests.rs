@@ -4,18 +4,21 @@
 //! llama.cpp's, which multiplies the file's own Q4_1 weights, so they agree to a few tenths and in their order.
 
 use super::cache::Cache;
-use super::choice::next_token;
+use super::constraint::{Constraint, ConstraintError};
 use super::conversation::{Template, Turn};
 use super::forward::Part;
 use super::gguf::Gguf;
-use super::kernel::Arithmetic;
+use super::kernel::{Arithmetic, Kernel};
+use super::memory::Memory;
 use super::network::{Network, Sizes};
+use super::sampling::Sampler;
+use super::sequence::{Question, Said, Sequence};
 use super::text::TextStream;
 use super::vocabulary::Vocabulary;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use types::ModelErrorKind;
+use types::{ModelErrorKind, Sampling, Stop};
 
 fn fixture() -> PathBuf {
     #[expect(clippy::disallowed_methods, reason = "a test's edge: where the weights lie")]
@@ -150,7 +153,8 @@ fn the_capital_of_france_is_paris() {
     let mut logits = read(&mut cache, &[504, 3575, 282, 4649, 314]);
     let mut answer = Vec::new();
     for _ in 0..8 {
-        answer.push(next_token(logits, &answer));
+        let greedy = Sampler::new(&Sampling::default(), &[]);
+        answer.push(greedy.pick(&mut logits, &answer, None).unwrap());
         logits = read(&mut cache, &answer[answer.len() - 1..]);
     }
     assert!(spoken(&answer).starts_with(" Paris."), "{:?}", spoken(&answer));
@@ -214,13 +218,125 @@ fn a_cancelled_pass_stops_at_the_next_layer_and_leaves_no_trace() {
     assert!(read(&mut cache, &prompt[20..]) == read(&mut empty(), &prompt));
 }
 
+/// Some sequences of different ages, of which some read a piece and some one token, in the same pass.
 #[test]
-fn a_loop_is_left() {
-    // A network that would say token 1 for ever: 2 is almost as likely.
-    let logits = || vec![0.0, 10.0, 9.5];
-    assert_eq!(next_token(logits(), &[]), 1);
-    assert_eq!(next_token(logits(), &[1]), 2);
-    assert_eq!(next_token(vec![f32::NAN, f32::NEG_INFINITY, f32::NAN], &[1]), 0);
+fn a_sequence_beside_others_gets_the_same_bits_as_alone() {
+    let prompt = long_prompt(130);
+    let ages = [(0, 5), (3, 1), (17, 1), (40, 23), (64, 1), (9, 2), (31, 1), (15, 1), (100, 30)];
+    let old = |age: usize| {
+        let mut cache = empty();
+        if age > 0 {
+            read(&mut cache, &prompt[..age]);
+        }
+        cache
+    };
+    let alone: Vec<Vec<f32>> = ages.iter().map(|(age, new)| read(&mut old(*age), &prompt[*age..age + new])).collect();
+    let mut caches: Vec<Cache> = ages.iter().map(|(age, _)| old(*age)).collect();
+    let mut parts: Vec<Part> = caches
+        .iter_mut()
+        .zip(ages)
+        .map(|(cache, (age, new))| Part { cache, tokens: &prompt[age..age + new], speaks: age != 9 })
+        .collect();
+    let together = loaded().network.read_tokens(&mut parts, &|| true).unwrap();
+    let spoken: Vec<&Vec<f32>> = alone.iter().zip(ages).filter(|(_, (age, _))| *age != 9).map(|(l, _)| l).collect();
+    assert!(together.iter().collect::<Vec<_>>() == spoken);
+    // What was written down is the same too: the token after it tells.
+    for (mut cache, (age, new)) in caches.into_iter().zip(ages) {
+        assert!(read(&mut cache, &[504]) == read(&mut old(age + new), &[504]), "{age} and {new}");
+    }
+}
+
+#[test]
+fn every_kernel_gives_the_same_bits() {
+    let prompt = long_prompt(21);
+    for kernel in Kernel::available() {
+        let mut gguf = Gguf::open(&fixture()).unwrap();
+        let sizes = Sizes::read(&gguf).unwrap();
+        let network = Network::read(&mut gguf, sizes, Arithmetic::new(Some(kernel))).unwrap();
+        let mut cache = Cache::new(&sizes);
+        for tokens in [&prompt[..20], &prompt[20..]] {
+            let parts = &mut [Part { cache: &mut cache, tokens, speaks: true }];
+            let logits = network.read_tokens(parts, &|| true).unwrap().remove(0);
+            let mut before = empty();
+            let until = if tokens.len() == 20 { 20 } else { 21 };
+            assert!(logits == read(&mut before, &prompt[..until]), "{kernel}");
+        }
+    }
+}
+
+/// Allows one of some tokens at each place, and breaks where it has none.
+struct Places {
+    masks: Vec<Vec<u32>>,
+    taken: Vec<u32>,
+}
+
+impl Constraint for Places {
+    fn mask(&mut self) -> Result<Option<&[u32]>, ConstraintError> {
+        match self.masks.get(self.taken.len()) {
+            Some(mask) => Ok(Some(mask).filter(|mask| !mask.is_empty()).map(Vec::as_slice)),
+            None => Err(ConstraintError("broken".to_owned())),
+        }
+    }
+
+    fn take(&mut self, token: u32) -> Result<bool, ConstraintError> {
+        self.taken.push(token);
+        Ok(self.taken.len() == 4)
+    }
+}
+
+#[test]
+fn a_constraint_is_kept_whatever_the_network_thinks() {
+    let Loaded { network, vocabulary, .. } = loaded();
+    let token = |text: &str| match vocabulary.encode(text).unwrap()[..] {
+        [token] => token,
+        _ => panic!("{text} is not one token"),
+    };
+    let allow = |texts: &[&str]| {
+        let mut mask = vec![0; network.sizes.vocabulary.div_ceil(32)];
+        texts.iter().map(|text| token(text)).for_each(|token| mask[token as usize / 32] |= 1 << (token % 32));
+        mask
+    };
+    let answer = |masks: Vec<Vec<u32>>, temperature| {
+        let (listener, mut said) = tokio::sync::mpsc::unbounded_channel();
+        let prompt = vec![504, 3575, 282, 4649, 314];
+        let mut memory = Memory::new(network.sizes, 64, 1);
+        let reserved = memory.reserve(64).unwrap();
+        let question = Question {
+            most: 20,
+            cache_key: String::new(),
+            sampling: Sampling { temperature, ..Sampling::default() },
+            constraint: Some(Box::new(Places { masks, taken: Vec::new() })),
+            listener,
+            prompt,
+        };
+        let mut sequence = Sequence::new(question, memory.recall("", &[]), reserved);
+        let ending = loop {
+            let (cache, tokens, speaks) = sequence.next(64);
+            let logits = network.read_tokens(&mut [Part { cache, tokens, speaks }], &|| true).unwrap().remove(0);
+            if let Some(ending) = sequence.speak(logits, vocabulary) {
+                break ending;
+            }
+        };
+        let mut text = String::new();
+        while let Ok(said) = said.try_recv() {
+            if let Said::Text(delta) = said {
+                text += &delta;
+            }
+        }
+        (text, ending)
+    };
+    for temperature in [None, Some(2.0)] {
+        let (text, ending) =
+            answer(vec![allow(&["{"]), allow(&[" London", " Rome"]), allow(&["}"]), allow(&["!"])], temperature);
+        assert!(text == "{ London}!" || text == "{ Rome}!", "{text}");
+        let finish = ending.unwrap();
+        assert_eq!((finish.stop, finish.usage.unwrap().output_tokens), (Stop::End, 4));
+    }
+    // A place without a mask is free.
+    assert_eq!(answer(vec![allow(&[" Rome"]), Vec::new(), allow(&["}"]), allow(&["!"])], None).0, " Rome.}!");
+    for masks in [vec![allow(&["{"])], vec![allow(&["{"]), allow(&[])]] {
+        assert_eq!(answer(masks, None).1.unwrap_err().kind, ModelErrorKind::Internal);
+    }
 }
 
 #[test]

@@ -1,132 +1,127 @@
-//! The model's thread: takes one conversation after another from the queue, reads it, and says the answer token by
-//! token. It keeps what it has read of the last conversation, so that the next turn of the same one goes on from there.
+//! The model's thread: answers several conversations side by side. Each pass of the network reads one token of every
+//! answer that is being said and a piece of the prompts that are being read, so a long prompt holds nobody up for longer
+//! than a piece takes.
 //!
-//! It never waits for a listener, and stops for one that has gone before the next layer of the network.
+//! What a conversation is told does not depend on who else is there: a pass gives each of its parts the bits that it
+//! would get alone. The thread never waits for a listener, and ends a sequence whose listener has gone before the next
+//! pass; a pass that nobody wants any more stops before the next layer.
 
-use super::cache::Cache;
-use super::choice::next_token;
-use super::conversation::{Template, Turn};
-use super::forward::{Cancelled, Part};
+use super::forward::Part;
+use super::memory::Memory;
 use super::network::Network;
-use super::text::TextStream;
+use super::sequence::{Question, Said, Sequence};
 use super::vocabulary::Vocabulary;
 use rayon::ThreadPool;
+use std::collections::VecDeque;
+use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
-use types::{ModelError, ModelFinish, Stop, Usage};
 
-/// Prompt tokens that are read between two signs of life.
+/// Prompt tokens that one pass reads.
 const PIECE: usize = 64;
-/// An answer without a limit of its own ends here: a small model that has lost its way does not find back.
-const MOST_TOKENS: u64 = 1024;
-
-/// One conversation that waits for its answer.
-pub(super) struct Job {
-    pub turns: Vec<Turn>,
-    pub cache_key: String,
-    pub max_output_tokens: Option<u64>,
-    pub listener: mpsc::UnboundedSender<Said>,
-}
-
-/// What the thread tells the one who asked. There are at most as many as the context has tokens, so the channel needs
-/// no bound of its own.
-pub(super) enum Said {
-    /// The prompt has been read.
-    Begun,
-    Text(String),
-    Ended(Result<ModelFinish, ModelError>),
-}
 
 pub(super) struct Worker {
     pub network: Network,
-    pub vocabulary: Vocabulary,
-    pub template: Template,
+    pub vocabulary: Arc<Vocabulary>,
     pub pool: ThreadPool,
-    pub context: usize,
-    /// Ticks with every piece of work done, for those who wait in the queue.
+    pub memory: Memory,
+    /// Sequences that run side by side.
+    pub sequences: usize,
+    /// Ticks with every pass, for those who wait.
     pub pulse: watch::Sender<u64>,
-    /// Whose conversation `cache` holds. A prefix is reused under the same key only: nothing of one project is ever
-    /// visible in another, not even as time.
-    pub owner: String,
-    pub cache: Cache,
+    pub waiting: VecDeque<Question>,
+    pub running: VecDeque<Sequence>,
 }
 
 impl Worker {
     /// Works until nobody can ask any more.
-    pub fn run(mut self, mut queue: mpsc::Receiver<Job>) {
-        while let Some(job) = queue.blocking_recv() {
-            if let Ok(ending) = self.answer(&job) {
-                // The one who asked may have gone just now.
-                let _ = job.listener.send(Said::Ended(ending));
+    pub fn run(mut self, mut questions: mpsc::UnboundedReceiver<Question>) {
+        loop {
+            if self.waiting.is_empty() && self.running.is_empty() {
+                match questions.blocking_recv() {
+                    Some(question) => self.waiting.push_back(question),
+                    None => return,
+                }
             }
+            while let Ok(question) = questions.try_recv() {
+                self.waiting.push_back(question);
+            }
+            self.leave_the_gone();
+            self.admit();
+            self.pass();
             self.pulse.send_modify(|ticks| *ticks += 1);
         }
     }
 
-    fn answer(&mut self, job: &Job) -> Result<Result<ModelFinish, ModelError>, Cancelled> {
-        if job.listener.is_closed() {
-            return Err(Cancelled);
+    fn leave_the_gone(&mut self) {
+        self.waiting.retain(|question| !question.listener.is_closed());
+        for _ in 0..self.running.len() {
+            let Some(sequence) = self.running.pop_front() else { break };
+            match sequence.is_dropped() {
+                true => self.retire(sequence),
+                false => self.running.push_back(sequence),
+            }
         }
-        let prompt = match self.template.prompt(&job.turns, &self.vocabulary, self.context) {
-            Ok(prompt) => prompt,
-            Err(error) => return Ok(Err(error)),
-        };
-        if self.owner != job.cache_key || job.cache_key.is_empty() {
-            self.cache.truncate(0);
-            self.owner.clone_from(&job.cache_key);
-        }
-        // One token at least is read anew: its logits are wanted.
-        let known = self.cache.shared_with(&prompt).min(prompt.len() - 1);
-        self.cache.truncate(known);
-        let mut usage = Usage { input_tokens: prompt.len() as u64, cached_tokens: known as u64, ..Usage::default() };
-        let mut logits = Vec::new();
-        for piece in prompt[known..].chunks(PIECE) {
-            logits = self.read(piece, job)?;
-        }
-        job.listener.send(Said::Begun).map_err(|_| Cancelled)?;
-        let room = (self.context - prompt.len()) as u64;
-        let most = job.max_output_tokens.unwrap_or(MOST_TOKENS).min(room);
-        let (stop, said) = self.say(job, logits, most)?;
-        usage.output_tokens = said;
-        Ok(Ok(ModelFinish { usage: Some(usage), stop }))
     }
 
-    /// Says at most `most` tokens; returns why it stopped and how many it made, the closing one included.
-    fn say(&mut self, job: &Job, mut logits: Vec<f32>, most: u64) -> Result<(Stop, u64), Cancelled> {
-        let mut answer = Vec::new();
-        let mut text = TextStream::default();
-        let stop = loop {
-            if answer.len() as u64 >= most {
-                break Stop::MaxTokens;
-            }
-            let token = next_token(logits, &answer);
-            answer.push(token);
-            // A control token is never text: any of them ends the answer.
-            if self.vocabulary.is_control(token) {
-                break Stop::End;
-            }
-            tell(job, text.push(self.vocabulary.piece(token)))?;
-            if answer.len() as u64 >= most {
-                break Stop::MaxTokens;
-            }
-            logits = self.read(&[token], job)?;
-        };
-        tell(job, text.finish())?;
-        Ok((stop, answer.len() as u64))
+    /// Lets those in who have waited longest, as long as there is a place and memory. Nobody overtakes.
+    fn admit(&mut self) {
+        while self.running.len() < self.sequences
+            && let Some(question) = self.waiting.front()
+            && let Some(reserved) = self.memory.reserve(question.prompt.len() + question.most)
+            && let Some(question) = self.waiting.pop_front()
+        {
+            let cache = self.memory.recall(&question.cache_key, &question.prompt);
+            self.running.push_back(Sequence::new(question, cache, reserved));
+        }
     }
 
-    fn read(&mut self, tokens: &[u32], job: &Job) -> Result<Vec<f32>, Cancelled> {
-        let wanted = || !job.listener.is_closed();
-        let Self { network, pool, cache, .. } = self;
-        let parts = &mut [Part { cache, tokens, speaks: true }];
-        let mut logits = pool.install(|| network.read_tokens(parts, &wanted))?;
-        self.pulse.send_modify(|ticks| *ticks += 1);
-        Ok(logits.pop().unwrap_or_default())
+    fn pass(&mut self) {
+        let Self { network, pool, running, .. } = self;
+        let mut room = PIECE;
+        let listeners: Vec<_> = running.iter().map(Sequence::listener).collect();
+        let wanted = || listeners.iter().any(|listener| !listener.is_closed());
+        let mut parts = Vec::new();
+        let mut speakers = Vec::new();
+        for (i, sequence) in running.iter_mut().enumerate() {
+            let is_reading = sequence.unread() > 1;
+            let (cache, tokens, speaks) = sequence.next(if is_reading { room } else { 1 });
+            if tokens.is_empty() {
+                continue;
+            }
+            if is_reading {
+                room -= tokens.len();
+            }
+            if speaks {
+                speakers.push(i);
+            }
+            parts.push(Part { cache, tokens, speaks });
+        }
+        if parts.is_empty() {
+            return;
+        }
+        let Ok(logits) = pool.install(|| network.read_tokens(&mut parts, &wanted)) else { return };
+        let mut ended = Vec::new();
+        for (i, logits) in speakers.into_iter().zip(logits) {
+            if let Some(sequence) = running.get_mut(i)
+                && let Some(ending) = sequence.speak(logits, &self.vocabulary)
+            {
+                sequence.tell(Said::Ended(ending));
+                ended.push(i);
+            }
+        }
+        for i in ended.into_iter().rev() {
+            if let Some(sequence) = self.running.remove(i) {
+                self.retire(sequence);
+            }
+        }
+        // The next pass begins with another prompt: each gets its piece in turn.
+        if !self.running.is_empty() {
+            self.running.rotate_left(1);
+        }
     }
-}
 
-fn tell(job: &Job, text: String) -> Result<(), Cancelled> {
-    if text.is_empty() {
-        return Ok(());
+    fn retire(&mut self, sequence: Sequence) {
+        let (reserved, cache_key, cache) = sequence.into_past();
+        self.memory.keep(reserved, cache_key, cache);
     }
-    job.listener.send(Said::Text(text)).map_err(|_| Cancelled)
 }

@@ -1,7 +1,7 @@
 //! A request in the words of the Chat Completions wire.
 
 use super::messages::messages;
-use crate::schema;
+use crate::{sampling, schema};
 use serde_json::{Map, Value, json};
 use types::{FunctionTool, ModelRequest, TextFormat, ToolChoice, Verbosity};
 
@@ -35,6 +35,13 @@ pub(super) fn question(request: &ModelRequest, is_openai: bool) -> Value {
     if let Some(limit) = request.max_output_tokens {
         let name = if is_openai { "max_completion_tokens" } else { "max_tokens" };
         body.insert(name.into(), json!(limit));
+    }
+    sampling::insert(&request.sampling, &mut body);
+    if let Some(seed) = request.sampling.seed {
+        body.insert("seed".into(), json!(seed));
+    }
+    if !request.sampling.stop.is_empty() {
+        body.insert("stop".into(), json!(request.sampling.stop));
     }
     if is_openai {
         body.insert("prompt_cache_key".into(), json!(request.cache_key));
@@ -70,6 +77,7 @@ fn tool(tool: &FunctionTool) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use types::Sampling;
 
     #[test]
     fn newer_fields_go_to_openai_only() {
@@ -84,6 +92,7 @@ mod tests {
             effort: None,
             summary: None,
             max_output_tokens: Some(7),
+            sampling: Sampling::default(),
             cache_key: "cache".into(),
         };
         let at_openai = question(&request, true);

@@ -1,6 +1,6 @@
 //! A request in the words of the Responses wire.
 
-use crate::schema;
+use crate::{sampling, schema};
 use serde_json::{Map, Value, json};
 use types::{CallOutput, Content, ContextItem, FunctionTool, ModelRequest, TextFormat, ToolChoice, Verbosity};
 
@@ -28,6 +28,8 @@ pub(super) fn question(request: &ModelRequest) -> Value {
     if let Some(limit) = request.max_output_tokens {
         body.insert("max_output_tokens".into(), json!(limit));
     }
+    // This wire knows neither seeds nor stop texts.
+    sampling::insert(&request.sampling, &mut body);
     body.insert("prompt_cache_key".into(), json!(request.cache_key));
     body.insert("store".into(), json!(false));
     body.insert("stream".into(), json!(true));

@@ -5,8 +5,8 @@ use crate::{ask, call, hello, request, text, upstream_at, usage, user};
 use models::OpenaiChat;
 use serde_json::{Value, json};
 use types::{
-    CallOutput, Content, ContextItem, Effort, FunctionTool, ModelErrorKind, ModelEvent, ModelFinish, Stop, TextFormat,
-    ToolChoice, Verbosity,
+    CallOutput, Content, ContextItem, Effort, FunctionTool, ModelErrorKind, ModelEvent, ModelFinish, Sampling, Stop,
+    TextFormat, ToolChoice, Verbosity,
 };
 
 fn delta(delta: Value) -> Value {
@@ -288,6 +288,8 @@ async fn the_whole_request() {
     request.verbosity = Verbosity::Low;
     request.effort = Some(Effort::High);
     request.max_output_tokens = Some(77);
+    request.sampling =
+        Sampling { temperature: Some(0.7), top_p: Some(0.95), seed: Some(u64::MAX), stop: vec!["END".into()] };
     ask(&OpenaiChat::new(upstream_at(&mock.base_url)), &request).await.1.unwrap();
     let asked = mock.asked();
     assert_eq!((asked.len(), asked[0].method.as_str(), asked[0].path.as_str()), (1, "POST", "/v1/chat/completions"));
@@ -306,6 +308,10 @@ async fn the_whole_request() {
             "verbosity": "low",
             "reasoning_effort": "high",
             "max_tokens": 77,
+            "temperature": 0.7,
+            "top_p": 0.95,
+            "seed": u64::MAX,
+            "stop": ["END"],
             "stream": true,
             "stream_options": {"include_usage": true},
         })

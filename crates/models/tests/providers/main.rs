@@ -10,7 +10,9 @@ mod tls;
 
 use models::{Model, OpenaiChat, OpenaiResponses, Secret, Upstream, upstream};
 use std::time::Duration;
-use types::{ContextItem, ModelError, ModelEvent, ModelFinish, ModelRequest, TextFormat, ToolChoice, Usage, Verbosity};
+use types::{
+    ContextItem, ModelError, ModelEvent, ModelFinish, ModelRequest, Sampling, TextFormat, ToolChoice, Usage, Verbosity,
+};
 
 /// A key that may be seen nowhere but in the header.
 const KEY: &str = "very-secret-key";
@@ -27,6 +29,7 @@ fn request(context: Vec<ContextItem>) -> ModelRequest {
         effort: None,
         summary: None,
         max_output_tokens: None,
+        sampling: Sampling::default(),
         cache_key: "cache".into(),
     }
 }

@@ -6,7 +6,7 @@ use models::OpenaiResponses;
 use serde_json::{Value, json};
 use types::{
     CallOutput, Content, ContextItem, Effort, FunctionTool, ModelErrorKind, ModelEvent, ModelFinish, ReasoningSummary,
-    Stop, TextFormat, ToolChoice, Verbosity,
+    Sampling, Stop, TextFormat, ToolChoice, Verbosity,
 };
 
 pub fn completed(usage: Value) -> Value {
@@ -216,6 +216,8 @@ async fn the_whole_request() {
     request.effort = Some(Effort::Low);
     request.summary = Some(ReasoningSummary::Auto);
     request.max_output_tokens = Some(77);
+    request.sampling =
+        Sampling { temperature: Some(0.7), top_p: Some(0.95), seed: Some(u64::MAX), stop: vec!["END".into()] };
     ask(&OpenaiResponses::new(upstream_at(&mock.base_url)), &request).await.1.unwrap();
     let asked = mock.asked();
     assert_eq!((asked.len(), asked[0].method.as_str(), asked[0].path.as_str()), (1, "POST", "/v1/responses"));
@@ -240,6 +242,8 @@ async fn the_whole_request() {
             "text": {"format": {"type": "json_schema", "name": "answer", "schema": schema, "strict": false}, "verbosity": "high"},
             "reasoning": {"effort": "low", "summary": "auto"},
             "max_output_tokens": 77,
+            "temperature": 0.7,
+            "top_p": 0.95,
             "include": ["reasoning.encrypted_content"],
             "prompt_cache_key": "cache",
             "store": false,

@@ -1,0 +1,62 @@
+//! The thread that writes conversations down in the model's template and cuts them into tokens, so that a long one
+//! holds up nobody who is being answered.
+
+use super::constraint::Constraint;
+use super::conversation::{Template, Turn};
+use super::sequence::{Listener, Question, Said};
+use super::vocabulary::Vocabulary;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use types::Sampling;
+
+/// An answer without a limit of its own ends here: a small model that has lost its way does not find back.
+const MOST_TOKENS: u64 = 1024;
+
+/// One call, as it was asked.
+pub(super) struct Call {
+    pub turns: Vec<Turn>,
+    pub cache_key: String,
+    pub max_output_tokens: Option<u64>,
+    pub sampling: Sampling,
+    pub constraint: Option<Box<dyn Constraint>>,
+    pub listener: Listener,
+}
+
+pub(super) struct Reader {
+    pub template: Template,
+    pub vocabulary: Arc<Vocabulary>,
+    pub context: usize,
+}
+
+impl Reader {
+    /// Works until nobody can ask any more.
+    pub fn run(self, mut calls: mpsc::UnboundedReceiver<Call>, questions: &mpsc::UnboundedSender<Question>) {
+        while let Some(call) = calls.blocking_recv() {
+            if call.listener.is_closed() {
+                continue;
+            }
+            match self.template.prompt(&call.turns, &self.vocabulary, self.context) {
+                Ok(prompt) => {
+                    // Where nobody takes questions any more the listener learns it by the channel's end.
+                    let _ = questions.send(self.question(call, prompt));
+                }
+                Err(error) => {
+                    let _ = call.listener.send(Said::Ended(Err(error)));
+                }
+            }
+        }
+    }
+
+    fn question(&self, call: Call, prompt: Vec<u32>) -> Question {
+        let room = self.context - prompt.len();
+        let most = usize::try_from(call.max_output_tokens.unwrap_or(MOST_TOKENS)).map_or(room, |most| most.min(room));
+        Question {
+            prompt,
+            cache_key: call.cache_key,
+            most,
+            sampling: call.sampling,
+            constraint: call.constraint,
+            listener: call.listener,
+        }
+    }
+}
