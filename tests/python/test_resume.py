@@ -134,7 +134,9 @@ def test_resume_in_a_text_that_was_thrown_away(server, client):
 
 def test_unknown_positions(server, client, recorded):
     session, seen = recorded
-    for unknown in ("nonsense", "evt_0000009999_0000", "evt_0000000001_9999", ""):
+    ours = f"evt_{session.removeprefix('sess_')}"
+    foreign = f"evt_{'0' * 24}_0000000001_0000"
+    for unknown in ("nonsense", f"{ours}_0000009999_0000", f"{ours}_0000000001_9999", foreign, ""):
         with server.events(session, query=f"&after={unknown}") as stream:
             assert stream.status == 404, unknown
             assert stream.error()["code"] == "not_found_error"

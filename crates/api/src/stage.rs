@@ -5,7 +5,6 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
-use models::Models;
 use runtime::World;
 use serde_json::Value;
 use sim::{MemStore, Sim};
@@ -45,7 +44,7 @@ impl Server {
             entropy: sim.entropy(),
             spawn: sim.spawn(),
             store: MemStore::new(&sim),
-            models: Arc::new(Models::default()),
+            models: Arc::default(),
             rules: Arc::new(Rules { models, ..Rules::default() }),
         };
         let (clock, entropy) = (world.clock.clone(), world.entropy.clone());

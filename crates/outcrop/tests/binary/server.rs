@@ -8,8 +8,6 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::Duration;
 
 pub const KEY: &str = "sk-of-the-tests-0123456789";
-/// Of every session: its creation.
-const FIRST_EVENT: &str = "evt_0000000001_0000";
 pub const SCRIPT: &str = "[[model]]\nname = 'small'\nprovider = 'script'\n";
 
 /// A folder with a configuration; everything of a test is in it.
@@ -133,7 +131,9 @@ impl Server {
 
     /// Reads the session's events, from its first one on, until it is idle.
     pub fn wait_until_idle(&self, session: &str) {
-        let stream = self.send("GET", &format!("/v1/agents/sessions/{session}/events?after={FIRST_EVENT}"), KEY, "");
+        // After the event of its creation, the first of every session.
+        let first = format!("evt_{}_0000000001_0000", session.trim_start_matches("sess_"));
+        let stream = self.send("GET", &format!("/v1/agents/sessions/{session}/events?after={first}"), KEY, "");
         let idle = BufReader::new(stream).lines().any(|line| line.expect("text").contains("\"agent.session.idle\""));
         assert!(idle, "the stream ended first");
     }
