@@ -199,3 +199,34 @@ fn a_kernel_is_known_by_its_name() {
     }
     assert!("abacus".parse::<Kernel>().unwrap_err().contains("scalar"));
 }
+
+/// The bits as they were on x86-64 and on aarch64 when this was written.
+#[test]
+fn the_bits_are_the_same_on_every_machine() {
+    let mut noise = Noise(5);
+    let mut sum = 0xcbf2_9ce4_8422_2325_u64;
+    let mut add = |lanes: &[[f32; LANES]]| {
+        for number in lanes.iter().flatten() {
+            sum = (sum ^ u64::from(number.to_bits())).wrapping_mul(0x0100_0000_01b3);
+        }
+    };
+    let (weights, strip) = (weights(&mut noise, 18), inputs(&mut noise, 18));
+    let arithmetic = Arithmetic::new(None);
+    let mut products = [[0.0; LANES]; STRIP];
+    arithmetic.products(&weights, &strip, &mut products);
+    add(&products);
+    let mut gate: Vec<[f32; LANES]> = (0..STRIP).map(|_| std::array::from_fn(|_| noise.number())).collect();
+    arithmetic.gate(&mut gate, &products);
+    add(&gate);
+    let mut pages = vec![Page::new(1, LANES * 2); 2];
+    for position in 0..2 * LANES {
+        let mut row = || std::array::from_fn::<f32, 32, _>(|_| noise.number() * 0.5);
+        pages[position / LANES].put(0, position % LANES, &row(), &row());
+    }
+    let query: [f32; 32] = std::array::from_fn(|_| noise.number());
+    let mut found = [[0.0; LANES]; 2];
+    let seen = Seen { pages: &pages, count: 2 * LANES - 3, part: 0 };
+    arithmetic.attend(seen, &query, 32, &mut Vec::new(), found.as_flattened_mut());
+    add(&found);
+    assert_eq!(sum, 0x1a84_14c6_2785_57ff);
+}
