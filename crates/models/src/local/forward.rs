@@ -78,7 +78,7 @@ impl Network {
             return Vec::new();
         }
         let sizes = &self.sizes;
-        let input = Quantized::new(last.len(), sizes.width, |i, into| {
+        let input = Quantized::new(self.arithmetic, last.len(), sizes.width, |i, into| {
             norm(stream, last[i], &self.norm, sizes.epsilon, into);
         });
         let product = self.output.as_ref().unwrap_or(&self.embedding).product(self.arithmetic, &input);
@@ -100,7 +100,7 @@ impl Network {
         stream: &mut Panel,
     ) {
         let sizes = &self.sizes;
-        let input = normed(stream, &layer.attention_norm, sizes.epsilon);
+        let input = self.normed(stream, &layer.attention_norm);
         let projected = layer.attention_in.product(self.arithmetic, &input);
         // Queries and keys are turned by their position; values are not.
         let (queries_end, kv_width) = (sizes.width / LANES, sizes.kv_width());
@@ -126,16 +126,22 @@ impl Network {
                 self.arithmetic.attend(seen, queries, sizes.head, scores, into);
             },
         );
-        let input = Quantized::new(places.len(), sizes.width, |i, into| {
+        let input = Quantized::new(self.arithmetic, places.len(), sizes.width, |i, into| {
             into.copy_from_slice(&mixed[i * sizes.width..][..sizes.width]);
         });
         stream.add(&layer.attention_out.product(self.arithmetic, &input));
     }
 
+    fn normed(&self, stream: &Panel, weights: &[f32]) -> Quantized {
+        Quantized::new(self.arithmetic, stream.tokens, weights.len(), |i, into| {
+            norm(stream, i, weights, self.sizes.epsilon, into);
+        })
+    }
+
     fn feed(&self, layer: &Layer, stream: &mut Panel) {
-        let input = normed(stream, &layer.feed_norm, self.sizes.epsilon);
+        let input = self.normed(stream, &layer.feed_norm);
         let gated = layer.feed_in.gated_product(self.arithmetic, &input);
-        let input = Quantized::new(stream.tokens, self.sizes.hidden, |i, into| {
+        let input = Quantized::new(self.arithmetic, stream.tokens, self.sizes.hidden, |i, into| {
             for (into, lanes) in into.as_chunks_mut::<LANES>().0.iter_mut().zip(gated.row(i)) {
                 *into = *lanes;
             }
@@ -175,10 +181,6 @@ impl Turns {
             *pair = [pair[0] * cos - pair[1] * sin, pair[0] * sin + pair[1] * cos];
         }
     }
-}
-
-fn normed(stream: &Panel, weights: &[f32], epsilon: f32) -> Quantized {
-    Quantized::new(stream.tokens, weights.len(), |i, into| norm(stream, i, weights, epsilon, into))
 }
 
 /// A token's numbers by their root mean square and by the learned weights.

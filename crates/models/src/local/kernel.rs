@@ -64,12 +64,15 @@ impl Inputs {
     pub const ZERO: Self = Self { quads: [[[0; QUAD]; STRIP]; QUADS], scales: [0.0; STRIP], offsets: [0; STRIP] };
 
     /// Rounds the `values` of one input's block to 8 bits.
-    pub fn set(&mut self, input: usize, values: &[f32; BLOCK]) {
+    #[inline(always)]
+    fn set(&mut self, input: usize, values: &[f32; BLOCK]) {
         let (quants, scale) = plain::quantized(values);
         let mut sum = 0_i32;
         for (quad, values) in self.quads.iter_mut().zip(quants.as_chunks::<QUAD>().0) {
             quad[input] = *values;
-            sum += values.iter().map(|q| i32::from(*q)).sum::<i32>();
+        }
+        for quant in quants {
+            sum += i32::from(quant);
         }
         self.scales[input] = scale;
         self.offsets[input] = -128 * sum;
@@ -210,6 +213,11 @@ impl Arithmetic {
             Kernel::Neon => neon::run(work),
             Kernel::Scalar => work.run::<[f32; LANES]>(),
         }
+    }
+
+    /// Rounds the `values` of one input to 8 bits, into its place in a strip of as many blocks as they fill.
+    pub fn round(self, strip: &mut [Inputs], input: usize, values: &[f32]) {
+        self.run(plain::Round { strip, input, values });
     }
 
     /// Applies the gate: `gate[i]` becomes its sigmoid-weighted self (SiLU) times `up[i]`.

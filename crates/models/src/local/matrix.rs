@@ -59,16 +59,14 @@ pub(super) struct Quantized {
 
 impl Quantized {
     /// Rounds rows of `columns` numbers; `row` fills in those of a token.
-    pub fn new(tokens: usize, columns: usize, row: impl Fn(usize, &mut [f32]) + Sync) -> Self {
+    pub fn new(arithmetic: Arithmetic, tokens: usize, columns: usize, row: impl Fn(usize, &mut [f32]) + Sync) -> Self {
         let width = columns / BLOCK;
         let mut strips = vec![Inputs::ZERO; width * tokens.div_ceil(STRIP)];
         let fill = |(strip, inputs): (usize, &mut [Inputs])| {
             let mut values = vec![0.0; columns];
             for (input, token) in (strip * STRIP..tokens).take(STRIP).enumerate() {
                 row(token, &mut values);
-                for (inputs, values) in inputs.iter_mut().zip(values.as_chunks::<BLOCK>().0) {
-                    inputs.set(input, values);
-                }
+                arithmetic.round(inputs, input, &values);
             }
         };
         if tokens <= STRIP {

@@ -54,18 +54,43 @@ impl Vector for [f32; LANES] {
 /// Adding this and taking it away again rounds a small number to a whole one, to even in the middle.
 const ROUND: f32 = 12_582_912.0;
 
+/// One input's blocks in 8 bits.
+pub(super) struct Round<'a> {
+    pub strip: &'a mut [Inputs],
+    pub input: usize,
+    pub values: &'a [f32],
+}
+
+impl Work for Round<'_> {
+    #[inline(always)]
+    fn run<V: Vector>(self) {
+        for (inputs, values) in self.strip.iter_mut().zip(self.values.as_chunks::<BLOCK>().0) {
+            inputs.set(self.input, values);
+        }
+    }
+}
+
 /// A block in 8 bits, the largest as 127, and what one unit is worth. What is not a number becomes one.
+#[inline(always)]
 pub(super) fn quantized(values: &[f32; BLOCK]) -> ([i8; BLOCK], f32) {
-    let most = values.iter().fold(0.0_f32, |most, value| if value.abs() > most { value.abs() } else { most });
+    // The largest of each lane, then of all: the order does not matter, but vectors want it so.
+    let mut sizes = [0.0_f32; LANES];
+    for half in values.as_chunks::<LANES>().0 {
+        for (size, value) in sizes.iter_mut().zip(half) {
+            *size = if value.abs() > *size { value.abs() } else { *size };
+        }
+    }
+    let most = sizes.into_iter().fold(0.0_f32, |most, size| if size > most { size } else { most });
     // Infinity has no scale of its own.
     let most = most.min(f32::MAX);
     let units = if most > 0.0 { 127.0 / most } else { 0.0 };
     // A number so small that a unit has no inverse is as good as none.
     let units = if units.is_finite() { units } else { 0.0 };
-    let quants = values.map(|value| {
+    let mut quants = [0; BLOCK];
+    for (quant, value) in quants.iter_mut().zip(values) {
         let whole = (value * units).clamp(-127.0, 127.0) + ROUND;
-        whole.to_bits().wrapping_sub(ROUND.to_bits()) as i8
-    });
+        *quant = whole.to_bits().wrapping_sub(ROUND.to_bits()) as i8;
+    }
     (quants, most / 127.0)
 }
 
