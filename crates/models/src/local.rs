@@ -69,7 +69,7 @@ const BESIDE: usize = 8192;
 pub struct Options {
     /// Threads that compute; never more than there are cores. None: 2.
     pub threads: Option<usize>,
-    /// Conversations that are answered side by side.
+    /// Conversations that are answered side by side: 1 to 64.
     pub sequences: usize,
     /// Calls that may wait beside those; one more is [`ModelErrorKind::Overloaded`].
     pub queue: usize,
@@ -111,7 +111,7 @@ impl Local {
         let (questions, questions_taken) = mpsc::unbounded_channel();
         start("local-reader", move || reader.run(calls_taken, &questions))?;
         start("local-model", move || worker.run(questions_taken))?;
-        let most_calls = options.queue.saturating_add(options.sequences.max(1)).min(Semaphore::MAX_PERMITS);
+        let most_calls = options.queue.saturating_add(places(options)).min(Semaphore::MAX_PERMITS);
         Ok(Self { calls, places: Semaphore::new(most_calls), most_calls, pulse, context })
     }
 
@@ -171,6 +171,11 @@ fn start(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), LoadErr
     thread.map(drop).map_err(|error| LoadError::Threads(error.to_string()))
 }
 
+/// More side by side would only make each of them slower.
+fn places(options: Options) -> usize {
+    options.sequences.clamp(1, 64)
+}
+
 /// Reads the file: what the two threads work with.
 fn read(path: &Path, options: Options, pulse: watch::Sender<u64>) -> Result<(Reader, Worker), LoadError> {
     let mut gguf = Gguf::open(path)?;
@@ -186,7 +191,7 @@ fn read(path: &Path, options: Options, pulse: watch::Sender<u64>) -> Result<(Rea
         .build()
         .map_err(|error| LoadError::Threads(error.to_string()))?;
     let network = pool.install(|| Network::read(&mut gguf, sizes, Arithmetic::new(options.kernel)))?;
-    let sequences = options.sequences.max(1);
+    let sequences = places(options);
     let worker = Worker {
         network,
         vocabulary: Arc::clone(&vocabulary),

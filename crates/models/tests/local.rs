@@ -206,36 +206,6 @@ async fn those_who_leave_do_not_disturb_those_who_stay() {
 }
 
 #[tokio::test]
-async fn nobody_stands_still_for_a_long_prompt() {
-    let local = load(Options::default());
-    let mut speaks = request(vec![user("Tell me a story about a fox who could not sleep.")]);
-    speaks.max_output_tokens = Some(400);
-    let mut reads = request(vec![user(&"The rain fell on the roofs of the town. ".repeat(80))]);
-    reads.max_output_tokens = Some(1);
-    reads.cache_key = "another".to_owned();
-    let (said, heard) = mpsc::channel();
-    let mut note = |event| said.send(event).unwrap();
-    let mut speaking = local.call(&speaks, &mut note);
-    std::future::poll_fn(|cx| {
-        assert!(speaking.poll_unpin(cx).is_pending());
-        match heard.try_iter().any(|event| matches!(event, ModelEvent::Text { .. })) {
-            true => Poll::Ready(()),
-            false => Poll::Pending,
-        }
-    })
-    .await;
-    let reading = ask(&local, &reads);
-    let read = match futures_util::future::select(Box::pin(reading), &mut speaking).await {
-        futures_util::future::Either::Left((read, _)) => read,
-        futures_util::future::Either::Right(_) => panic!("the counting ended first"),
-    };
-    let input = read.ending.unwrap().usage.unwrap().input_tokens;
-    let spoken = heard.try_iter().filter(|event| matches!(event, ModelEvent::Text { .. })).count();
-    // A token for each piece of the prompt, but for what was said just before and is heard just after.
-    assert!(input > 700 && spoken as u64 + 2 >= input / 64, "{spoken} tokens while {input} were read");
-}
-
-#[tokio::test]
 async fn a_seed_makes_the_choice() {
     let mut request = request(vec![user("Tell me a story about a fox.")]);
     request.max_output_tokens = Some(24);

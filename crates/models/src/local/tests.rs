@@ -3,6 +3,7 @@
 //! The token lists are the same from Hugging Face's `tokenizers` for Python and from llama.cpp; the logits are
 //! llama.cpp's, which multiplies the file's own Q4_1 weights, so they agree to a few tenths and in their order.
 
+use super::Options;
 use super::cache::Cache;
 use super::constraint::{Constraint, ConstraintError};
 use super::conversation::{Template, Turn};
@@ -15,9 +16,11 @@ use super::sampling::Sampler;
 use super::sequence::{Question, Said, Sequence};
 use super::text::TextStream;
 use super::vocabulary::Vocabulary;
+use super::worker::{PIECE, Worker};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::{mpsc, watch};
 use types::{ModelErrorKind, Sampling, Stop};
 
 fn fixture() -> PathBuf {
@@ -264,6 +267,60 @@ fn every_kernel_gives_the_same_bits() {
     }
 }
 
+/// A worker that is driven by hand, for two sequences at once.
+fn worker() -> Worker {
+    let options = Options { sequences: 2, context: Some(1024), ..Options::default() };
+    super::read(&fixture(), options, watch::channel(0).0).unwrap().1
+}
+
+fn question(prompt: Vec<u32>, most: usize) -> (Question, mpsc::UnboundedReceiver<Said>) {
+    let (listener, said) = mpsc::unbounded_channel();
+    let (cache_key, sampling) = (String::new(), Sampling::default());
+    (Question { prompt, most, cache_key, sampling, constraint: None, listener }, said)
+}
+
+fn heard(said: &mut mpsc::UnboundedReceiver<Said>) -> usize {
+    std::iter::from_fn(|| said.try_recv().ok()).filter(|said| matches!(said, Said::Text(_))).count()
+}
+
+#[test]
+fn who_speaks_gets_a_token_with_every_piece_that_others_read() {
+    let mut worker = worker();
+    let (speaks, mut spoken) = question(vec![504, 3575, 282, 4649, 314], 100);
+    let (reads, mut answered) = question(long_prompt(3 * PIECE + 1), 10);
+    let (waits, mut waited) = question(long_prompt(5), 10);
+    worker.waiting.extend([speaks]);
+    worker.step();
+    assert_eq!(heard(&mut spoken), 1);
+    worker.waiting.extend([reads, waits]);
+    for pass in 0..3 {
+        worker.step();
+        assert_eq!((heard(&mut spoken), heard(&mut answered)), (1, 0), "pass {pass}");
+    }
+    worker.step();
+    assert_eq!((heard(&mut spoken), heard(&mut answered), heard(&mut waited)), (1, 1, 0));
+    // Who goes makes room at once, and the other one does not notice.
+    drop(spoken);
+    worker.step();
+    assert_eq!((heard(&mut answered), heard(&mut waited), worker.running.len()), (1, 1, 2));
+    drop((answered, waited));
+    worker.step();
+    assert!(worker.running.is_empty());
+}
+
+#[test]
+fn two_prompts_are_read_by_turns() {
+    let mut worker = worker();
+    let (long, mut long_said) = question(long_prompt(12 * PIECE), 10);
+    let (short, mut short_said) = question(long_prompt(PIECE), 10);
+    worker.waiting.extend([long, short]);
+    let passes = (1..).find(|_| {
+        worker.step();
+        heard(&mut short_said) > 0
+    });
+    assert!(passes.is_some_and(|passes| passes <= 3) && heard(&mut long_said) == 0, "{passes:?}");
+}
+
 /// Allows one of some tokens at each place, and breaks where it has none.
 struct Places {
     masks: Vec<Vec<u32>>,
@@ -297,7 +354,7 @@ fn a_constraint_is_kept_whatever_the_network_thinks() {
         mask
     };
     let answer = |masks: Vec<Vec<u32>>, temperature| {
-        let (listener, mut said) = tokio::sync::mpsc::unbounded_channel();
+        let (listener, mut said) = mpsc::unbounded_channel();
         let prompt = vec![504, 3575, 282, 4649, 314];
         let mut memory = Memory::new(network.sizes, 64, 1);
         let reserved = memory.reserve(64).unwrap();
@@ -306,6 +363,7 @@ fn a_constraint_is_kept_whatever_the_network_thinks() {
             cache_key: String::new(),
             sampling: Sampling { temperature, ..Sampling::default() },
             constraint: Some(Box::new(Places { masks, taken: Vec::new() })),
+
             listener,
             prompt,
         };

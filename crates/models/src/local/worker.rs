@@ -17,7 +17,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 /// Prompt tokens that one pass reads.
-const PIECE: usize = 64;
+pub(super) const PIECE: usize = 64;
 
 pub(super) struct Worker {
     pub network: Network,
@@ -45,11 +45,16 @@ impl Worker {
             while let Ok(question) = questions.try_recv() {
                 self.waiting.push_back(question);
             }
-            self.leave_the_gone();
-            self.admit();
-            self.pass();
-            self.pulse.send_modify(|ticks| *ticks += 1);
+            self.step();
         }
+    }
+
+    /// Lets the gone go and others in, and does one pass.
+    pub fn step(&mut self) {
+        self.leave_the_gone();
+        self.admit();
+        self.pass();
+        self.pulse.send_modify(|ticks| *ticks += 1);
     }
 
     fn leave_the_gone(&mut self) {
