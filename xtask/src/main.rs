@@ -7,6 +7,7 @@
     reason = "a tool for developers: it prints, starts processes and looks at the clock"
 )]
 
+mod bench;
 mod source;
 mod steps;
 mod suite;
@@ -20,6 +21,7 @@ const USAGE: &str = "\
 cargo xtask VERB
 
   test [--quick]   everything that must be green, on a fresh machine too; --quick leaves out node and the crash soak
+  bench NAME       measures, beside a baseline in the same run: local
   tidy             the code's own form: sizes, names, edges between crates, licences, sources, duplicates
 ";
 
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["test"] => suite::run(suite::Extent::Full),
         ["test", "--quick"] => suite::run(suite::Extent::Quick),
+        ["bench", name] => bench::run(name),
         ["tidy"] => tidy::run(),
         ["--help" | "-h" | "help"] => {
             print!("{USAGE}");

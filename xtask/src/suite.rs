@@ -2,7 +2,7 @@
 //! with venv and pip, and (unless quick) node with npm; whatever else they need they install into the checkout.
 
 mod clients;
-mod fixture;
+pub mod fixture;
 
 use crate::steps::{self, Steps};
 use crate::{root, tidy};
