@@ -24,7 +24,7 @@ pub use upstream::Upstream;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use types::{BoxFuture, ModelError, ModelEvent, ModelFinish, ModelRequest};
+use types::{BoxFuture, FunctionTool, ModelError, ModelEvent, ModelFinish, ModelRequest, TextFormat};
 
 /// Takes what a model says, as it says it.
 pub type Sink<'a> = &'a mut (dyn FnMut(ModelEvent) + Send);
@@ -34,6 +34,21 @@ pub trait Model: Send + Sync + 'static {
     /// Asks once. Events go to `sink` in the order in which they are said; after an error nothing of the answer counts.
     /// Dropping the future cancels the call: the upstream's connection is closed, the local model stops within a token.
     fn call<'a>(&'a self, request: &'a ModelRequest, sink: Sink<'a>) -> BoxFuture<'a, Result<ModelFinish, ModelError>>;
+
+    /// Whether its answers can be held to these schemas: asked before a session has them, and answered within
+    /// milliseconds. A model that leaves schemas to its upstream takes all.
+    fn check(&self, tools: &[FunctionTool], format: &TextFormat) -> Result<(), SchemaRefusal> {
+        let _ = (tools, format);
+        Ok(())
+    }
+}
+
+/// Why a schema cannot be held to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SchemaRefusal {
+    /// Where, within the agent: `tools[0].parameters.properties.x.pattern`, `text.format.schema.not`.
+    pub path: String,
+    pub message: String,
 }
 
 /// The configured models, by the names that clients write; `*` answers every other name.

@@ -1,15 +1,15 @@
 //! Provider `local`: a small model inside this process, on the processor, from one GGUF file.
 //!
-//! Plain text in, plain text out, several conversations side by side. Who asks while all places are taken waits in a
+//! Text in, text or calls of functions out, several conversations side by side. What comes out fits the schemas of the
+//! functions and of the format (`grammar`). Who asks while all places are taken waits in a
 //! bounded queue and hears the model's pulse meanwhile. The same conversation always gets the same answer: alone or
 //! beside others, on any number of threads, on every processor (`kernel` says how), sampled or not.
 //!
-//! Not yet: functions are not offered to the model (a request's `tools` are left out; to hold a small model to their
-//! schemas needs constrained sampling), a JSON schema is refused, and so are images. It never fetches a file and never
-//! touches the disk after loading.
+//! Not yet: images. It never fetches a file and never touches the disk after loading.
 //!
 //! The way of a call: [`Local::call`] puts the turns into the queue; the thread `local-reader` (`reader`) writes them
-//! down in the model's template (`conversation`) and cuts them into tokens (`vocabulary`); the thread `local-model`
+//! down in the model's template (`conversation`), cuts them into tokens (`vocabulary`) and makes the answer's grammar; the
+//! thread `local-model`
 //! (`worker`) gives the question a place and memory (`memory`), reads what it does not remember (`forward` over
 //! `network` and `cache`, by the arithmetic of `kernel`) and lets each sequence say one token after another (`sequence`,
 //! `sampling`, `stop`, `text`).
@@ -21,6 +21,7 @@ mod element;
 mod error;
 mod forward;
 mod gguf;
+mod grammar;
 mod kernel;
 mod matrix;
 mod memory;
@@ -38,10 +39,12 @@ mod worker;
 pub use error::LoadError;
 pub use kernel::Kernel;
 
-use crate::{Model, Sink};
+use crate::{Model, SchemaRefusal, Sink};
 use conversation::Template;
 use futures_util::future::{Either, select};
 use gguf::Gguf;
+use grammar::Wish;
+use grammar::speech::{Call as Spoken, call_id};
 use kernel::Arithmetic;
 use memory::Memory;
 use network::{Network, Sizes};
@@ -55,7 +58,10 @@ use std::sync::Arc;
 use std::thread;
 use stop::StopTexts;
 use tokio::sync::{Semaphore, mpsc, watch};
-use types::{BoxFuture, ModelError, ModelErrorKind, ModelEvent, ModelFinish, ModelRequest};
+use types::{
+    BoxFuture, ContextItem, FunctionTool, ModelError, ModelErrorKind, ModelEvent, ModelFinish, ModelRequest,
+    TextFormat, ToolChoice,
+};
 use vocabulary::Vocabulary;
 use worker::Worker;
 
@@ -81,11 +87,31 @@ pub struct Options {
     pub memory: Option<usize>,
     /// How to compute; all kernels give the same bits. None, or one that this processor lacks: the fastest.
     pub kernel: Option<Kernel>,
+    /// Whether an agent with functions must begin its turn with a call.
+    pub first_call: FirstCall,
+}
+
+/// What the first answer after a user's message must be, where the agent has functions.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub enum FirstCall {
+    /// What the model says.
+    #[default]
+    Auto,
+    /// A call; which one, and with which arguments, is the model's own.
+    Required,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { threads: None, sequences: 8, queue: 64, context: None, memory: None, kernel: None }
+        Self {
+            threads: None,
+            sequences: 8,
+            queue: 64,
+            context: None,
+            memory: None,
+            kernel: None,
+            first_call: FirstCall::Auto,
+        }
     }
 }
 
@@ -98,6 +124,7 @@ pub struct Local {
     most_calls: usize,
     pulse: watch::Receiver<u64>,
     context: usize,
+    first_call: FirstCall,
 }
 
 impl Local {
@@ -112,12 +139,34 @@ impl Local {
         start("local-reader", move || reader.run(calls_taken, &questions))?;
         start("local-model", move || worker.run(questions_taken))?;
         let most_calls = options.queue.saturating_add(places(options)).min(Semaphore::MAX_PERMITS);
-        Ok(Self { calls, places: Semaphore::new(most_calls), most_calls, pulse, context })
+        Ok(Self {
+            calls,
+            places: Semaphore::new(most_calls),
+            most_calls,
+            pulse,
+            context,
+            first_call: options.first_call,
+        })
     }
 
     /// Tokens that one conversation may have, answer included.
     pub fn context_tokens(&self) -> usize {
         self.context
+    }
+
+    /// Whether answers can be held to these schemas. The same for every model, so it needs none to be loaded. The path
+    /// of a refusal begins with `tools[0].parameters` or `text.format.schema`.
+    pub fn check_schemas(tools: &[FunctionTool], format: &TextFormat) -> Result<(), SchemaRefusal> {
+        grammar::check(tools, format)
+    }
+
+    /// Whether the answer may or must call, with what this model was told of first calls.
+    fn tool_choice(&self, request: &ModelRequest) -> ToolChoice {
+        let is_first = matches!(request.context.last(), Some(ContextItem::User { .. }));
+        match request.tool_choice {
+            ToolChoice::Auto if is_first && self.first_call == FirstCall::Required => ToolChoice::Required,
+            ref choice => choice.clone(),
+        }
     }
 
     async fn ask(&self, request: &ModelRequest, sink: Sink<'_>) -> Result<ModelFinish, ModelError> {
@@ -129,7 +178,7 @@ impl Local {
             cache_key: request.cache_key.clone(),
             max_output_tokens: request.max_output_tokens,
             sampling: request.sampling.clone(),
-            constraint: None,
+            wish: Wish::of(request, self.tool_choice(request)),
             listener,
         };
         let gone = || ModelError::new(ModelErrorKind::Internal, "the local model has stopped: restart the server");
@@ -137,6 +186,7 @@ impl Local {
             let message = format!("the local model has {} calls to answer already", self.most_calls);
             ModelError::new(ModelErrorKind::Overloaded, message)
         })?;
+        let may_call = call.wish.may_call();
         self.calls.send(call).map_err(|_| gone())?;
         let mut pulse = self.pulse.clone();
         pulse.mark_unchanged();
@@ -151,8 +201,17 @@ impl Local {
                 Either::Right((Err(_), recv)) => recv.await,
             };
             match heard {
+                // It may be that nothing but calls follows.
+                Some(Said::Begun) if may_call => sink(ModelEvent::Alive),
                 Some(Said::Begun) => sink(ModelEvent::MessageStarted),
                 Some(Said::Text(delta)) => sink(ModelEvent::Text { delta }),
+                Some(Said::Calls(calls)) => {
+                    for (index, call) in calls.into_iter().enumerate() {
+                        let call_id = call_id(request, index, &call);
+                        let Spoken { name, arguments } = call;
+                        sink(ModelEvent::Call { call_id, name, arguments });
+                    }
+                }
                 Some(Said::Ended(ending)) => return ending,
                 None => return Err(gone()),
             }
@@ -163,6 +222,10 @@ impl Local {
 impl Model for Local {
     fn call<'a>(&'a self, request: &'a ModelRequest, sink: Sink<'a>) -> BoxFuture<'a, Result<ModelFinish, ModelError>> {
         Box::pin(self.ask(request, sink))
+    }
+
+    fn check(&self, tools: &[FunctionTool], format: &TextFormat) -> Result<(), SchemaRefusal> {
+        Self::check_schemas(tools, format)
     }
 }
 
@@ -184,6 +247,7 @@ fn read(path: &Path, options: Options, pulse: watch::Sender<u64>) -> Result<(Rea
     let memory = memory_tokens(&gguf, &sizes, context, options.memory)?;
     let vocabulary = Arc::new(Vocabulary::read(&gguf)?);
     let template = Template::read(&gguf)?;
+    let tokens = Arc::new(vocabulary.tokens());
     let cores = thread::available_parallelism().map_or(1, |cores| cores.get());
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(options.threads.unwrap_or(THREADS).clamp(1, cores))
@@ -202,7 +266,7 @@ fn read(path: &Path, options: Options, pulse: watch::Sender<u64>) -> Result<(Rea
         waiting: VecDeque::new(),
         running: VecDeque::new(),
     };
-    Ok((Reader { template, vocabulary, context }, worker))
+    Ok((Reader { template, vocabulary, tokens, context }, worker))
 }
 
 /// Tokens for which there shall be memory: what was asked for, or what fits. Refuses a model that this machine could not

@@ -286,9 +286,6 @@ async fn the_context_is_a_limit() {
 
 #[tokio::test]
 async fn what_it_cannot_do_is_refused() {
-    let mut schema = request(vec![user("Hello")]);
-    schema.format = TextFormat::JsonSchema { schema: serde_json::Map::new() };
-    assert_eq!(kind(ask(shared(), &schema).await.ending), ModelErrorKind::Invalid);
     let image = Content::Image { image_url: "data:image/png;base64,AA==".to_owned() };
     let seen = request(vec![ContextItem::User { content: vec![image.clone()] }]);
     assert_eq!(kind(ask(shared(), &seen).await.ending), ModelErrorKind::Invalid);

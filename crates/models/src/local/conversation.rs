@@ -1,15 +1,17 @@
 //! A request as this model reads it: messages with roles, put into the words of the model's own template.
 //!
-//! The template has no place for functions. What a conversation holds of calls (another model may have made them) is
-//! told as plain text.
+//! The template has no place for functions. They are told of in the system message, and calls and results are written
+//! down in the form that the grammar gives to calls. Where a request has no functions, what the conversation holds of calls
+//! is told as plain text.
 
 use super::error::LoadError;
 use super::gguf::Gguf;
+use super::grammar::preamble;
 use super::vocabulary::Vocabulary;
 use minijinja::{Environment, ErrorKind, Value, context};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use types::{CallOutput, Content, ContextItem, ModelError, ModelErrorKind, ModelRequest, TextFormat};
+use types::{CallId, CallOutput, Content, ContextItem, ModelError, ModelErrorKind, ModelRequest};
 
 const TEMPLATE: &str = "chat";
 
@@ -22,35 +24,91 @@ pub(super) struct Turn {
 
 /// The turns of a request, or why this model cannot take it.
 pub(super) fn turns(request: &ModelRequest) -> Result<Vec<Turn>, ModelError> {
-    if !matches!(request.format, TextFormat::Text) {
-        return Err(invalid("the local model answers in plain text only: ask it without a format"));
+    let told = [request.instructions.clone().unwrap_or_default(), preamble::preamble(request)];
+    let system = told.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n");
+    let mut turns: Vec<Turn> = Vec::new();
+    if !system.is_empty() {
+        turns.push(Turn { role: "system", content: system });
     }
-    let mut turns = Vec::new();
-    let mut push = |role, content| turns.push(Turn { role, content });
-    if let Some(instructions) = &request.instructions {
-        push("system", instructions.clone());
-    }
-    let mut names = BTreeMap::new();
-    for item in &request.context {
+    let mut names: BTreeMap<&CallId, &str> = BTreeMap::new();
+    let mut items = request.context.as_slice();
+    while let Some((item, rest)) = items.split_first() {
+        let of_calls = match item {
+            ContextItem::Call { .. } => {
+                items.iter().take_while(|item| matches!(item, ContextItem::Call { .. })).count()
+            }
+            ContextItem::Output { .. } => {
+                items.iter().take_while(|item| matches!(item, ContextItem::Output { .. })).count()
+            }
+            _ => 0,
+        };
+        if of_calls > 0 {
+            let (some, after) = items.split_at(of_calls);
+            calls_and_results(some, preamble::has_functions(request), &mut names, &mut turns)?;
+            items = after;
+            continue;
+        }
         match item {
-            ContextItem::User { content } => push("user", text_of(content)?),
-            ContextItem::Assistant { text } => push("assistant", text.clone()),
-            ContextItem::Reasoning { .. } => {}
+            ContextItem::User { content } => turns.push(Turn { role: "user", content: text_of(content)? }),
+            ContextItem::Assistant { text } => turns.push(Turn { role: "assistant", content: text.clone() }),
+            _ => {}
+        }
+        items = rest;
+    }
+    Ok(turns)
+}
+
+/// Calls that stand together, or results that do: one turn.
+fn calls_and_results<'a>(
+    items: &'a [ContextItem],
+    as_calls: bool,
+    names: &mut BTreeMap<&'a CallId, &'a str>,
+    turns: &mut Vec<Turn>,
+) -> Result<(), ModelError> {
+    let mut calls = Vec::new();
+    let mut results = Vec::new();
+    for item in items {
+        match item {
             ContextItem::Call { call_id, name, arguments } => {
                 names.insert(call_id, name);
-                push("assistant", format!("I call the function {name} with {arguments}."));
+                calls.push((name.as_str(), arguments.as_str()));
             }
             ContextItem::Output { call_id, output } => {
-                let name = names.get(call_id).map_or(call_id.as_str(), |name| name);
+                let name = names.get(call_id).copied().unwrap_or(call_id.as_str());
                 let output = match output {
                     CallOutput::Text(text) => text.clone(),
                     CallOutput::Parts(parts) => text_of(parts)?,
                 };
-                push("user", format!("The function {name} returned: {output}"));
+                results.push((name, output));
             }
+            _ => {}
         }
     }
-    Ok(turns)
+    if !calls.is_empty() {
+        let called = match as_calls {
+            true => preamble::written(&calls),
+            false => {
+                lines(calls.iter().map(|(name, arguments)| format!("I call the function {name} with {arguments}.")))
+            }
+        };
+        match turns.last_mut() {
+            // What the model said before its calls belongs to the same answer.
+            Some(turn) if turn.role == "assistant" => turn.content = format!("{}\n{called}", turn.content),
+            _ => turns.push(Turn { role: "assistant", content: called }),
+        }
+    }
+    if !results.is_empty() {
+        let returned = match as_calls {
+            true => preamble::returned(&results),
+            false => lines(results.iter().map(|(name, output)| format!("The function {name} returned: {output}"))),
+        };
+        turns.push(Turn { role: "user", content: returned });
+    }
+    Ok(())
+}
+
+fn lines(lines: impl Iterator<Item = String>) -> String {
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn text_of(content: &[Content]) -> Result<String, ModelError> {

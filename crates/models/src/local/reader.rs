@@ -1,13 +1,13 @@
-//! The thread that writes conversations down in the model's template and cuts them into tokens, so that a long one
-//! holds up nobody who is being answered.
+//! The thread that writes conversations down in the model's template, cuts them into tokens and makes the grammars of their
+//! answers, so that a long one holds up nobody who is being answered.
 
-use super::constraint::Constraint;
 use super::conversation::{Template, Turn};
+use super::grammar::{Tokens, Wish};
 use super::sequence::{Listener, Question, Said};
 use super::vocabulary::Vocabulary;
 use std::sync::Arc;
 use tokio::sync::mpsc;
-use types::Sampling;
+use types::{ModelError, Sampling};
 
 /// An answer without a limit of its own ends here: a small model that has lost its way does not find back.
 const MOST_TOKENS: u64 = 1024;
@@ -18,13 +18,14 @@ pub(super) struct Call {
     pub cache_key: String,
     pub max_output_tokens: Option<u64>,
     pub sampling: Sampling,
-    pub constraint: Option<Box<dyn Constraint>>,
+    pub wish: Wish,
     pub listener: Listener,
 }
 
 pub(super) struct Reader {
     pub template: Template,
     pub vocabulary: Arc<Vocabulary>,
+    pub tokens: Arc<Tokens>,
     pub context: usize,
 }
 
@@ -35,28 +36,31 @@ impl Reader {
             if call.listener.is_closed() {
                 continue;
             }
-            match self.template.prompt(&call.turns, &self.vocabulary, self.context) {
-                Ok(prompt) => {
+            let listener = call.listener.clone();
+            match self.question(call) {
+                Ok(question) => {
                     // Where nobody takes questions any more the listener learns it by the channel's end.
-                    let _ = questions.send(self.question(call, prompt));
+                    let _ = questions.send(question);
                 }
                 Err(error) => {
-                    let _ = call.listener.send(Said::Ended(Err(error)));
+                    let _ = listener.send(Said::Ended(Err(error)));
                 }
             }
         }
     }
 
-    fn question(&self, call: Call, prompt: Vec<u32>) -> Question {
+    fn question(&self, call: Call) -> Result<Question, ModelError> {
+        let prompt = self.template.prompt(&call.turns, &self.vocabulary, self.context)?;
         let room = self.context - prompt.len();
         let most = usize::try_from(call.max_output_tokens.unwrap_or(MOST_TOKENS)).map_or(room, |most| most.min(room));
-        Question {
+        Ok(Question {
             prompt,
             cache_key: call.cache_key,
             most,
             sampling: call.sampling,
-            constraint: call.constraint,
+            constraint: call.wish.constraint(&self.tokens, most as u64)?,
+            may_call: call.wish.may_call(),
             listener: call.listener,
-        }
+        })
     }
 }

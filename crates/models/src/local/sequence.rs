@@ -2,6 +2,7 @@
 
 use super::cache::Cache;
 use super::constraint::{Constraint, ConstraintError};
+use super::grammar::speech::{Call, Speech};
 use super::memory::Reserved;
 use super::sampling::Sampler;
 use super::stop::StopTexts;
@@ -19,6 +20,8 @@ pub(super) struct Question {
     pub most: usize,
     pub sampling: Sampling,
     pub constraint: Option<Box<dyn Constraint>>,
+    /// Whether the answer may call functions.
+    pub may_call: bool,
     pub listener: Listener,
 }
 
@@ -27,6 +30,8 @@ pub(super) enum Said {
     /// The prompt has been read.
     Begun,
     Text(String),
+    /// Functions that it calls, after all text.
+    Calls(Vec<Call>),
     Ended(Result<ModelFinish, ModelError>),
 }
 
@@ -48,6 +53,8 @@ pub(super) struct Sequence {
     sampler: Sampler,
     constraint: Option<Box<dyn Constraint>>,
     text: TextStream,
+    /// Tells calls from text, where there may be calls.
+    speech: Option<Speech>,
     stops: StopTexts,
     listener: Listener,
 }
@@ -66,6 +73,7 @@ impl Sequence {
             tokens: question.prompt,
             constraint: question.constraint,
             text: TextStream::default(),
+            speech: question.may_call.then(Speech::default),
             stops: StopTexts::new(question.sampling.stop),
             listener: question.listener,
         }
@@ -111,6 +119,10 @@ impl Sequence {
             return Some(Ok(self.end(Stop::End)));
         }
         let text = self.text.push(vocabulary.piece(token));
+        let text = match &mut self.speech {
+            Some(speech) => speech.hear(&text),
+            None => text,
+        };
         let (text, is_stopped) = self.stops.push(text);
         self.tell_text(text);
         if is_stopped {
@@ -134,12 +146,22 @@ impl Sequence {
 
     /// Says what was held back, unless a stop text is in it.
     fn end(&mut self, stop: Stop) -> ModelFinish {
-        let rest = std::mem::take(&mut self.text).finish();
+        let mut rest = std::mem::take(&mut self.text).finish();
+        let mut calls = Vec::new();
+        if let Some(mut speech) = self.speech.take() {
+            rest = speech.hear(&rest);
+            let (held, called) = speech.end();
+            rest.push_str(&held);
+            calls = called;
+        }
         let (text, is_stopped) = self.stops.push(rest);
         self.tell_text(text);
         if !is_stopped {
             let held = self.stops.finish();
             self.tell_text(held);
+            if !calls.is_empty() {
+                self.tell(Said::Calls(calls));
+            }
         }
         self.finish(stop)
     }

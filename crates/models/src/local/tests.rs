@@ -276,7 +276,7 @@ fn worker() -> Worker {
 fn question(prompt: Vec<u32>, most: usize) -> (Question, mpsc::UnboundedReceiver<Said>) {
     let (listener, said) = mpsc::unbounded_channel();
     let (cache_key, sampling) = (String::new(), Sampling::default());
-    (Question { prompt, most, cache_key, sampling, constraint: None, listener }, said)
+    (Question { prompt, most, cache_key, sampling, constraint: None, may_call: false, listener }, said)
 }
 
 fn heard(said: &mut mpsc::UnboundedReceiver<Said>) -> usize {
@@ -363,7 +363,7 @@ fn a_constraint_is_kept_whatever_the_network_thinks() {
             cache_key: String::new(),
             sampling: Sampling { temperature, ..Sampling::default() },
             constraint: Some(Box::new(Places { masks, taken: Vec::new() })),
-
+            may_call: false,
             listener,
             prompt,
         };

@@ -5,6 +5,7 @@
 
 use super::error::LoadError;
 use super::gguf::Gguf;
+use super::grammar::Tokens;
 use std::collections::BTreeMap;
 use tokenizers::Tokenizer;
 use tokenizers::models::bpe::{BPE, Merges, Vocab};
@@ -125,6 +126,11 @@ impl Vocabulary {
     /// The bytes that a token says: perhaps only a part of a character.
     pub fn piece(&self, token: u32) -> &[u8] {
         self.pieces.get(token as usize).map_or(&[], |piece| piece)
+    }
+
+    /// The tokens as grammars use them. Control tokens end an answer and say nothing.
+    pub fn tokens(&self) -> Tokens {
+        Tokens::new(self.pieces.clone(), self.control.iter().map(|(_, number)| *number).collect())
     }
 
     /// Whether a token is one of those that structure a conversation and are never text.

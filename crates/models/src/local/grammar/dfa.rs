@@ -184,22 +184,23 @@ impl Dfa {
             queue.extend(before[number as usize].iter().map(|(from, bytes)| Reverse((cost + bytes, *from))));
         }
         let mut next = 0_u32;
-        let numbers: Vec<Option<u32>> = self.states.iter().map(|state| {
-            (state.least != u32::MAX).then(|| {
-                next += 1;
-                next - 1
+        let numbers: Vec<Option<u32>> = self
+            .states
+            .iter()
+            .map(|state| {
+                (state.least != u32::MAX).then(|| {
+                    next += 1;
+                    next - 1
+                })
             })
-        }).collect();
+            .collect();
         if numbers.first().copied().flatten().is_none() {
             return Self::default();
         }
         self.states.retain(|state| state.least != u32::MAX);
         for state in &mut self.states {
-            state.moves = state
-                .moves
-                .iter()
-                .filter_map(|way| Some(Move { to: numbers[way.to as usize]?, ..*way }))
-                .collect();
+            state.moves =
+                state.moves.iter().filter_map(|way| Some(Move { to: numbers[way.to as usize]?, ..*way })).collect();
         }
         self
     }

@@ -14,7 +14,7 @@ const MOST_NODES: usize = 4_000;
 type Ranges = Vec<(u32, u32)>;
 
 #[derive(Clone, Debug)]
-enum Piece {
+pub(super) enum Piece {
     Characters(Ranges),
     Sequence(Vec<Piece>),
     Choice(Vec<Piece>),
@@ -33,7 +33,7 @@ pub(super) fn search(pattern: &str) -> Result<Dfa, String> {
     net.dfa(start).ok_or_else(|| "needs too large an automaton".to_owned())
 }
 
-fn parse(pattern: &str) -> Result<Piece, String> {
+pub(super) fn parse(pattern: &str) -> Result<Piece, String> {
     if pattern.chars().count() > MOST_CHARACTERS {
         return Err(format!("is longer than {MOST_CHARACTERS} characters"));
     }

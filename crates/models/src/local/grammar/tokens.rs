@@ -4,7 +4,7 @@
 const NONE: u32 = u32::MAX;
 
 /// All tokens that say something, as a tree of bytes in the order in which it is walked.
-pub(super) struct Tokens {
+pub(in crate::local) struct Tokens {
     nodes: Vec<Node>,
     pieces: Vec<Box<[u8]>>,
     /// Tokens that end an answer and are never text.
@@ -27,7 +27,8 @@ impl Tokens {
     /// `pieces` are what the tokens say, by their numbers; one that says nothing is never chosen. Of tokens that say the
     /// same the first is chosen.
     pub fn new(pieces: Vec<Box<[u8]>>, endings: Vec<u32>) -> Self {
-        let mut order: Vec<u32> = (0_u32..).zip(&pieces).filter(|(_, piece)| !piece.is_empty()).map(|(i, _)| i).collect();
+        let mut order: Vec<u32> =
+            (0_u32..).zip(&pieces).filter(|(_, piece)| !piece.is_empty()).map(|(i, _)| i).collect();
         order.sort_by(|a, b| pieces[*a as usize].cmp(&pieces[*b as usize]).then(a.cmp(b)));
         let mut nodes: Vec<Node> = Vec::new();
         let mut open: Vec<usize> = Vec::new();
@@ -76,9 +77,9 @@ impl Tokens {
         &self.quoting
     }
 
-    /// Walks every token from `start`: `step` says where a byte leads, `found` hears each token that can be spelled and
-    /// where it leads.
-    pub fn walk(&self, start: u32, mut step: impl FnMut(u32, u8) -> Option<u32>, mut found: impl FnMut(u32, u32)) {
+    /// Every token that can be spelled from `start`, with where it leads. `step` says where a byte does.
+    pub fn walk(&self, start: u32, mut step: impl FnMut(u32, u8) -> Option<u32>) -> Vec<(u32, u32)> {
+        let mut found = Vec::new();
         let mut places = vec![start; self.depth + 1];
         let mut at = 0;
         while let Some(node) = self.nodes.get(at) {
@@ -87,12 +88,13 @@ impl Tokens {
                 Some(place) => {
                     places[node.depth as usize + 1] = place;
                     if node.token != NONE {
-                        found(node.token, place);
+                        found.push((node.token, place));
                     }
                     at += 1;
                 }
             }
         }
+        found
     }
 
     /// For each place in `text`, the least number of tokens that spell the rest of it. A byte that no token says counts
