@@ -3,7 +3,7 @@
 #[cfg(feature = "local")]
 mod deferred;
 
-use crate::configuration::{Configuration, ModelEntry, Provider, Source, Upstream};
+use crate::configuration::{Configuration, ModelEntry, Provider, Upstream, Weights};
 use crate::data::DataFolder;
 use anyhow::{Context, Result};
 use models::{Entry, Model, Models, OpenaiChat, OpenaiResponses, Script, Secret};
@@ -26,7 +26,7 @@ pub fn models(
             Provider::OpenaiResponses(upstream) => {
                 Arc::new(OpenaiResponses::new(connect(entry, upstream, configuration)?))
             }
-            Provider::Local(source) => local(source, entry, data)?,
+            Provider::Local(weights) => local(weights, entry, data)?,
         };
         let made = Entry {
             model,
@@ -58,21 +58,21 @@ fn connect(entry: &ModelEntry, upstream: &Upstream, configuration: &Configuratio
 }
 
 #[cfg(feature = "local")]
-fn local(source: &Source, entry: &ModelEntry, data: &DataFolder) -> Result<Arc<dyn Model>> {
-    let path = crate::weights::path(source, data);
+fn local(weights: &Weights, entry: &ModelEntry, data: &DataFolder) -> Result<Arc<dyn Model>> {
+    let path = crate::shelf::path(&weights.source, data);
+    let remedy = crate::shelf::remedy(&entry.name, &weights.source);
     if !path.is_file() {
         tracing::warn!(
             model = entry.name,
             file = %path.display(),
-            "the model's file is not there, and calls to it will fail; {}",
-            crate::weights::remedy(source)
+            "the model's file is not there, and calls to it will fail; {remedy}"
         );
     }
     let context = entry.rules.context_tokens.and_then(|tokens| usize::try_from(tokens).ok());
-    Ok(Arc::new(deferred::Deferred::new(path, crate::weights::remedy(source), context)))
+    Ok(Arc::new(deferred::Deferred::new(path, remedy, context)))
 }
 
 #[cfg(not(feature = "local"))]
-fn local(_: &Source, entry: &ModelEntry, _: &DataFolder) -> Result<Arc<dyn Model>> {
+fn local(_: &Weights, entry: &ModelEntry, _: &DataFolder) -> Result<Arc<dyn Model>> {
     anyhow::bail!("model `{}`: this binary was built without local models", entry.name)
 }

@@ -51,6 +51,9 @@ pub enum Command {
     /// Look at sessions from a terminal
     #[command(subcommand, arg_required_else_help = true)]
     Session(Session),
+    /// See, fetch and remove the weights of local models
+    #[command(subcommand, arg_required_else_help = true)]
+    Model(ModelCommand),
     /// Check what this machine can do and what is misconfigured
     ///
     /// Prints a line `ok`, `warn` or `fail` for each check, with what to do; exits with status 1 if one failed.
@@ -119,6 +122,26 @@ pub enum Session {
     Tail {
         #[arg(value_name = "ID")]
         id: String,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub enum ModelCommand {
+    /// List the local models of the configuration: size, state, source, file
+    List,
+    /// Fetch a model's file, check it and put it on the shelf
+    ///
+    /// Goes on where an earlier download over HTTP broke off. Shows the licence and the file's SHA-256.
+    Pull {
+        /// The model's name in the configuration, such as `small`
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Take a model's file off the shelf
+    Rm {
+        /// The model's name in the configuration, or a file on the shelf that no model names
+        #[arg(value_name = "NAME")]
+        name: String,
     },
 }
 

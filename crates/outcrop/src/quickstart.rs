@@ -3,15 +3,14 @@
 //! of turns and session, never by what a model said.
 
 mod child;
-pub mod fetch;
 
 use crate::client::{Client, Events};
-use crate::configuration::{Configuration, Flags, Provider, Source, Variables};
+use crate::configuration::{Configuration, Flags, Provider, Variables};
 use crate::data::DataFolder;
 use crate::follow::Follower;
 use crate::terminal::{self, Style};
 use crate::world::TokioClock;
-use crate::{address, identity, weights};
+use crate::{address, identity, shelf};
 use anyhow::{Context, Result, bail};
 use child::Child;
 use serde_json::{Value, json};
@@ -77,22 +76,9 @@ async fn provide_model(configuration: &Configuration, data: &DataFolder) -> Resu
         bail!("quickstart asks the model `{MODEL}`, and none has that name; add a [[model]] with name = \"{MODEL}\"");
     };
     match &entry.provider {
-        Provider::Local(Source::SmolLm2) => {
-            fetch::ensure(&weights::SMOLLM2, data).await?;
-            terminal::say(format_args!(
-                "Model `{MODEL}`: {}, inside this process (licence: {})",
-                weights::SMOLLM2.title,
-                weights::SMOLLM2.licence
-            ));
-        }
-        Provider::Local(source @ Source::File(path)) => {
-            anyhow::ensure!(
-                path.is_file(),
-                "there is no file {} for the model `{MODEL}`; {}",
-                path.display(),
-                weights::remedy(source)
-            );
-            terminal::say(format_args!("Model `{MODEL}`: {}, inside this process", path.display()));
+        Provider::Local(weights) => {
+            shelf::pull(MODEL, weights, data).await?;
+            terminal::say(format_args!("Model `{MODEL}`: {}, inside the server's process", weights.source));
         }
         other => terminal::say(format_args!("Model `{MODEL}`: provider {}", other.word())),
     }

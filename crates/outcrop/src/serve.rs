@@ -5,6 +5,7 @@ use crate::configuration::Configuration;
 use crate::data::DataFolder;
 use crate::http::Server;
 use crate::identity::{self, Entrance};
+use crate::signals::Signals;
 use crate::world::{KernelEntropy, TokioClock, TokioSpawn};
 use crate::{address, assembly, metrics, terminal};
 use anyhow::{Context, Result, bail};
@@ -19,7 +20,6 @@ use store::Sqlite;
 use store::Store;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use types::{Clock, Entropy, Spawn};
 
@@ -81,7 +81,7 @@ pub async fn run(configuration: &Configuration, for_parent: bool) -> Result<()> 
     address::publish(&data, listening)?;
     terminal::say(format_args!("listening on http://{listening}"));
     let end = tokio::select! {
-        () = signals.first() => End::Asked,
+        () = signals.next() => End::Asked,
         () = parent_gone(), if for_parent => End::Asked,
         () = store_stopped(&*store, &*clock) => End::StoreStopped,
         () = &mut served => bail!("the server stopped listening"),
@@ -99,7 +99,7 @@ pub async fn run(configuration: &Configuration, for_parent: bool) -> Result<()> 
     };
     tokio::select! {
         () = taken_apart => {}
-        () = signals.second() => tracing::warn!("ending at once; unfinished work goes on at the next start"),
+        () = signals.next() => tracing::warn!("ending at once; unfinished work goes on at the next start"),
     }
     address::withdraw(&data)?;
     match end {
@@ -161,24 +161,4 @@ async fn parent_gone() {
     let mut stdin = tokio::io::stdin();
     let mut scrap = [0_u8; 64];
     while matches!(stdin.read(&mut scrap).await, Ok(read) if read > 0) {}
-}
-
-/// SIGTERM and SIGINT, which mean the same.
-struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    async fn first(&mut self) {
-        tokio::select! { _ = self.terminate.recv() => {}, _ = self.interrupt.recv() => {} }
-    }
-
-    async fn second(&mut self) {
-        self.first().await;
-    }
 }

@@ -1,6 +1,7 @@
 //! A local model whose weights are read at its first call, so that a server is ready at once and an unused model costs
 //! no memory. A file that was missing may be fetched while the server runs: every call looks again.
 
+use crate::shelf;
 use models::local::{Local, Options};
 use models::{Model, Sink};
 use std::path::PathBuf;
@@ -11,14 +12,14 @@ use types::{BoxFuture, ModelError, ModelErrorKind, ModelFinish, ModelRequest};
 pub struct Deferred {
     path: PathBuf,
     /// What the operator can do where the file is missing.
-    remedy: &'static str,
+    remedy: String,
     context: Option<usize>,
     /// Set by the first call that loads it; held while it loads, so that it is loaded by one.
     loaded: Mutex<Option<Arc<Local>>>,
 }
 
 impl Deferred {
-    pub fn new(path: PathBuf, remedy: &'static str, context: Option<usize>) -> Self {
+    pub fn new(path: PathBuf, remedy: String, context: Option<usize>) -> Self {
         Self { path, remedy, context, loaded: Mutex::default() }
     }
 
@@ -47,7 +48,9 @@ impl Deferred {
                 "The local model cannot be loaded; the server's log and `outcrop doctor` say why.",
             )
         };
-        tracing::info!(file = %self.path.display(), "loading the local model");
+        let licence = shelf::gguf::glimpse(&self.path).ok().and_then(|glimpse| glimpse.licence);
+        let licence = licence.as_deref().unwrap_or("not in the file");
+        tracing::info!(file = %self.path.display(), licence, "loading the local model");
         let options = Options { context: self.context, ..Options::default() };
         let (sender, receiver) = oneshot::channel();
         let path = self.path.clone();

@@ -1,6 +1,6 @@
 //! What holds where nobody said anything, and the models of a server without a file.
 
-use super::{ModelEntry, Provider, Secret, Source, Timeouts, Upstream, Variables};
+use super::{ModelEntry, Provider, Secret, Source, Timeouts, Upstream, Variables, Weights};
 use std::time::Duration;
 use types::ModelRules;
 
@@ -23,7 +23,7 @@ pub fn models(variables: &Variables) -> Vec<ModelEntry> {
     if cfg!(feature = "local") {
         models.push(ModelEntry {
             name: "small".to_owned(),
-            provider: Provider::Local(Source::SmolLm2),
+            provider: Provider::Local(Weights { source: Source::smollm2(), sha256: None }),
             upstream_model: None,
             rules: ModelRules::default(),
             timeouts: Timeouts { first_byte: LOCAL_FIRST_BYTE, ..TIMEOUTS },

