@@ -42,7 +42,7 @@ pub(crate) fn request(asked: &Asked<'_>, shown: &[Seq], items: &BTreeMap<Seq, Ar
     }
 }
 
-fn function(tool: &Tool) -> Option<FunctionTool> {
+pub(crate) fn function(tool: &Tool) -> Option<FunctionTool> {
     match tool {
         Tool::Function { name, description, parameters, .. } => {
             Some(FunctionTool { name: name.clone(), description: description.clone(), parameters: parameters.clone() })

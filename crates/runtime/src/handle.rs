@@ -1,6 +1,7 @@
 //! The only door to a session: what doors may ask, and what they get.
 
 use crate::actor::{Command, Reply, store_refusal, unavailable};
+use crate::context::function;
 use crate::cursor::Cursor;
 use crate::registry::{ModelCounters, Registry};
 use crate::subscription::{Subscription, cursor_after, decode};
@@ -11,9 +12,9 @@ use std::time::Duration;
 use store::{HeadRow, LogQuery};
 use tokio::sync::oneshot;
 use types::{
-    Abandoned, AgentId, Committed, Ending, EnvironmentSettings, EventId, Input, Item, ItemId, NewSession, Origin,
-    ProjectId, Record, RecordBody, Refusal, RefusalKind, Seq, SessionChange, SessionId, SessionSettings, SessionView,
-    Stamp, Tool, TurnError, TurnId, TurnStatus, TurnView,
+    Abandoned, AgentId, Committed, Ending, EnvironmentSettings, EventId, FunctionTool, Input, Item, ItemId, NewSession,
+    Origin, ProjectId, Record, RecordBody, Refusal, RefusalKind, Seq, SessionChange, SessionId, SessionSettings,
+    SessionView, Stamp, TextFormat, Tool, TurnError, TurnId, TurnStatus, TurnView,
 };
 
 /// The only door to a session. Cheap to clone.
@@ -65,10 +66,11 @@ impl Handle {
     }
 
     /// Creates a session. What it returns is durable. Errors: `ModelNotFound`, `Invalid` (a tool or an environment that
-    /// is not served), `Busy`.
+    /// is not served, a schema that the model cannot hold), `Busy`.
     pub async fn create(&self, project: &ProjectId, new: NewSession) -> Result<SessionView, Refusal> {
         self.check_model(&new.agent.model, "agent.model")?;
         check_tools(&new.agent.tools)?;
+        self.check_schemas(&new.agent.model, &new.agent.tools, &new.agent.text.format)?;
         let mut stamp = Stamp::new(self.world.clock.now(), &*self.world.entropy);
         let session = SessionId::new(stamp.id("sess"));
         let agent_id = new.agent_id.unwrap_or_else(|| AgentId::new(stamp.id("agent")));
@@ -113,6 +115,11 @@ impl Handle {
             self.check_model(model, "agent.model")?;
         }
         check_tools(change.tools.as_deref().unwrap_or_default())?;
+        if change.model.is_some() || change.tools.is_some() {
+            let now = self.head(project, session).await?.settings.agent;
+            let (model, tools) = (change.model.as_ref(), change.tools.as_ref());
+            self.check_schemas(model.unwrap_or(&now.model), tools.unwrap_or(&now.tools), &now.text.format)?;
+        }
         let input = Input::Update(change);
         self.ask(project, session, |reply| Command::Submit { inputs: vec![input.clone()], key: None, reply }).await
     }
@@ -343,6 +350,14 @@ impl Handle {
         let call = state.turn.as_ref().and_then(|turn| turn.call.as_ref());
         let speaks = call.is_some_and(|call| origin == Origin { effect: call.effect, attempt: call.attempt });
         Ok(speaks.then_some(state.seq))
+    }
+
+    /// Refuses schemas that the model cannot hold its answers to.
+    fn check_schemas(&self, model: &str, tools: &[Tool], format: &TextFormat) -> Result<(), Refusal> {
+        let Some(entry) = self.world.models.entry(model) else { return Ok(()) };
+        let functions: Vec<FunctionTool> = tools.iter().filter_map(function).collect();
+        let checked = entry.model.check(&functions, format);
+        checked.map_err(|refusal| Refusal::invalid(refusal.message).at(format!("agent.{}", refusal.path)))
     }
 
     async fn turn_seq(&self, project: &ProjectId, session: &SessionId, turn: &TurnId) -> Result<Seq, Refusal> {

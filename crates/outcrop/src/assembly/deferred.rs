@@ -3,11 +3,11 @@
 
 use crate::shelf;
 use models::local::{Local, Options};
-use models::{Model, Sink};
+use models::{Model, SchemaRefusal, Sink};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::{Mutex, oneshot};
-use types::{BoxFuture, ModelError, ModelErrorKind, ModelFinish, ModelRequest};
+use types::{BoxFuture, FunctionTool, ModelError, ModelErrorKind, ModelFinish, ModelRequest, TextFormat};
 
 pub struct Deferred {
     path: PathBuf,
@@ -72,5 +72,10 @@ impl Deferred {
 impl Model for Deferred {
     fn call<'a>(&'a self, request: &'a ModelRequest, sink: Sink<'a>) -> BoxFuture<'a, Result<ModelFinish, ModelError>> {
         Box::pin(async move { self.model().await?.call(request, sink).await })
+    }
+
+    /// The same for every local model: it need not be loaded.
+    fn check(&self, tools: &[FunctionTool], format: &TextFormat) -> Result<(), SchemaRefusal> {
+        Local::check_schemas(tools, format)
     }
 }
