@@ -15,6 +15,7 @@ mod disjoint;
 mod examine;
 mod fits;
 mod format;
+mod fuel;
 mod keyword;
 mod machine;
 mod names;
@@ -36,6 +37,7 @@ pub(super) use tokens::Tokens;
 use super::constraint::Constraint;
 use crate::SchemaRefusal;
 use build::Builder;
+use fuel::TooLarge;
 use machine::Machine;
 use node::{Array, Graph, Literal, NEVER, Node, NodeId, Object, Property};
 use refusal::Place;
@@ -98,7 +100,7 @@ impl Wish {
                 graph.add(Node::Choice([Some(answer), calls].into_iter().flatten().collect()))
             }
         };
-        graph.settle();
+        settle(&mut graph)?;
         if graph.least(start) >= NEVER {
             return Err(Place::new("tools").refuse("nothing fits these schemas"));
         }
@@ -135,21 +137,25 @@ pub(super) fn check(tools: &[FunctionTool], format: &TextFormat) -> Result<(), S
     let tokens = Tokens::bytes();
     let mut bytes = 0;
     let mut graph = Graph::default();
+    let mut roots = Vec::new();
     for (i, tool) in tools.iter().enumerate() {
         let place = Place::new("tools").index(i).name("parameters");
         measure(&tool.parameters, &mut bytes, &place)?;
         let node = arguments(&tool.parameters, &place, &tokens, &mut graph)?;
-        graph.settle();
-        check_length(&graph, node, &place)?;
+        roots.push((node, place));
     }
     if let TextFormat::JsonSchema { schema } = format {
         let place = answer_place();
         measure(schema, &mut bytes, &place)?;
         let node = json(schema, &place, &tokens, &mut graph)?;
-        graph.settle();
-        check_length(&graph, node, &place)?;
+        roots.push((node, place));
     }
-    Ok(())
+    settle(&mut graph)?;
+    roots.iter().try_for_each(|(node, place)| check_length(&graph, *node, place))
+}
+
+fn settle(graph: &mut Graph) -> Result<(), SchemaRefusal> {
+    graph.settle().map_err(|TooLarge| Place::new("tools").refuse("the schemas refer to each other in too many ways"))
 }
 
 fn measure(schema: &Map<String, Value>, bytes: &mut usize, place: &Place) -> Result<(), SchemaRefusal> {

@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::{mpsc, watch};
 use types::{ModelErrorKind, Sampling, Stop};
 
-fn fixture() -> PathBuf {
+pub(super) fn fixture() -> PathBuf {
     #[expect(clippy::disallowed_methods, reason = "a test's edge: where the weights lie")]
     let named = std::env::var_os("OUTCROP_TEST_GGUF").map(PathBuf::from);
     let usual = concat!(env!("CARGO_MANIFEST_DIR"), "/../../.fixtures/SmolLM2-135M-Instruct.Q4_1.gguf");

@@ -4,17 +4,22 @@
 //! What is generated may be less than what fits: properties come in the order in which the schema names them, names of
 //! its own choosing are written only where the schema says what they hold or names none, and numbers have no exponents.
 
-use super::dfa::{Dfa, TooLarge};
+use super::dfa::Dfa;
+use super::fuel::{Fuel, TooLarge};
+mod kind;
+mod object;
+
 use super::disjoint::Branches;
 use super::examine::Places;
 use super::fits::Judge;
-use super::node::{Array, Graph, Literal, Node, NodeId, Object, Property, Text};
+use super::node::{Array, Graph, Literal, Node, NodeId, Text};
 use super::number::{Asked, Decimal, Edge, Numbers};
 use super::refusal::Place;
 use super::resolve::{Root, Said};
 use super::tokens::Tokens;
 use super::{format, pattern};
 use crate::SchemaRefusal;
+use kind::{Kind, kinds};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -27,10 +32,6 @@ const MOST_NODES: usize = 20_000;
 const MOST_STATES: usize = 60_000;
 /// A string that a pattern holds is no longer than this.
 const MOST_PATTERNED: u32 = 1_000;
-/// Patterns of names that apply to one object.
-const MOST_NAME_PATTERNS: usize = 3;
-/// Properties beyond those that are named, where their number is limited.
-const MOST_OTHERS: u32 = 64;
 
 type Keywords<'a> = &'a Map<String, Value>;
 
@@ -40,6 +41,7 @@ pub(super) struct Builder<'a, 'g> {
     tokens: &'g Tokens,
     graph: &'g mut Graph,
     judge: Judge<'a>,
+    fuel: Fuel,
     known: BTreeMap<Vec<usize>, NodeId>,
     waiting: VecDeque<(NodeId, Vec<Keywords<'a>>)>,
     choices: BTreeMap<usize, Arc<Vec<Vec<Keywords<'a>>>>>,
@@ -48,27 +50,16 @@ pub(super) struct Builder<'a, 'g> {
     states: usize,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
-    Null,
-    Boolean,
-    Integer,
-    Number,
-    String,
-    Array,
-    Object,
-}
-
-const KINDS: [Kind; 6] = [Kind::Null, Kind::Boolean, Kind::Number, Kind::String, Kind::Array, Kind::Object];
-
 impl<'a, 'g> Builder<'a, 'g> {
     pub fn new(root: Root<'a>, places: &'a Places, tokens: &'g Tokens, graph: &'g mut Graph) -> Self {
+        let fuel = graph.fuel.clone();
         Self {
             root,
             places,
             tokens,
             graph,
-            judge: Judge::new(root),
+            judge: Judge::new(root, fuel.clone()),
+            fuel,
             known: BTreeMap::new(),
             waiting: VecDeque::new(),
             choices: BTreeMap::new(),
@@ -130,7 +121,7 @@ impl<'a, 'g> Builder<'a, 'g> {
         let mut all = vec![Vec::new()];
         for keywords in together {
             let own = self.followed(keywords)?;
-            all = product(&all, &own, place)?;
+            all = self.product(&all, &own, place)?;
         }
         Ok(all)
     }
@@ -145,11 +136,11 @@ impl<'a, 'g> Builder<'a, 'g> {
         if let Some(Value::String(reference)) = keywords.get("$ref") {
             let target = self.root.find(reference).unwrap_or(Said::Nothing);
             let target = self.said(target)?;
-            all = product(&all, &target, &place)?;
+            all = self.product(&all, &target, &place)?;
         }
         for branch in list(keywords, "allOf") {
             let branch = self.said(Said::of(branch))?;
-            all = product(&all, &branch, &place)?;
+            all = self.product(&all, &branch, &place)?;
         }
         for keyword in ["anyOf", "oneOf"] {
             let branches = list(keywords, keyword);
@@ -169,10 +160,40 @@ impl<'a, 'g> Builder<'a, 'g> {
             for branch in branches {
                 either.extend(self.said(Said::of(branch))?.iter().cloned());
             }
-            all = product(&all, &either, &place)?;
+            all = self.product(&all, &either, &place)?;
         }
         let all = Arc::new(all);
         self.choices.insert(key, all.clone());
+        Ok(all)
+    }
+
+    /// Each choice of the one with each of the other.
+    fn product(
+        &self,
+        a: &[Vec<Keywords<'a>>],
+        b: &[Vec<Keywords<'a>>],
+        place: &Place,
+    ) -> Result<Vec<Vec<Keywords<'a>>>, SchemaRefusal> {
+        if a.len().saturating_mul(b.len()) > MOST_CHOICES {
+            return Err(place.refuse(format!("its choices combine to more than {MOST_CHOICES} cases")));
+        }
+        let mut all: Vec<Vec<Keywords<'a>>> = Vec::new();
+        for a in a {
+            for b in b {
+                let mut both = a.clone();
+                for keywords in b {
+                    if !both.iter().any(|known| std::ptr::eq(*known, *keywords)) {
+                        both.push(keywords);
+                    }
+                }
+                if both.len() > MOST_TOGETHER {
+                    return Err(place.refuse(format!("more than {MOST_TOGETHER} schemas apply to one value")));
+                }
+                let work = 1 + a.len() + b.len() * both.len() / 8;
+                self.fuel.spend(work).map_err(|TooLarge| place.refuse("its choices are too many to combine"))?;
+                all.push(both);
+            }
+        }
         Ok(all)
     }
 
@@ -259,8 +280,11 @@ impl<'a, 'g> Builder<'a, 'g> {
             Text::Any { min, max }
         } else {
             let place = self.place(together);
-            let length =
-                if min == 0 && max.is_none() { None } else { Some(self.sized(Dfa::length(min, max), &place)?) };
+            let length = if min == 0 && max.is_none() {
+                None
+            } else {
+                Some(self.sized(Dfa::length(min, max, &self.fuel), &place)?)
+            };
             let mut parts = Vec::new();
             for pattern in &key.0 {
                 parts.push((self.pattern(pattern, &place)?, true));
@@ -277,7 +301,7 @@ impl<'a, 'g> Builder<'a, 'g> {
         if let Some(known) = self.patterns.get(text) {
             return Ok(known.clone());
         }
-        let dfa = pattern::search(text).map_err(|why| {
+        let dfa = pattern::search(text, &self.fuel).map_err(|why| {
             let shown: String = text.chars().take(60).collect();
             place.refuse(format!("the pattern {shown:?} {why}"))
         })?;
@@ -291,7 +315,7 @@ impl<'a, 'g> Builder<'a, 'g> {
             return Ok(only.clone());
         }
         let parts: Vec<(&Dfa, bool)> = parts.iter().map(|(part, wanted)| (&**part, *wanted)).collect();
-        self.sized(Dfa::combine(&parts), place)
+        self.sized(Dfa::combine(&parts, &self.fuel), place)
     }
 
     fn sized(&mut self, dfa: Result<Dfa, TooLarge>, place: &Place) -> Result<Arc<Dfa>, SchemaRefusal> {
@@ -317,150 +341,6 @@ impl<'a, 'g> Builder<'a, 'g> {
         let max = least(together, "maxItems").unwrap_or(u32::MAX);
         self.graph.add(Node::Array(Array { prefix, rest, min, max }))
     }
-
-    fn object(&mut self, together: &[Keywords<'a>]) -> Result<NodeId, SchemaRefusal> {
-        let place = self.place(together);
-        let mut names: Vec<&'a str> = Vec::new();
-        let mut required: BTreeSet<&'a str> = BTreeSet::new();
-        for keywords in together {
-            required.extend(list(keywords, "required").iter().filter_map(Value::as_str));
-            names.extend(map(keywords, "properties").map(|(name, _)| name.as_str()));
-        }
-        names.extend(required.iter().copied());
-        let mut seen = BTreeSet::new();
-        names.retain(|name| seen.insert(*name));
-
-        let mut properties = Vec::new();
-        for name in &names {
-            let value = self.schemas_of(name, together, &place)?;
-            let key = format!("{}: ", Value::from(*name));
-            properties.push(Property {
-                key: Literal::new(&key, self.tokens),
-                value: self.node(value),
-                required: required.contains(name),
-            });
-        }
-        let min = most(together, "minProperties").unwrap_or(0);
-        let named = u32::try_from(names.len()).unwrap_or(u32::MAX);
-        let others = self.others(&seen, min > named, together, &place)?;
-        if !others.is_empty() && min > named.saturating_add(1) {
-            let why = format!("the schema names {named} properties and asks for more than one beyond them");
-            return Err(place.name("minProperties").refuse(why));
-        }
-        let max = match least(together, "maxProperties") {
-            Some(max) if others.is_empty() && max < named => max,
-            Some(max) if !others.is_empty() => max.min(named.saturating_add(MOST_OTHERS)),
-            _ => u32::MAX,
-        };
-        Ok(self.graph.add(Node::Object(Object { properties, others, min, max, costs: Vec::new() })))
-    }
-
-    /// What applies to the property `name`.
-    fn schemas_of(
-        &mut self,
-        name: &str,
-        together: &[Keywords<'a>],
-        place: &Place,
-    ) -> Result<Vec<Said<'a>>, SchemaRefusal> {
-        let mut all = Vec::new();
-        for keywords in together {
-            let before = all.len();
-            all.extend(keywords.get("properties").and_then(|named| named.get(name)).map(Said::of));
-            for (pattern, schema) in map(keywords, "patternProperties") {
-                if self.pattern(pattern, place)?.accepts(name) {
-                    all.push(Said::of(schema));
-                }
-            }
-            if all.len() == before {
-                all.extend(keywords.get("additionalProperties").map(Said::of));
-            }
-        }
-        Ok(all)
-    }
-
-    /// What names may be written that the schema does not spell, and what they hold.
-    fn others(
-        &mut self,
-        names: &BTreeSet<&str>,
-        is_needed: bool,
-        together: &[Keywords<'a>],
-        place: &Place,
-    ) -> Result<Vec<(u32, NodeId)>, SchemaRefusal> {
-        let patterns: BTreeSet<&'a String> = together
-            .iter()
-            .flat_map(|keywords| map(keywords, "patternProperties"))
-            .map(|(pattern, _)| pattern)
-            .collect();
-        let patterns: Vec<&'a String> = patterns.into_iter().collect();
-        if patterns.len() > MOST_NAME_PATTERNS {
-            let why = format!("more than {MOST_NAME_PATTERNS} patterns of names apply to one object");
-            return Err(place.name("patternProperties").refuse(why));
-        }
-        let says = together.iter().any(|keywords| keywords.get("additionalProperties").is_some_and(Value::is_object));
-        let names_none = names.is_empty() && patterns.is_empty();
-        let mut others = Vec::new();
-        for chosen in 0_u32..1 << patterns.len() {
-            let is_chosen =
-                |pattern: &String| patterns.iter().position(|p| *p == pattern).is_some_and(|i| chosen >> i & 1 == 1);
-            if chosen == 0 && !says && !names_none && !is_needed {
-                continue;
-            }
-            let mut schemas = Vec::new();
-            for keywords in together {
-                let before = schemas.len();
-                let matching = map(keywords, "patternProperties").filter(|(pattern, _)| is_chosen(pattern));
-                schemas.extend(matching.map(|(_, schema)| Said::of(schema)));
-                if schemas.len() == before {
-                    schemas.extend(keywords.get("additionalProperties").map(Said::of));
-                }
-            }
-            if schemas.iter().any(|said| matches!(said, Said::Nothing)) {
-                continue;
-            }
-            let mut parts = Vec::new();
-            for pattern in &patterns {
-                parts.push((self.pattern(pattern, place)?, is_chosen(pattern)));
-            }
-            if !names.is_empty() {
-                parts.push((self.sized(Dfa::except(names), place)?, true));
-            }
-            let text = if parts.is_empty() {
-                Text::Any { min: 0, max: None }
-            } else {
-                Text::Automaton(self.combined(&parts, place)?)
-            };
-            let value = self.node(schemas);
-            others.push((self.graph.add_text(text), value));
-        }
-        Ok(others)
-    }
-}
-
-/// Each choice of the one with each of the other.
-fn product<'a>(
-    a: &[Vec<Keywords<'a>>],
-    b: &[Vec<Keywords<'a>>],
-    place: &Place,
-) -> Result<Vec<Vec<Keywords<'a>>>, SchemaRefusal> {
-    if a.len().saturating_mul(b.len()) > MOST_CHOICES {
-        return Err(place.refuse(format!("its choices combine to more than {MOST_CHOICES} cases")));
-    }
-    let mut all: Vec<Vec<Keywords<'a>>> = Vec::new();
-    for a in a {
-        for b in b {
-            let mut both = a.clone();
-            for keywords in b {
-                if !both.iter().any(|known| std::ptr::eq(*known, *keywords)) {
-                    both.push(keywords);
-                }
-            }
-            if both.len() > MOST_TOGETHER {
-                return Err(place.refuse(format!("more than {MOST_TOGETHER} schemas apply to one value")));
-            }
-            all.push(both);
-        }
-    }
-    Ok(all)
 }
 
 fn list<'a>(keywords: Keywords<'a>, keyword: &str) -> &'a [Value] {
@@ -482,62 +362,6 @@ fn most(together: &[Keywords<'_>], keyword: &str) -> Option<u32> {
 
 fn least(together: &[Keywords<'_>], keyword: &str) -> Option<u32> {
     together.iter().filter_map(|keywords| count(keywords.get(keyword)?)).min()
-}
-
-/// The kinds of values that fit; where no schema says a type, those that its keywords speak of.
-fn kinds(together: &[Keywords<'_>]) -> Vec<Kind> {
-    let mut all: Option<BTreeSet<Kind>> = None;
-    for types in together.iter().filter_map(|keywords| keywords.get("type")) {
-        let names = types.as_array().map_or(std::slice::from_ref(types), Vec::as_slice);
-        let mut named: BTreeSet<Kind> = names.iter().filter_map(Value::as_str).filter_map(kind).collect();
-        if named.contains(&Kind::Number) {
-            named.remove(&Kind::Integer);
-        }
-        all = Some(match all {
-            None => named,
-            Some(before) => both(&before, &named),
-        });
-    }
-    if let Some(all) = all {
-        return all.into_iter().collect();
-    }
-    let spoken: BTreeSet<Kind> =
-        together.iter().flat_map(|keywords| keywords.keys()).filter_map(|k| speaks_of(k)).collect();
-    if spoken.is_empty() { KINDS.to_vec() } else { spoken.into_iter().collect() }
-}
-
-fn both(a: &BTreeSet<Kind>, b: &BTreeSet<Kind>) -> BTreeSet<Kind> {
-    let has =
-        |set: &BTreeSet<Kind>, kind: Kind| set.contains(&kind) || kind == Kind::Integer && set.contains(&Kind::Number);
-    a.union(b).copied().filter(|kind| has(a, *kind) && has(b, *kind)).collect()
-}
-
-fn kind(name: &str) -> Option<Kind> {
-    Some(match name {
-        "null" => Kind::Null,
-        "boolean" => Kind::Boolean,
-        "integer" => Kind::Integer,
-        "number" => Kind::Number,
-        "string" => Kind::String,
-        "array" => Kind::Array,
-        "object" => Kind::Object,
-        _ => return None,
-    })
-}
-
-fn speaks_of(keyword: &str) -> Option<Kind> {
-    Some(match keyword {
-        "minLength" | "maxLength" | "pattern" | "format" => Kind::String,
-        "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" | "multipleOf" => Kind::Number,
-        "items" | "prefixItems" | "minItems" | "maxItems" => Kind::Array,
-        "properties"
-        | "patternProperties"
-        | "additionalProperties"
-        | "required"
-        | "minProperties"
-        | "maxProperties" => Kind::Object,
-        _ => return None,
-    })
 }
 
 fn asked(together: &[Keywords<'_>], kind: Kind) -> Asked {

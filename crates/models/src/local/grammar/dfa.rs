@@ -2,15 +2,12 @@
 //!
 //! Every state leads to an accepting one; a way that does not is left out when the automaton is made.
 
+use super::fuel::{Fuel, TooLarge};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 /// States of one automaton. More: [`TooLarge`].
 const MOST_STATES: usize = 10_000;
-
-/// The automaton would have more states than are worth their memory.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct TooLarge;
 
 /// State 0 is the first; an automaton without states accepts nothing.
 #[derive(Clone, Default, Debug)]
@@ -69,13 +66,15 @@ impl Dfa {
     /// character once).
     pub fn explore<K: Ord + Clone>(
         start: K,
-        mut expand: impl FnMut(&K) -> (bool, Vec<(u32, u32, K)>),
+        fuel: &Fuel,
+        mut expand: impl FnMut(&K) -> Result<(bool, Vec<(u32, u32, K)>), TooLarge>,
     ) -> Result<Self, TooLarge> {
         let mut numbers = BTreeMap::from([(start.clone(), 0_u32)]);
         let mut places = vec![start];
         let mut states: Vec<State> = Vec::new();
         while let Some(place) = places.get(states.len()).cloned() {
-            let (accepts, ways) = expand(&place);
+            let (accepts, ways) = expand(&place)?;
+            fuel.spend(1 + ways.len())?;
             let mut moves: Vec<Move> = Vec::with_capacity(ways.len());
             for (first, last, place) in ways {
                 let next = u32::try_from(numbers.len()).map_err(|_| TooLarge)?;
@@ -97,28 +96,28 @@ impl Dfa {
     }
 
     /// Strings of `min` to `max` characters.
-    pub fn length(min: u32, max: Option<u32>) -> Result<Self, TooLarge> {
+    pub fn length(min: u32, max: Option<u32>, fuel: &Fuel) -> Result<Self, TooLarge> {
         let top = max.unwrap_or(min);
-        Self::explore(0_u32, |count| {
+        Self::explore(0_u32, fuel, |count| {
             let next = match max {
                 Some(max) if *count >= max => None,
                 _ => Some((*count + 1).min(top.max(1))),
             };
             let next = if max.is_none() { next.map(|next| next.min(min)) } else { next };
             let ways = next.map(|next| ALPHABET.map(|(first, last)| (first, last, next)).to_vec());
-            (*count >= min, ways.unwrap_or_default())
+            Ok((*count >= min, ways.unwrap_or_default()))
         })
     }
 
     /// Every string but these.
-    pub fn except(names: &BTreeSet<&str>) -> Result<Self, TooLarge> {
+    pub fn except(names: &BTreeSet<&str>, fuel: &Fuel) -> Result<Self, TooLarge> {
         let mut names: Vec<Vec<char>> = names.iter().map(|name| name.chars().collect()).collect();
         names.sort();
         // The names that begin with what was read, and how much that is; None: no name does.
         let start = Some((0, names.len(), 0)).filter(|_| !names.is_empty());
-        Self::explore(start, |place| {
+        Self::explore(start, fuel, |place| {
             let Some((low, high, at)) = *place else {
-                return (true, ALPHABET.map(|(first, last)| (first, last, None)).to_vec());
+                return Ok((true, ALPHABET.map(|(first, last)| (first, last, None)).to_vec()));
             };
             let accepts = names[low..high].iter().all(|name| name.len() != at);
             let mut ways = Vec::new();
@@ -132,21 +131,21 @@ impl Dfa {
                 ways.push((*c as u32, *c as u32, Some((from, from + same, at + 1))));
                 from += same;
             }
-            (accepts, filled(ways, None))
+            Ok((accepts, filled(ways, None)))
         })
     }
 
     /// Strings that each automaton accepts, where it is asked to, and refuses, where it is not.
-    pub fn combine(parts: &[(&Self, bool)]) -> Result<Self, TooLarge> {
+    pub fn combine(parts: &[(&Self, bool)], fuel: &Fuel) -> Result<Self, TooLarge> {
         let start: Vec<Option<u32>> = parts.iter().map(|(part, _)| (!part.is_empty()).then_some(0)).collect();
-        Self::explore(start, |places| {
+        Self::explore(start, fuel, |places| {
             let on = |(state, (part, wanted)): (&Option<u32>, &(&Self, bool))| {
                 state.is_some_and(|state| part.state(state).accepts) == *wanted
             };
             let accepts = places.iter().zip(parts).all(on);
             // A part that must accept and no longer can ends it all.
             if places.iter().zip(parts).any(|(state, (_, wanted))| state.is_none() && *wanted) {
-                return (false, Vec::new());
+                return Ok((false, Vec::new()));
             }
             let mut cuts: BTreeSet<u32> = ALPHABET.iter().flat_map(|(first, last)| [*first, last + 1]).collect();
             for (state, (part, _)) in places.iter().zip(parts) {
@@ -155,11 +154,12 @@ impl Dfa {
                 }
             }
             let cuts: Vec<u32> = cuts.into_iter().collect();
+            fuel.spend(cuts.len() * parts.len())?;
             let ways = cuts.windows(2).filter(|pair| is_written(pair[0])).map(|pair| {
                 let next = places.iter().zip(parts).map(|(state, (part, _))| part.state((*state)?).after(pair[0]));
                 (pair[0], pair[1] - 1, next.collect::<Vec<_>>())
             });
-            (accepts, ways.collect())
+            Ok((accepts, ways.collect()))
         })
     }
 

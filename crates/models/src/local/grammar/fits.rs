@@ -1,6 +1,7 @@
 //! Whether a value fits a schema: for the values of `enum` and `const`, which other keywords may rule out. The schema has
 //! been examined.
 
+use super::fuel::{Fuel, TooLarge};
 use super::number::Decimal;
 use super::resolve::{Root, Said};
 use super::{format, pattern};
@@ -8,28 +9,19 @@ use serde_json::{Map, Value};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-/// Schemas that are looked into for one value.
-const MOST_STEPS: usize = 100_000;
-
 pub(super) struct Judge<'a> {
     root: Root<'a>,
     patterns: BTreeMap<String, super::dfa::Dfa>,
-    steps: usize,
+    fuel: Fuel,
 }
 
-/// It was too much work to say.
-pub(super) struct TooMuch;
-
 impl<'a> Judge<'a> {
-    pub fn new(root: Root<'a>) -> Self {
-        Self { root, patterns: BTreeMap::new(), steps: 0 }
+    pub fn new(root: Root<'a>, fuel: Fuel) -> Self {
+        Self { root, patterns: BTreeMap::new(), fuel }
     }
 
-    pub fn fits(&mut self, value: &Value, keywords: &'a Map<String, Value>) -> Result<bool, TooMuch> {
-        self.steps += 1;
-        if self.steps > MOST_STEPS {
-            return Err(TooMuch);
-        }
+    pub fn fits(&mut self, value: &Value, keywords: &'a Map<String, Value>) -> Result<bool, TooLarge> {
+        self.fuel.spend(1 + keywords.len())?;
         for (keyword, asked) in keywords {
             if !self.holds(value, keyword, asked, keywords)? {
                 return Ok(false);
@@ -38,7 +30,7 @@ impl<'a> Judge<'a> {
         Ok(true)
     }
 
-    fn says(&mut self, value: &Value, said: Said<'a>) -> Result<bool, TooMuch> {
+    fn says(&mut self, value: &Value, said: Said<'a>) -> Result<bool, TooLarge> {
         match said {
             Said::Everything => Ok(true),
             Said::Nothing => Ok(false),
@@ -46,7 +38,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn count(&mut self, value: &Value, schemas: &'a Value) -> Result<usize, TooMuch> {
+    fn count(&mut self, value: &Value, schemas: &'a Value) -> Result<usize, TooLarge> {
         let mut count = 0;
         for schema in schemas.as_array().into_iter().flatten() {
             count += usize::from(self.says(value, Said::of(schema))?);
@@ -60,7 +52,7 @@ impl<'a> Judge<'a> {
         keyword: &str,
         asked: &'a Value,
         siblings: &'a Map<String, Value>,
-    ) -> Result<bool, TooMuch> {
+    ) -> Result<bool, TooLarge> {
         Ok(match keyword {
             "$ref" => match asked.as_str().and_then(|reference| self.root.find(reference)) {
                 Some(said) => self.says(value, said)?,
@@ -69,7 +61,11 @@ impl<'a> Judge<'a> {
             "allOf" => self.count(value, asked)? == asked.as_array().map_or(0, Vec::len),
             "anyOf" => self.count(value, asked)? > 0,
             "oneOf" => self.count(value, asked)? == 1,
-            "enum" => asked.as_array().is_some_and(|values| values.iter().any(|other| equal(value, other))),
+            "enum" => {
+                let values = asked.as_array().map_or(&[][..], Vec::as_slice);
+                self.fuel.spend(values.len() / 8)?;
+                values.iter().any(|other| equal(value, other))
+            }
             "const" => equal(value, asked),
             "type" => match asked {
                 Value::Array(names) => names.iter().any(|name| is_of(value, name)),
@@ -98,7 +94,7 @@ impl<'a> Judge<'a> {
 
     fn matches(&mut self, asked: &str, text: &str) -> bool {
         if !self.patterns.contains_key(asked) {
-            self.patterns.insert(asked.to_owned(), pattern::search(asked).unwrap_or_default());
+            self.patterns.insert(asked.to_owned(), pattern::search(asked, &self.fuel).unwrap_or_default());
         }
         self.patterns.get(asked).is_some_and(|dfa| dfa.accepts(text))
     }
@@ -109,7 +105,7 @@ impl<'a> Judge<'a> {
         keyword: &str,
         asked: &'a Value,
         siblings: &'a Map<String, Value>,
-    ) -> Result<bool, TooMuch> {
+    ) -> Result<bool, TooLarge> {
         let count = items.len() as f64;
         let schemas: Vec<(&Value, &'a Value)> = match keyword {
             "minItems" => return Ok(asked.as_f64().is_some_and(|least| count >= least)),
@@ -135,7 +131,7 @@ impl<'a> Judge<'a> {
         keyword: &str,
         asked: &'a Value,
         siblings: &'a Map<String, Value>,
-    ) -> Result<bool, TooMuch> {
+    ) -> Result<bool, TooLarge> {
         let count = object.len() as f64;
         match keyword {
             "minProperties" => return Ok(asked.as_f64().is_some_and(|least| count >= least)),

@@ -1,8 +1,10 @@
 //! A grammar as a graph: what may stand in one place, and how few tokens it takes at least.
 
 use super::dfa::Dfa;
+use super::fuel::{Fuel, TooLarge};
 use super::number::{Numbers, Prefix};
 use super::tokens::Tokens;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Longer than any answer: there is no way through.
@@ -68,6 +70,35 @@ pub(super) enum Node {
     },
 }
 
+impl Node {
+    /// Tells the nodes that this one is made of.
+    fn below(&self, mut tell: impl FnMut(NodeId)) {
+        match self {
+            Self::Literals(_) | Self::Numbers(_) | Self::Text(_) => {}
+            Self::Array(array) => array.prefix.iter().chain(&array.rest).for_each(|id| tell(*id)),
+            Self::Object(object) => {
+                object.properties.iter().for_each(|property| tell(property.value));
+                object.others.iter().for_each(|other| tell(other.1));
+            }
+            Self::Choice(choices) => choices.iter().for_each(|id| tell(*id)),
+            Self::Marked { then, .. } | Self::Words { then, .. } => tell(*then),
+        }
+    }
+
+    /// The work of finding what it takes.
+    fn weight(&self) -> usize {
+        match self {
+            Self::Literals(literals) => literals.len(),
+            Self::Choice(choices) => choices.len(),
+            Self::Array(array) => array.prefix.len(),
+            Self::Object(object) => (object.properties.len() + 1) * (object.counted() as usize + 1),
+            // Every length of whole and fraction.
+            Self::Numbers(_) => 100,
+            Self::Text(_) | Self::Marked { .. } | Self::Words { .. } => 1,
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Array {
     pub prefix: Vec<NodeId>,
@@ -103,6 +134,7 @@ pub(super) struct Graph {
     pub texts: Vec<Text>,
     /// For each node the least number of tokens that it takes; [`NEVER`] where nothing fits.
     pub least: Vec<u32>,
+    pub fuel: Fuel,
 }
 
 impl Graph {
@@ -125,20 +157,26 @@ impl Graph {
     }
 
     /// Finds what each node takes at least, and takes out what nothing fits.
-    pub fn settle(&mut self) {
+    pub fn settle(&mut self) -> Result<(), TooLarge> {
         self.least = vec![NEVER; self.nodes.len()];
-        // Every round is right about one more level of nesting; most graphs need a few.
-        loop {
-            let mut is_settled = true;
-            for id in (0..self.nodes.len()).rev() {
-                let least = self.cost(&self.nodes[id]);
-                if least < self.least[id] {
-                    self.least[id] = least;
-                    is_settled = false;
+        let mut above = vec![Vec::new(); self.nodes.len()];
+        for (id, node) in self.nodes.iter().enumerate() {
+            node.below(|below| above[below as usize].push(id));
+        }
+        // Nodes mostly stand before what they are made of.
+        let mut open: VecDeque<usize> = (0..self.nodes.len()).rev().collect();
+        let mut is_open = vec![true; self.nodes.len()];
+        while let Some(id) = open.pop_front() {
+            is_open[id] = false;
+            self.fuel.spend(self.nodes[id].weight())?;
+            let least = self.cost(&self.nodes[id]);
+            if least < self.least[id] {
+                self.least[id] = least;
+                for above in &above[id] {
+                    if !std::mem::replace(&mut is_open[*above], true) {
+                        open.push_back(*above);
+                    }
                 }
-            }
-            if is_settled {
-                break;
             }
         }
         for id in 0..self.nodes.len() {
@@ -146,6 +184,7 @@ impl Graph {
             self.prune(&mut node);
             self.nodes[id] = node;
         }
+        Ok(())
     }
 
     fn cost(&self, node: &Node) -> u32 {
@@ -196,14 +235,13 @@ impl Graph {
         let mut costs = vec![vec![NEVER; width]; count + 1];
         // The same with nothing written yet: there is no comma before the first.
         let mut first = if object.min == 0 { 1 } else { NEVER };
-        for written in (0..width).rev() {
-            let next = (written + 1).min(width - 1);
-            costs[count][written] = if written as u32 >= object.min {
-                1
-            } else if (written as u32) < object.max && next > written {
-                other.saturating_add(2).saturating_add(costs[count][next]).min(NEVER)
-            } else {
-                NEVER
+        for (cost, written) in costs[count].iter_mut().zip(0_u32..) {
+            // Of names that the schema does not spell only one counts here: it cannot be a name that is there already.
+            let is_one_short = written + 1 == object.min && written < object.max;
+            *cost = match written >= object.min {
+                true => 1,
+                false if is_one_short => other.saturating_add(3).min(NEVER),
+                false => NEVER,
             };
         }
         if object.max > 0 {

@@ -2,6 +2,7 @@
 //! refused with its reason.
 
 use super::dfa::{Dfa, is_written};
+use super::fuel::{Fuel, TooLarge};
 use std::collections::BTreeSet;
 use std::iter::Peekable;
 use std::str::Chars;
@@ -24,13 +25,13 @@ pub(super) enum Piece {
 }
 
 /// The strings in which `pattern` matches somewhere. The reason of an error is for people.
-pub(super) fn search(pattern: &str) -> Result<Dfa, String> {
+pub(super) fn search(pattern: &str, fuel: &Fuel) -> Result<Dfa, String> {
     let any = Piece::Repeat(Box::new(Piece::Characters(vec![(0, 0x10_ffff)])), 0, None);
     let piece = Piece::Sequence(vec![any.clone(), parse(pattern)?, any]);
     let mut net = Net::default();
     let end = net.push(Node::Match)?;
     let start = net.add(&piece, end)?;
-    net.dfa(start).ok_or_else(|| "needs too large an automaton".to_owned())
+    net.dfa(start, fuel).map_err(|TooLarge| "needs too large an automaton".to_owned())
 }
 
 pub(super) fn parse(pattern: &str) -> Result<Piece, String> {
@@ -324,13 +325,12 @@ impl Net {
         }
     }
 
-    fn dfa(&self, start: u32) -> Option<Dfa> {
-        let start = self.closed([start], true, false);
-        let dfa = Dfa::explore(start, |places| {
-            let accepts = self.closed(places.iter().copied(), false, true).iter().any(|place| self.is_match(*place));
-            (accepts, self.ways(places))
-        });
-        dfa.ok()
+    fn dfa(&self, start: u32, fuel: &Fuel) -> Result<Dfa, TooLarge> {
+        let start = self.closed([start], true, false, fuel)?;
+        Dfa::explore(start, fuel, |places| {
+            let at_end = self.closed(places.iter().copied(), false, true, fuel)?;
+            Ok((at_end.iter().any(|place| self.is_match(*place)), self.ways(places, fuel)?))
+        })
     }
 
     fn is_match(&self, place: u32) -> bool {
@@ -338,7 +338,13 @@ impl Net {
     }
 
     /// All places that are reached without a character, those that only pass something on left out.
-    fn closed(&self, from: impl IntoIterator<Item = u32>, at_start: bool, at_end: bool) -> Vec<u32> {
+    fn closed(
+        &self,
+        from: impl IntoIterator<Item = u32>,
+        at_start: bool,
+        at_end: bool,
+        fuel: &Fuel,
+    ) -> Result<Vec<u32>, TooLarge> {
         let mut open: Vec<u32> = from.into_iter().collect();
         let mut seen = BTreeSet::new();
         let mut kept = BTreeSet::new();
@@ -356,10 +362,11 @@ impl Net {
                 }
             }
         }
-        kept.into_iter().collect()
+        fuel.spend(seen.len())?;
+        Ok(kept.into_iter().collect())
     }
 
-    fn ways(&self, places: &[u32]) -> Vec<(u32, u32, Vec<u32>)> {
+    fn ways(&self, places: &[u32], fuel: &Fuel) -> Result<Vec<(u32, u32, Vec<u32>)>, TooLarge> {
         let mut edges: Vec<(u32, bool, u32)> = Vec::new();
         for place in places {
             if let Node::Characters(ranges, next) = &self.0[*place as usize] {
@@ -383,9 +390,9 @@ impl Net {
                 }
             }
             if is_written(pair[0]) && !active.is_empty() {
-                all.push((pair[0], pair[1] - 1, self.closed(active.keys().copied(), false, false)));
+                all.push((pair[0], pair[1] - 1, self.closed(active.keys().copied(), false, false, fuel)?));
             }
         }
-        all
+        Ok(all)
     }
 }

@@ -19,8 +19,8 @@ pub(super) struct Rule {
     ways: Ways,
     /// Tokens that may still come; None: no answer is short enough, so that it may break off.
     left: Option<u64>,
-    /// Names in the objects that are open, so that none is written twice.
-    names: Names,
+    /// Names in the objects that are open, so that none is written twice. None: the schema spells them all.
+    names: Option<Names>,
     mask: Vec<u32>,
     known: BTreeMap<Ways, Known>,
 }
@@ -36,8 +36,9 @@ impl Rule {
     pub fn new(mut machine: Machine, start: NodeId, tokens: Arc<Tokens>, most: u64) -> Self {
         let ways = machine.start(start);
         let left = Some(most).filter(|most| u64::from(machine.least(ways)) <= *most);
+        let names = machine.invents_names().then(Names::default);
         let mask = vec![0; tokens.count().div_ceil(32)];
-        Self { machine, tokens, ways, left, names: Names::default(), mask, known: BTreeMap::new() }
+        Self { machine, tokens, ways, left, names, mask, known: BTreeMap::new() }
     }
 
     /// Works the mask out, without regard to names.
@@ -67,17 +68,14 @@ impl Rule {
 
     /// Takes out what would write a name a second time, unless nothing else may be written.
     fn forbid_known_names(&mut self) {
-        if !self.names.has_any() || self.machine.is_words(self.ways) {
+        let Some(names) = self.names.as_ref().filter(|names| names.has_any()) else { return };
+        if self.machine.is_words(self.ways) {
             return;
         }
-        let is_allowed = |mask: &[u32], token: u32| mask[token as usize / 32] >> (token % 32) & 1 == 1;
-        let doubled: Vec<u32> = self
-            .tokens
-            .quoting()
-            .iter()
-            .copied()
-            .filter(|token| is_allowed(&self.mask, *token) && !self.names.clone().read_all(self.tokens.piece(*token)))
-            .collect();
+        let is_allowed = |token: u32| self.mask[token as usize / 32] >> (token % 32) & 1 == 1;
+        let doubles = |token: u32| !names.clone().read_all(self.tokens.piece(token));
+        let quoting = self.tokens.quoting().iter().copied();
+        let doubled: Vec<u32> = quoting.filter(|token| is_allowed(*token) && doubles(*token)).collect();
         let before = if doubled.is_empty() { return } else { self.mask.clone() };
         for token in doubled {
             self.mask[token as usize / 32] &= !(1 << (token % 32));
@@ -116,8 +114,8 @@ impl Constraint for Rule {
             };
         }
         for byte in self.tokens.piece(token) {
-            if !self.machine.is_words(self.ways) {
-                self.names.read(*byte);
+            if let Some(names) = self.names.as_mut().filter(|_| !self.machine.is_words(self.ways)) {
+                names.read(*byte);
             }
             self.ways = self
                 .machine

@@ -10,3 +10,4 @@ mod sampler;
 mod strings;
 mod union;
 mod validator;
+mod weights;

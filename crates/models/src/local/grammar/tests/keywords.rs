@@ -211,6 +211,10 @@ fn enforced(keyword: &str) -> Vec<(Value, Value)> {
             ),
             (json!({"type": "object", "minProperties": 2, "properties": {"a": {"type": "null"}}}), json!({"a": null})),
             (json!({"type": "object", "minProperties": 1}), json!({})),
+            (
+                json!({"type": "object", "minProperties": 3, "properties": {"a": {"type": "null"}, "b": {"type": "null"}}}),
+                json!({"a": null, "c": 1}),
+            ),
         ],
         "maxProperties" => vec![
             (

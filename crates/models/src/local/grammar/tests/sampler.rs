@@ -154,7 +154,7 @@ pub(super) fn graph(schema: &Value) -> Result<(Graph, NodeId, usize), SchemaRefu
     let mut graph = Graph::default();
     let place = Place::new("schema");
     let start = json(schema.as_object().unwrap(), &place, tokens(), &mut graph)?;
-    graph.settle();
+    graph.settle().unwrap();
     super::super::check_length(&graph, start, &place)?;
     let least = graph.least(start) as usize;
     Ok((graph, start, least))

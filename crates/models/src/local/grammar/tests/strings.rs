@@ -1,11 +1,16 @@
 //! Patterns, and what lies between two quotation marks.
 
 use super::super::dfa::Dfa;
-use super::super::pattern::{parse, search};
+use super::super::fuel::Fuel;
+use super::super::pattern;
 use super::sampler::sample;
 use fancy_regex::Regex;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+
+fn search(pattern: &str) -> Result<Dfa, String> {
+    pattern::search(pattern, &Fuel::default())
+}
 
 #[test]
 fn patterns_match_what_another_engine_matches() {
@@ -97,22 +102,23 @@ fn patterns_that_cannot_be_held_say_why() {
         ("\\ud800", "half a character"),
         ("\\xg0", "bad"),
     ] {
-        let error = parse(pattern).unwrap_err();
+        let error = pattern::parse(pattern).unwrap_err();
         assert!(error.contains(why), "{pattern}: {error}");
     }
 }
 
 #[test]
 fn automata_combine() {
+    let fuel = Fuel::default();
     let names = BTreeSet::from(["a", "ab", "é"]);
-    let except = Dfa::except(&names).unwrap();
+    let except = Dfa::except(&names, &fuel).unwrap();
     for (text, accepts) in
         [("", true), ("a", false), ("ab", false), ("abc", true), ("é", false), ("éé", true), ("b", true)]
     {
         assert_eq!(except.accepts(text), accepts, "{text}");
     }
-    let both =
-        Dfa::combine(&[(&search("^a").unwrap(), true), (&search("b$").unwrap(), false), (&except, true)]).unwrap();
+    let both = Dfa::combine(&[(&search("^a").unwrap(), true), (&search("b$").unwrap(), false), (&except, true)], &fuel)
+        .unwrap();
     for (text, accepts) in [("ac", true), ("ab", false), ("a", false), ("acb", false), ("c", false)] {
         assert_eq!(both.accepts(text), accepts, "{text}");
     }
@@ -124,9 +130,11 @@ fn automata_combine() {
         (1, Some(2), "abc", false),
         (0, Some(0), "a", false),
     ] {
-        assert_eq!(Dfa::length(min, max).unwrap().accepts(text), accepts, "{min} {max:?} {text}");
+        assert_eq!(Dfa::length(min, max, &fuel).unwrap().accepts(text), accepts, "{min} {max:?} {text}");
     }
-    assert!(Dfa::combine(&[(&search("^a$").unwrap(), true), (&search("^b$").unwrap(), true)]).unwrap().is_empty());
+    assert!(
+        Dfa::combine(&[(&search("^a$").unwrap(), true), (&search("^b$").unwrap(), true)], &fuel).unwrap().is_empty()
+    );
 }
 
 #[test]
