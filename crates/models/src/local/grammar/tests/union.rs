@@ -9,7 +9,7 @@ use super::validator;
 use serde_json::{Value, json};
 use types::{FunctionTool, ModelRequest, TextFormat, ToolChoice, Verbosity};
 
-fn request(tool_choice: ToolChoice, format: TextFormat) -> ModelRequest {
+pub(super) fn request(tool_choice: ToolChoice, format: TextFormat) -> ModelRequest {
     let tool = |name: &str, parameters: Value| FunctionTool {
         name: name.to_owned(),
         description: format!("does {name}"),
