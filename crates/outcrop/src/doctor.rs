@@ -175,7 +175,7 @@ async fn models(configuration: &Configuration, data: &DataFolder, findings: &mut
     }
     let clock: Arc<dyn Clock> = Arc::new(TokioClock::start());
     let entropy: Arc<dyn Entropy> = Arc::new(KernelEntropy);
-    if let Err(error) = assembly::models(configuration, data, &clock, &entropy) {
+    if let Err(error) = assembly::models(configuration, data, &clock, &entropy, false) {
         findings.fail("models", format_args!("{error:#}"));
         return;
     }

@@ -70,7 +70,7 @@ async fn run(
         }
     };
     let done = match &cli.command {
-        Command::Serve { while_stdin_is_open, .. } => serve::run(&configuration, *while_stdin_is_open).await,
+        Command::Serve { hidden, .. } => serve::run(&configuration, hidden).await,
         Command::Key(command) => key::run(command, &configuration).await,
         Command::Model(command) => model::run(command, &configuration).await,
         Command::Session(command) => session::run(command, &configuration, variables).await,

@@ -23,7 +23,7 @@ pub async fn run(command: &ModelCommand, configuration: &Configuration) -> Resul
             let weights = find(configuration, name)?;
             let mut signals = Signals::new()?;
             tokio::select! {
-                pulled = shelf::pull(name, weights, &data) => pulled,
+                pulled = shelf::pull(name, weights, &data, &|line| terminal::say(line)) => pulled,
                 () = signals.next() => bail!("interrupted; what came over HTTP is kept, and the next pull goes on there"),
             }
         }

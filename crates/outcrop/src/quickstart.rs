@@ -1,35 +1,42 @@
-//! `outcrop quickstart`: first contact. Fetches the small model, runs the server in a child process, has a conversation
-//! of two turns with it over HTTP as any client would, and says how to go on. What went well is judged by the states
-//! of turns and session, never by what a model said.
+//! `outcrop quickstart`: first contact. Fetches the small model, runs the server in a child process, talks with it over
+//! HTTP as any client would, kills it in the middle of an answer, starts it again and counts what is in the log. What
+//! went well is judged by the states of turns, items and events, never by what a model said.
 
 mod child;
+mod farewell;
+mod follow;
+mod paragraph;
+mod stage;
+mod talk;
+mod tally;
 
-use crate::client::{Client, Events};
-use crate::configuration::{Configuration, Flags, Provider, Variables};
+use crate::client::{Client, Events, local_url};
+use crate::configuration::{Configuration, Flags, ModelEntry, Provider, Variables};
 use crate::data::DataFolder;
-use crate::follow::Follower;
-use crate::terminal::{self, Style};
+use crate::model::NO_LOCAL;
+use crate::signals::Signals;
+use crate::terminal::Style;
 use crate::world::TokioClock;
 use crate::{address, identity, shelf};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use child::Child;
+use follow::{Listener, Pause};
 use serde_json::{Value, json};
+use stage::Stage;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use talk::Talk;
 use types::Clock;
 
 /// The name under which the model is asked.
 const MODEL: &str = "small";
-/// The longest silence within a turn: a slow machine reads the weights first.
-const PATIENCE: Duration = Duration::from_secs(600);
-
-const INSTRUCTIONS: &str = "You are a helpful assistant. Answer in one or two short sentences.";
-/// Both are chosen so that a very small model can show that it remembers.
-const FIRST: &str = "My cat is called Tom. Why do cats purr?";
-const SECOND: &str = "What is my cat called?";
+/// All of it, fetching left out.
+const SHOW_TIME: Duration = Duration::from_secs(30 * 60);
+/// Characters of an answer after which the server is killed.
+const KILL_AT: usize = 60;
 
 pub async fn run(configuration: &Configuration, flags: &Flags, variables: &Variables, once: bool) -> Result<()> {
-    let style = Style::of_stdout(variables.get("NO_COLOR").is_some());
+    let stage = Stage::new(Style::of_stdout(variables));
+    let mut signals = Signals::new()?;
     let data = DataFolder::create(&configuration.data)?;
     if data.is_served() {
         let url = address::find(&data).map_or("another address".to_owned(), |address| address.url);
@@ -38,51 +45,147 @@ pub async fn run(configuration: &Configuration, flags: &Flags, variables: &Varia
             data.path().display()
         );
     }
-    provide_model(configuration, &data).await?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut server = Child::start(&address_for(configuration, flags, once), flags, &data).await?;
-    let key = identity::own_key(configuration, &data)?;
-    let url = address::find(&data)?.url;
-    terminal::say(format_args!("The server runs at {url}; a session on the model `{MODEL}`:\n"));
-
-    let talk = converse(&url, &key, style);
-    let talked = tokio::select! {
-        talked = talk => talked,
-        ended = server.ended() => Err(ended),
-        _ = interrupt.recv() => Err(anyhow::anyhow!("interrupted")),
-        _ = terminate.recv() => Err(anyhow::anyhow!("interrupted")),
+    let entry = entry(configuration)?;
+    let mut show = Show { entry, configuration, flags, data: &data, stage: &stage, server: None };
+    let shown = tokio::select! {
+        shown = show.run(once) => shown,
+        () = signals.next() => Err(anyhow!("interrupted")),
     };
-    if let Err(error) = talked {
-        let log = server.log();
-        server.stop().await?;
-        return Err(error.context(format!("the session did not go well; the server's log is {log}")));
+    let server = show.server.take();
+    if let Err(error) = shown {
+        return Err(end_badly(server, error).await);
     }
-    if once {
-        return server.stop().await;
-    }
-    farewell(&url, &key);
-    tokio::select! {
-        ended = server.ended() => return Err(ended),
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+    let Some(mut server) = server else { return Ok(()) };
+    let url = if once { local_url(configuration.listen) } else { server.url() };
+    farewell::say(&stage, entry, &url, &identity::own_key(configuration, &data)?, once);
+    if !once {
+        tokio::select! {
+            ended = server.ended() => return Err(ended),
+            () = signals.next() => {}
+        }
     }
     server.stop().await
 }
 
-/// The model's file, if its entry needs one.
-async fn provide_model(configuration: &Configuration, data: &DataFolder) -> Result<()> {
-    let Some(entry) = configuration.models.iter().find(|entry| entry.name == MODEL) else {
-        bail!("quickstart asks the model `{MODEL}`, and none has that name; add a [[model]] with name = \"{MODEL}\"");
-    };
-    match &entry.provider {
-        Provider::Local(weights) => {
-            shelf::pull(MODEL, weights, data).await?;
-            terminal::say(format_args!("Model `{MODEL}`: {}, inside the server's process", weights.source));
-        }
-        other => terminal::say(format_args!("Model `{MODEL}`: provider {}", other.word())),
+fn entry(configuration: &Configuration) -> Result<&ModelEntry> {
+    if let Some(entry) = configuration.models.iter().find(|entry| entry.name == MODEL) {
+        return Ok(entry);
     }
-    Ok(())
+    let why = if cfg!(feature = "local") { String::new() } else { format!("; {NO_LOCAL}") };
+    bail!("quickstart asks the model `{MODEL}`, and none has that name{why}; add a [[model]] with name = \"{MODEL}\"")
+}
+
+/// What is told where the show did not go well. No server stays behind.
+async fn end_badly(server: Option<Child>, error: anyhow::Error) -> anyhow::Error {
+    let Some(mut server) = server else { return error };
+    let log = server.log();
+    let error = match server.has_ended().await {
+        Some(ended) => ended,
+        None => error,
+    };
+    // What went wrong first is what counts.
+    let _ = server.stop().await;
+    error.context(format!("the session did not go well; the server's log is {log}"))
+}
+
+/// Everything that the acts share. The server stands here, so that it can be stopped whenever the show breaks off.
+struct Show<'a> {
+    entry: &'a ModelEntry,
+    configuration: &'a Configuration,
+    flags: &'a Flags,
+    data: &'a DataFolder,
+    stage: &'a Stage,
+    server: Option<Child>,
+}
+
+impl Show<'_> {
+    async fn run(&mut self, once: bool) -> Result<()> {
+        self.stage.title("outcrop quickstart: an agent session that outlives its server");
+        self.stage.act("The model");
+        self.provide_model().await?;
+        tokio::select! {
+            shown = self.perform(once) => shown,
+            () = TokioClock::start().sleep(SHOW_TIME) => {
+                bail!("it was not over after {} minutes", SHOW_TIME.as_secs() / 60)
+            }
+        }
+    }
+
+    async fn perform(&mut self, once: bool) -> Result<()> {
+        let is_local = matches!(self.entry.provider, Provider::Local(_));
+        let talk = Talk::with(&self.entry.provider);
+        let mut listener = Listener::new(self.stage, is_local);
+
+        self.stage.act("The server");
+        let client = self.start(&address_for(self.configuration, self.flags, once), is_local).await?;
+
+        self.stage.act("A turn that calls a function of ours");
+        self.stage.wait("the model reads its weights");
+        let mut events = client.create_streaming(&talk.session(MODEL)).await?;
+        let session = listener.begin(&mut events).await?;
+        listener.until(&client, &mut events, &session, Pause::Idle).await?;
+
+        self.stage.act("A turn whose server dies");
+        self.stage.line("The function is taken away between the turns, so that the model is left to its words.");
+        client.post(&format!("/v1/agents/sessions/{session}"), &json!({ "agent": { "tools": [] } })).await?;
+        // The stream is opened first, so that nothing of the turn is missed.
+        let mut events = client.events(&session).await?;
+        ask(&client, &session, talk.second).await?;
+        let paused = listener.until(&client, &mut events, &session, Pause::Text(KILL_AT)).await?;
+        let listen = self.kill(&mut listener, &mut events, paused).await?;
+        let client = self.start(&listen, false).await?;
+        if let Some(last) = listener.last().filter(|_| paused != Pause::Idle).map(str::to_owned) {
+            self.stage.line(&format!("Reading on behind {last}, the last event that we had."));
+            let mut events = client.events_after(&session, &last).await?;
+            listener.until(&client, &mut events, &session, Pause::Idle).await?;
+        }
+
+        self.stage.act("What is in the log");
+        tally::count(&client, &session, &listener).await?.show(self.stage);
+        Ok(())
+    }
+
+    /// The model's file, if its entry needs one.
+    async fn provide_model(&self) -> Result<()> {
+        match &self.entry.provider {
+            Provider::Local(weights) => {
+                shelf::pull(MODEL, weights, self.data, &|line| self.stage.line(line)).await?;
+                self.stage.line(&format!("It is the model `{MODEL}`, and runs inside the server's process."));
+            }
+            Provider::Script => {
+                self.stage.line(&format!("The model `{MODEL}` is the scripted one: it does what its messages say."));
+            }
+            other => self.stage.line(&format!("The model `{MODEL}` is answered by the provider {}.", other.word())),
+        }
+        Ok(())
+    }
+
+    /// A server, ready, and a client of it.
+    async fn start(&mut self, listen: &str, call_first: bool) -> Result<Client> {
+        let server = Child::start(listen, call_first, self.flags, self.data).await?;
+        let url = server.url();
+        self.stage.line(&format!("{url} (process {}), data in {}", server.number(), self.data.path().display()));
+        self.server = Some(server);
+        Client::new(&url, &identity::own_key(self.configuration, self.data)?)
+    }
+
+    /// Kills the server; the address at which it listened.
+    async fn kill(&mut self, listener: &mut Listener<'_>, events: &mut Events, paused: Pause) -> Result<String> {
+        let mut server = self.server.take().context("there is no server to kill")?;
+        let number = server.number();
+        server.kill().await?;
+        // What had left the server before it died is ours to read.
+        listener.drain(events).await;
+        self.stage.bad(&format!(
+            "kill -9 {number}: the server is dead, {}",
+            match paused {
+                Pause::Idle => "though the answer was over already",
+                Pause::Text(_) => "in the middle of the answer",
+            }
+        ));
+        self.stage.line("Starting it again on the same data.");
+        Ok(server.listening())
+    }
 }
 
 /// The address that was asked for; where nobody said, the configured one if it is free.
@@ -94,75 +197,9 @@ fn address_for(configuration: &Configuration, flags: &Flags, once: bool) -> Stri
     if free { configuration.listen.to_string() } else { "127.0.0.1:0".to_owned() }
 }
 
-/// Two turns of one session.
-async fn converse(url: &str, key: &str, style: Style) -> Result<()> {
-    let client = Client::new(url, key)?;
-    let mut follower = Follower::new(style);
-    let body = json!({
-        "agent": { "model": MODEL, "instructions": INSTRUCTIONS },
-        "environment": { "type": "none" },
-        "input": FIRST,
-        "stream": true,
-    });
-    let mut events = client.create_streaming(&body).await?;
-    let created = next(&mut events).await?;
-    let session = created["session"]["id"].as_str().context("the first event names no session")?.to_owned();
-    follower.note(&format!("session {session}"));
-    until_idle(&mut events, &mut follower).await?;
-
-    let path = format!("/v1/agents/sessions/{session}");
-    // The stream is opened first, so that nothing of the turn is missed.
-    let mut events = client.events(&session).await?;
-    let message = json!({ "role": "user", "content": [{ "type": "input_text", "text": SECOND }] });
+/// A message of the user.
+async fn ask(client: &Client, session: &str, text: &str) -> Result<Value> {
+    let message = json!({ "role": "user", "content": [{ "type": "input_text", "text": text }] });
     let input = json!({ "events": [{ "type": "agent.session.input.message", "input": [message] }] });
-    client.post(&format!("{path}/events"), &input).await?;
-    until_idle(&mut events, &mut follower).await?;
-
-    let status = client.get(&path).await?["status"].clone();
-    anyhow::ensure!(status == "idle", "the session is {status} after its turns, and should be idle");
-    let turns = client.get(&format!("{path}/turns")).await?;
-    let completed = turns["data"].as_array().into_iter().flatten().filter(|turn| turn["status"] == "completed").count();
-    anyhow::ensure!(completed == 2, "{completed} of 2 turns are completed");
-    follower.note("both turns are in the log; a session outlives its server");
-    Ok(())
-}
-
-/// Shows a turn to its end. Only a completed one goes well.
-async fn until_idle(events: &mut Events, follower: &mut Follower) -> Result<()> {
-    let mut completed = false;
-    loop {
-        let event = next(events).await?;
-        follower.show(&event);
-        match event["type"].as_str().unwrap_or_default() {
-            "agent.session.turn.completed" => completed = true,
-            "agent.session.turn.failed" | "agent.session.turn.cancelled" => bail!("the turn did not complete"),
-            "agent.session.failed" | "agent.session.budget_reached" => bail!("the session stopped"),
-            "agent.session.requires_action" => bail!("the session waits for something that nobody here can give"),
-            "agent.session.idle" if completed => return Ok(()),
-            _ => {}
-        }
-    }
-}
-
-async fn next(events: &mut Events) -> Result<Value> {
-    tokio::select! {
-        event = events.next() => event?.context("the stream ended before the turn did"),
-        () = TokioClock::start().sleep(PATIENCE) => bail!("nothing was said for {} minutes", PATIENCE.as_secs() / 60),
-    }
-}
-
-fn farewell(url: &str, key: &str) {
-    terminal::say(format_args!(
-        "\nIt keeps serving. To go on, with the `openai` package of Python:\n
-    from openai import OpenAI
-    client = OpenAI(base_url=\"{url}/v1\", api_key=\"{key}\")
-    print(client.beta.agents.sessions.create(agent={{\"model\": \"{MODEL}\"}}, environment={{\"type\": \"none\"}}, input=\"Hello\").id)
-
-Base URL  {url}/v1
-API key   {key}
-Models    [[model]] entries in outcrop.toml; docs/configuration.md names every key
-Next time `outcrop serve`
-
-Ctrl-C stops the server; its sessions stay."
-    ));
+    client.post(&format!("/v1/agents/sessions/{session}/events"), &input).await
 }

@@ -1,6 +1,7 @@
 //! `outcrop serve`: puts the parts together, serves, and takes them apart in order. Nothing is kept here; whatever was
 //! answered is in the store, so that a kill at any moment costs nothing but time.
 
+use crate::cli::Hidden;
 use crate::configuration::Configuration;
 use crate::data::DataFolder;
 use crate::http::Server;
@@ -36,14 +37,14 @@ enum End {
     StoreStopped,
 }
 
-/// `for_parent`: a parent holds our standard input and shows the key itself.
-pub async fn run(configuration: &Configuration, for_parent: bool) -> Result<()> {
+pub async fn run(configuration: &Configuration, hidden: &Hidden) -> Result<()> {
+    let for_parent = hidden.while_stdin_is_open;
     let connections = make_room(configuration.limits.streams);
     let data = DataFolder::create(&configuration.data)?;
     let clock: Arc<dyn Clock> = Arc::new(TokioClock::start());
     let entropy: Arc<dyn Entropy> = Arc::new(KernelEntropy);
     let spawn: Arc<dyn Spawn> = Arc::new(TokioSpawn);
-    let models = Arc::new(assembly::models(configuration, &data, &clock, &entropy)?);
+    let models = Arc::new(assembly::models(configuration, &data, &clock, &entropy, hidden.call_first)?);
     if models.entries.is_empty() {
         tracing::warn!("no model is configured: sessions cannot be created; see docs/configuration.md");
     }
@@ -62,9 +63,7 @@ pub async fn run(configuration: &Configuration, for_parent: bool) -> Result<()> 
     };
     let (handle, catalog) = runtime::start(world).await.context("the runtime cannot start")?;
     let entrance = identity::ensure(configuration, &data, &catalog, &*store, &*clock).await?;
-    if let (Entrance::Made(key), false) = (&entrance, for_parent) {
-        terminal::warn(format_args!("API key of this server, shown this once and kept in DATA/api-key: {key}"));
-    }
+    show_key(&entrance, for_parent);
     let app = routes(Door {
         handle: handle.clone(),
         catalog,
@@ -105,6 +104,13 @@ pub async fn run(configuration: &Configuration, for_parent: bool) -> Result<()> 
     match end {
         End::Asked => Ok(()),
         End::StoreStopped => bail!("the store stopped after a failed write; see the log, check the disk, start again"),
+    }
+}
+
+/// The one time that a key which was just made can be shown. A parent shows it itself.
+fn show_key(entrance: &Entrance, for_parent: bool) {
+    if let (Entrance::Made(key), false) = (entrance, for_parent) {
+        terminal::warn(format_args!("API key of this server, shown this once and kept in DATA/api-key: {key}"));
     }
 }
 

@@ -22,7 +22,7 @@ const BATCH: usize = 200;
 
 pub async fn run(command: &Session, configuration: &Configuration, variables: &Variables) -> Result<()> {
     let data = DataFolder::existing(&configuration.data)?;
-    let style = Style::of_stdout(variables.get("NO_COLOR").is_some());
+    let style = Style::of_stdout(variables);
     match command {
         Session::List { project, limit } => {
             list(&Sqlite::open_shared(data.path())?, &project.project.as_str().into(), usize::from(*limit)).await

@@ -1,6 +1,7 @@
 //! What people read: lines on stdout for what was asked, on stderr for what goes wrong. A reader that has gone away
 //! (`outcrop key list | head -1`) is no error.
 
+use crate::configuration::Variables;
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 
@@ -28,15 +29,17 @@ pub fn tame(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c }).collect()
 }
 
-/// How stdout is dressed: plainly in a pipe, or where `NO_COLOR` asks for it.
+/// How stdout is dressed: plainly in a pipe or where `NO_COLOR` asks for it, in colours on a terminal or where
+/// `CLICOLOR_FORCE` does.
 #[derive(Clone, Copy)]
 pub struct Style {
     colours: bool,
 }
 
 impl Style {
-    pub fn of_stdout(no_color: bool) -> Self {
-        Self { colours: !no_color && std::io::stdout().is_terminal() }
+    pub fn of_stdout(variables: &Variables) -> Self {
+        let forced = variables.get("CLICOLOR_FORCE").is_some_and(|value| value != "0");
+        Self { colours: variables.get("NO_COLOR").is_none() && (forced || std::io::stdout().is_terminal()) }
     }
 
     pub fn bold(self, text: &str) -> String {
@@ -45,6 +48,21 @@ impl Style {
 
     pub fn dim(self, text: &str) -> String {
         self.dress("2", text)
+    }
+
+    /// What went wrong, or was made to.
+    pub fn red(self, text: &str) -> String {
+        self.dress("31", text)
+    }
+
+    /// What went well.
+    pub fn green(self, text: &str) -> String {
+        self.dress("32", text)
+    }
+
+    /// Names of those who speak.
+    pub fn cyan(self, text: &str) -> String {
+        self.dress("36", text)
     }
 
     fn dress(self, code: &str, text: &str) -> String {

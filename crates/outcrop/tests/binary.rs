@@ -7,6 +7,13 @@
 #[path = "binary/host.rs"]
 mod host;
 #[cfg(test)]
+#[path = "binary/quickstart.rs"]
+mod quickstart;
+#[cfg(test)]
+#[cfg(feature = "local")]
+#[path = "binary/recording.rs"]
+mod recording;
+#[cfg(test)]
 #[path = "binary/server.rs"]
 mod server;
 #[cfg(test)]
@@ -279,49 +286,6 @@ fn unknown_sessions_are_named() {
     assert!(said.contains("there is no session sess_none in project default"), "{said}");
     assert!(place.run(&["session", "tail", "sess_none"]).badly(1).contains("no server runs on"));
     assert_eq!(place.run(&["session", "list"]).well().lines().count(), 1);
-}
-
-#[test]
-fn quickstart_runs_two_turns_and_ends() {
-    let place = Place::new(SCRIPT);
-    let said = place.run(&["quickstart", "--once"]).well();
-    assert_eq!(said.matches("turn completed").count(), 2, "{said}");
-    assert!(!said.contains('\u{1b}'), "plain in a pipe: {said}");
-    let list = place.run(&["session", "list"]).well();
-    assert!(list.lines().nth(1).is_some_and(|line| line.contains("idle")), "{list}");
-    assert!(place.run(&["doctor"]).well().contains("none runs"));
-    // The folder is as good as new for a second time.
-    place.run(&["quickstart", "--once"]).well();
-}
-
-#[test]
-fn quickstart_keeps_serving_until_it_is_told() {
-    let place = Place::new(SCRIPT);
-    let mut command = place.command(&["quickstart", "--listen", "127.0.0.1:0"]);
-    let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map(|line| line.unwrap());
-    let said: Vec<String> = lines.by_ref().take_while(|line| !line.starts_with("Ctrl-C")).collect();
-    let said = said.join("\n");
-    let key = std::fs::read_to_string(place.path().join("outcrop-data/api-key")).unwrap();
-    assert!(said.contains("from openai import OpenAI") && said.contains(&key), "{said}");
-    let doctor = place.run(&["doctor"]).well();
-    assert!(doctor.contains("ok    server       runs at"), "{doctor}");
-    let pid = rustix::process::Pid::from_raw(i32::try_from(process.id()).unwrap()).unwrap();
-    rustix::process::kill_process(pid, Signal::TERM).unwrap();
-    assert_eq!(process.wait().unwrap().code(), Some(0));
-    assert!(place.run(&["doctor"]).well().contains("none runs"));
-}
-
-#[test]
-fn quickstart_says_what_went_wrong() {
-    let nowhere = "[[model]]\nname='small'\nprovider='openai-chat'\nbase_url='http://127.0.0.1:1/v1'\nattempts=1\n";
-    let place = Place::new(nowhere);
-    let done = place.run(&["quickstart", "--once"]);
-    assert!(done.out.contains("turn failed"), "{}", done.out);
-    assert!(done.badly(1).contains("the turn did not complete"));
-    let place = Place::new("[[model]]\nname='other'\nprovider='script'\n");
-    let said = place.run(&["quickstart", "--once"]).badly(1);
-    assert!(said.contains("quickstart asks the model `small`, and none has that name"), "{said}");
 }
 
 #[cfg(test)]

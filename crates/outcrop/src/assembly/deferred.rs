@@ -13,14 +13,14 @@ pub struct Deferred {
     path: PathBuf,
     /// What the operator can do where the file is missing.
     remedy: String,
-    context: Option<usize>,
+    options: Options,
     /// Set by the first call that loads it; held while it loads, so that it is loaded by one.
     loaded: Mutex<Option<Arc<Local>>>,
 }
 
 impl Deferred {
-    pub fn new(path: PathBuf, remedy: String, context: Option<usize>) -> Self {
-        Self { path, remedy, context, loaded: Mutex::default() }
+    pub fn new(path: PathBuf, remedy: String, options: Options) -> Self {
+        Self { path, remedy, options, loaded: Mutex::default() }
     }
 
     async fn model(&self) -> Result<Arc<Local>, ModelError> {
@@ -51,7 +51,7 @@ impl Deferred {
         let licence = shelf::gguf::glimpse(&self.path).ok().and_then(|glimpse| glimpse.licence);
         let licence = licence.as_deref().unwrap_or("not in the file");
         tracing::info!(file = %self.path.display(), licence, "loading the local model");
-        let options = Options { context: self.context, ..Options::default() };
+        let options = self.options;
         let (sender, receiver) = oneshot::channel();
         let path = self.path.clone();
         std::thread::Builder::new()

