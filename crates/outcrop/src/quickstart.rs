@@ -18,7 +18,7 @@ use crate::signals::Signals;
 use crate::terminal::Style;
 use crate::world::TokioClock;
 use crate::{address, identity, shelf};
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use child::Child;
 use follow::{Listener, Pause};
 use serde_json::{Value, json};
@@ -48,12 +48,21 @@ pub async fn run(configuration: &Configuration, flags: &Flags, variables: &Varia
     let entry = entry(configuration)?;
     let mut show = Show { entry, configuration, flags, data: &data, stage: &stage, server: None };
     let shown = tokio::select! {
-        shown = show.run(once) => shown,
-        () = signals.next() => Err(anyhow!("interrupted")),
+        shown = show.run(once) => Some(shown),
+        () = signals.next() => None,
     };
     let server = show.server.take();
-    if let Err(error) = shown {
-        return Err(end_badly(server, error).await);
+    match shown {
+        Some(Ok(())) => {}
+        Some(Err(error)) => return Err(end_badly(server, error).await),
+        None => {
+            stage.hush();
+            if let Some(server) = server {
+                // A second signal does not wait for it: dropped, it is killed.
+                tokio::select! { _ = server.stop() => {}, () = signals.next() => {} }
+            }
+            bail!("interrupted; what was said stays in {}", data.path().display());
+        }
     }
     let Some(mut server) = server else { return Ok(()) };
     let url = if once { local_url(configuration.listen) } else { server.url() };
@@ -120,7 +129,7 @@ impl Show<'_> {
         let client = self.start(&address_for(self.configuration, self.flags, once), is_local).await?;
 
         self.stage.act("A turn that calls a function of ours");
-        self.stage.wait("the model reads its weights");
+        self.stage.wait("waiting for the model");
         let mut events = client.create_streaming(&talk.session(MODEL)).await?;
         let session = listener.begin(&mut events).await?;
         listener.until(&client, &mut events, &session, Pause::Idle).await?;
@@ -171,7 +180,8 @@ impl Show<'_> {
 
     /// Kills the server; the address at which it listened.
     async fn kill(&mut self, listener: &mut Listener<'_>, events: &mut Events, paused: Pause) -> Result<String> {
-        let mut server = self.server.take().context("there is no server to kill")?;
+        // It stays where an interruption finds it.
+        let server = self.server.as_mut().context("there is no server to kill")?;
         let number = server.number();
         server.kill().await?;
         // What had left the server before it died is ours to read.
@@ -184,7 +194,9 @@ impl Show<'_> {
             }
         ));
         self.stage.line("Starting it again on the same data.");
-        Ok(server.listening())
+        let listening = server.listening();
+        self.server = None;
+        Ok(listening)
     }
 }
 

