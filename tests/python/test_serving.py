@@ -77,3 +77,23 @@ def test_sessions_are_seen_from_a_terminal(tmp_path):
         assert session in server.run("session", "list")
         assert "visible" in server.run("session", "show", session)
         assert server.run("doctor")
+
+
+def test_one_stream_too_many_is_told_to_come_back(tmp_path):
+    with Server(tmp_path, config=CONFIG + "\n[limits]\nstreams = 3\n") as server:
+        session = server.client().beta.agents.sessions.create(**settings("hello")).id
+        streams = [server.events(session) for _ in range(3)]
+        assert [stream.status for stream in streams] == [200] * 3
+        with server.events(session) as refused:
+            assert refused.status == 429
+            assert int(refused.answer.headers["retry-after"]) > 0
+            assert refused.error()["message"]
+        # A place that was given back is there again, once the server has noticed.
+        streams.pop().__exit__()
+        for _ in range(1000):
+            with server.events(session) as again:
+                if again.status == 200:
+                    break
+        assert again.status == 200
+        for stream in streams:
+            stream.__exit__()
