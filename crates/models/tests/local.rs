@@ -423,3 +423,15 @@ fn files_that_are_no_model_say_what_they_are() {
     }
     fs::remove_dir_all(&folder).unwrap();
 }
+
+#[test]
+fn a_model_that_this_machine_cannot_hold_is_refused_with_numbers() {
+    // Room for a billion tokens is some 40 TB.
+    let options = Options { memory: Some(1_000_000_000), ..Options::default() };
+    let error = Local::load(&fixture(), options).unwrap_err();
+    assert!(
+        matches!(error, LoadError::Memory { needed_mib, available_mib, .. } if needed_mib > available_mib),
+        "{error}"
+    );
+    assert!(error.to_string().contains("MiB"));
+}
