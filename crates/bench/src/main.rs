@@ -1,0 +1,28 @@
+//! Measures the release binary from outside, over HTTP, beside a baseline in the same run. It links nothing of the
+//! product. `cargo xtask bench NAME` builds the binary and starts this with its path.
+#![expect(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a tool for developers: it prints, starts processes and looks at the clock"
+)]
+
+mod client;
+mod server;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "bench", about = "Measures the release binary from outside")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    match Cli::parse().command {}
+}

@@ -1,0 +1,71 @@
+//! A server under measurement: the release binary on a fresh data folder with the scripted model, or the floor. Each is
+//! a process of its own; what it costs is read off `/proc`, and it ends with its handle.
+
+use crate::client::Target;
+use anyhow::{Context, Result, ensure};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+const KEY: &str = "sk-bench-0123456789";
+const READY: &str = "listening on http://";
+/// How long a server may take to start, or to end.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A process that serves, its data folder, and the way to it.
+#[derive(Debug)]
+pub struct Server {
+    pub target: Target,
+    child: Child,
+    folder: TempDir,
+}
+
+impl Server {
+    /// `BINARY serve` with the model `script`; `settings` are further lines of its configuration.
+    pub async fn outcrop(binary: &Path, settings: &str) -> Result<Self> {
+        let folder = TempDir::new().context("no folder for the data")?;
+        let configuration = folder.path().join("outcrop.toml");
+        std::fs::write(&configuration, format!("{settings}\n[[model]]\nname = \"script\"\nprovider = \"script\"\n"))?;
+        let mut command = Command::new(binary);
+        command.arg("serve").arg("--config").arg(&configuration).args(["--listen", "127.0.0.1:0"]);
+        command.arg("--data").arg(folder.path().join("data"));
+        command.env("OUTCROP_API_KEY", KEY).env("OUTCROP_LOG", "warn");
+        Self::start(command, folder).await
+    }
+
+    /// Starts `command` and waits for the line that says where it listens.
+    async fn start(mut command: Command, folder: TempDir) -> Result<Self> {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().with_context(|| format!("cannot start {:?}", command.as_std().get_program()))?;
+        let mut lines = BufReader::new(child.stdout.take().context("no output")?).lines();
+        let address = loop {
+            let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.context("the server does not start")??;
+            let line = line.context("the server ended before it listened")?;
+            if let Some(address) = line.strip_prefix(READY) {
+                break address.parse().context("no address")?;
+            }
+        };
+        Ok(Self { target: Target { address, key: KEY.to_owned() }, child, folder })
+    }
+
+    /// Where its data are.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    pub fn pid(&self) -> Result<u32> {
+        self.child.id().context("the server has ended")
+    }
+
+    /// Asks it to end, and waits; its folder goes with what this returns.
+    pub async fn stop(mut self) -> Result<TempDir> {
+        let mut kill = Command::new("kill");
+        ensure!(kill.arg(self.pid()?.to_string()).status().await?.success(), "the server cannot be asked to end");
+        let status = tokio::time::timeout(PATIENCE, self.child.wait()).await.context("the server does not end")??;
+        ensure!(status.success(), "the server ended with {status}");
+        Ok(self.folder)
+    }
+}
