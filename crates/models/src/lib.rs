@@ -4,6 +4,8 @@
 //! once: it never retries, glues or decides; a failed or torn answer is the engine's to repeat. Pauses between bytes
 //! are watched by the runtime; a provider reports every sign of life as `Alive`.
 
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 #[cfg(feature = "local")]
 pub mod local;
 mod openai_chat;

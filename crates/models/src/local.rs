@@ -37,6 +37,8 @@ mod vocabulary;
 mod worker;
 
 pub use error::LoadError;
+#[cfg(feature = "fuzz")]
+pub use grammar::spell;
 pub use kernel::Kernel;
 
 use crate::{Model, SchemaRefusal, Sink};

@@ -31,3 +31,9 @@ impl Model for OpenaiChat {
         })
     }
 }
+
+/// What reads an answer of this wire.
+#[cfg(feature = "fuzz")]
+pub(crate) fn reader() -> Box<dyn crate::upstream::Reader> {
+    Box::new(answer::Answer::default())
+}

@@ -146,22 +146,7 @@ impl Upstream {
             request = request.header(AUTHORIZATION, authorization.clone());
         }
         let response = request.send().await.map_err(|error| Fault::of_transport(&error))?;
-        sink(ModelEvent::Alive);
-        if !response.status().is_success() {
-            return Err(refused(response, sink).await);
-        }
-        match media_type(&response).as_str() {
-            "application/json" => {
-                let bytes = Body::new(response).whole(sink).await?;
-                let answer = serde_json::from_slice(&bytes).map_err(|_| not_json())?;
-                reader.whole(answer, sink)
-            }
-            "text/html" => Err(Fault::new(
-                ModelErrorKind::Protocol,
-                "the upstream answered with an HTML page: base_url does not lead to its API",
-            )),
-            _ => stream(Body::new(response), reader, sink).await,
-        }
+        receive(response, reader, sink).await
     }
 
     fn address(&self, path: &str) -> Url {
@@ -170,6 +155,35 @@ impl Upstream {
         url.set_path(&joined);
         url
     }
+}
+
+async fn receive(response: Response, reader: &mut dyn Reader, sink: Sink<'_>) -> Result<ModelFinish, Fault> {
+    sink(ModelEvent::Alive);
+    if !response.status().is_success() {
+        return Err(refused(response, sink).await);
+    }
+    match media_type(&response).as_str() {
+        "application/json" => {
+            let bytes = Body::new(response).whole(sink).await?;
+            let answer = serde_json::from_slice(&bytes).map_err(|_| not_json())?;
+            reader.whole(answer, sink)
+        }
+        "text/html" => Err(Fault::new(
+            ModelErrorKind::Protocol,
+            "the upstream answered with an HTML page: base_url does not lead to its API",
+        )),
+        _ => stream(Body::new(response), reader, sink).await,
+    }
+}
+
+/// An answer that came from nowhere.
+#[cfg(feature = "fuzz")]
+pub(crate) async fn received(
+    response: Response,
+    reader: &mut dyn Reader,
+    sink: Sink<'_>,
+) -> Result<ModelFinish, ModelError> {
+    receive(response, reader, sink).await.map_err(|fault| fault.into_error(&Redaction::default()))
 }
 
 async fn stream(mut body: Body, reader: &mut dyn Reader, sink: Sink<'_>) -> Result<ModelFinish, Fault> {

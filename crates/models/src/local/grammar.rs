@@ -27,11 +27,15 @@ mod refusal;
 mod resolve;
 mod rule;
 pub(super) mod speech;
+#[cfg(feature = "fuzz")]
+mod spelling;
 #[cfg(test)]
 mod tests;
 mod tokens;
 mod utf8;
 
+#[cfg(feature = "fuzz")]
+pub use spelling::spell;
 pub(super) use tokens::Tokens;
 
 use super::constraint::Constraint;

@@ -1,0 +1,4 @@
+//! `fuzz::place` under libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::place::target(data));
