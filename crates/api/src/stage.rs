@@ -45,6 +45,7 @@ impl Server {
             spawn: sim.spawn(),
             store: MemStore::new(&sim),
             models: Arc::default(),
+            tools: Arc::new(types::NoTools),
             rules: Arc::new(Rules { models, ..Rules::default() }),
         };
         let (clock, entropy) = (world.clock.clone(), world.entropy.clone());

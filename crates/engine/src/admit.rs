@@ -6,6 +6,7 @@ mod attempt;
 mod ending;
 mod forget;
 mod input;
+mod tool;
 
 use crate::state::{Call, State, Turn};
 use types::{Attempt, EffectId, Input, Record, RecordBody, Refusal, Rules, Stamp};
@@ -21,9 +22,10 @@ pub fn admit(state: &State, rules: &Rules, input: Input, stamp: &mut Stamp<'_>) 
         Input::ToolResult { turn, call_id, success, output, error } => {
             input::tool_result(state, &turn, &call_id, input::result(success, output, error))?
         }
-        Input::Verdict { effect, attempt, context, verdict } => {
-            attempt::verdict(state, effect, attempt, context, verdict)
-        }
+        Input::Verdict { effect, attempt, context, verdict } => match tool::open(state, effect, attempt) {
+            Some((turn, open)) => tool::verdict(turn, open, context, verdict),
+            None => attempt::verdict(state, effect, attempt, context, verdict),
+        },
         Input::OverBudget { effect, attempt } => attempt::over_budget(state, effect, attempt),
         Input::ModelDone { effect, attempt, context, answer, finish } => match flying(state, effect, attempt) {
             Some((turn, call)) => answer::done(state, rules, turn, call, context, answer, finish),
@@ -33,6 +35,9 @@ pub fn admit(state: &State, rules: &Rules, input: Input, stamp: &mut Stamp<'_>) 
             Some(flying) => attempt::failed(state, rules, flying, context, error, spoke, stamp),
             None => Vec::new(),
         },
+        Input::Offer(tools) => tool::offer(state, tools),
+        Input::ToolDone { effect, attempt, outcome } => tool::done(state, rules, effect, attempt, outcome),
+        Input::ToolOverdue { effect, attempt } => tool::overdue(state, rules, effect, attempt),
         Input::Deadline { turn } => ending::deadline(state, rules, &turn),
         Input::Recover { epoch } => attempt::recover(state, rules, epoch, stamp.now),
     };

@@ -4,21 +4,22 @@
 //! possible and never panics.
 
 mod item;
+mod tool;
 
 use crate::state::{Call, CallOutcome, Intent, State, Turn};
 use crate::view::{running_view, session_view, session_view_as, turn_view};
 use std::sync::Arc;
 use std::time::Duration;
 use types::{
-    Abandoned, Attempt, Committed, EffectId, Ending, Event, EventBody, EventId, Intended, MicroUsd, Origin,
-    PromptCacheTtl, Record, RecordBody, Seq, SessionSettings, SessionStatus, Timestamp, TurnEnded, TurnError, TurnId,
-    TurnStatus, Usage,
+    Abandoned, Attempt, Cause, Committed, EffectId, Ending, Event, EventBody, EventId, Intended, ItemBody, MicroUsd,
+    Origin, PromptCacheTtl, Record, RecordBody, Seq, SessionSettings, SessionStatus, Timestamp, TurnEnded, TurnError,
+    TurnId, TurnStatus, Usage,
 };
 
 /// Applies the record at `seq`. Events are numbered in the order in which they are returned.
 pub fn apply(state: &mut State, seq: Seq, record: &Record) -> Vec<Event> {
     state.seq = seq;
-    if !matches!(record.body, RecordBody::Recovered { .. }) {
+    if !matches!(record.body, RecordBody::Recovered { .. } | RecordBody::Restored(_) | RecordBody::Late(_)) {
         state.last_active_at = record.at;
     }
     note_progress(state, record);
@@ -47,7 +48,19 @@ pub fn apply(state: &mut State, seq: Seq, record: &Record) -> Vec<Event> {
         }
         RecordBody::Abandoned(abandoned) => abandon(state, abandoned),
         RecordBody::Committed(committed) => commit(state, committed, record.at),
+        RecordBody::ToolsOffered { tools } => {
+            tool::offered(state, tools);
+            Vec::new()
+        }
+        RecordBody::Late(late) => {
+            tool::late(state, late);
+            Vec::new()
+        }
         RecordBody::Recovered { .. } => Vec::new(),
+        RecordBody::Restored(restored) => {
+            state.effects = state.effects.max(restored.effect);
+            Vec::new()
+        }
     };
     bodies
         .into_iter()
@@ -62,7 +75,8 @@ fn note_progress(state: &mut State, record: &Record) {
         RecordBody::Recovered { .. } => state.recoveries += 1,
         // What recovery itself writes, and the intents of attempts that may die again, are no progress.
         RecordBody::Abandoned(abandoned) if abandoned.error.is_none() => {}
-        RecordBody::Intended(_) => {}
+        RecordBody::Intended(_) | RecordBody::Restored(_) | RecordBody::Late(_) | RecordBody::ToolsOffered { .. } => {}
+        RecordBody::Item(item) if matches!(item.body, ItemBody::ToolOutcome { cause: Cause::Crash, .. }) => {}
         _ => state.recoveries = 0,
     }
 }
@@ -112,6 +126,8 @@ fn turn_created(
         unmeasured: false,
         call: None,
         open: Vec::new(),
+        tools: Vec::new(),
+        tool_calls: 0,
     };
     let view = running_view(state, &turn);
     state.turn = Some(turn);
@@ -145,6 +161,9 @@ fn open_call(state: &mut State) {
 }
 
 fn intend(state: &mut State, intended: &Intended) {
+    if tool::intend(state, intended) {
+        return;
+    }
     let shown = state.steering.iter().take_while(|head| head.seq <= intended.context).count();
     state.transcript.extend(state.steering.drain(..shown));
     let types::Verdict::Permit { reserve } = &intended.verdict else { return };
@@ -159,6 +178,9 @@ fn call_of(state: &mut State, effect: EffectId, attempt: Attempt) -> Option<&mut
 }
 
 fn abandon(state: &mut State, abandoned: &Abandoned) -> Vec<EventBody> {
+    if tool::abandon(state, abandoned) {
+        return Vec::new();
+    }
     charge(state, abandoned.charged);
     if let Some(turn) = &mut state.turn {
         turn.unmeasured |= abandoned.unmeasured;
@@ -180,16 +202,18 @@ fn commit(state: &mut State, committed: &Committed, at: Timestamp) -> Vec<EventB
     let Some(turn) = &mut state.turn else { return Vec::new() };
     turn.call = None;
     turn.model_calls += 1;
-    if !turn.open.is_empty() {
-        turn.worked += turn.working_since.until(at);
-    }
+    let (waits, works) = (!turn.open.is_empty(), !turn.tools.is_empty());
     match committed.usage {
         Some(usage) => turn.usage = turn.usage.plus(usage),
         None => turn.unmeasured = true,
     }
-    if turn.open.is_empty() {
+    match (waits, works) {
         // Where the turn ends with this answer, its `turn_ended` follows in the same append.
-        open_call(state);
+        (false, false) => open_call(state),
+        (true, false) => pause(state, at),
+        (_, true) => {}
+    }
+    if !waits {
         return Vec::new();
     }
     state.status = SessionStatus::RequiresAction;
@@ -200,13 +224,20 @@ fn charge(state: &mut State, amount: MicroUsd) {
     state.spent = state.spent.plus(amount);
 }
 
-/// The last open call has its result: the turn goes on.
-fn resume(state: &mut State, at: Timestamp) -> EventBody {
+/// From here on the turn's time does not count: only callers are waited for.
+fn pause(state: &mut State, at: Timestamp) {
     if let Some(turn) = &mut state.turn {
-        turn.working_since = at;
+        turn.worked += turn.working_since.until(at);
     }
+}
+
+/// The last open function call has its result: the turn goes on, if this server does not work on other calls still.
+fn resume(state: &mut State, at: Timestamp) -> EventBody {
     state.status = SessionStatus::InProgress;
-    open_call(state);
+    if let Some(turn) = state.turn.as_mut().filter(|turn| turn.tools.is_empty()) {
+        turn.working_since = at;
+        open_call(state);
+    }
     EventBody::SessionInProgress(session_view(state))
 }
 

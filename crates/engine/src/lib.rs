@@ -9,6 +9,7 @@
 
 mod admit;
 mod apply;
+pub mod ledger;
 mod pending;
 mod state;
 mod view;
@@ -16,7 +17,7 @@ mod view;
 pub use admit::admit;
 pub use apply::apply;
 pub use pending::{context, pending, standing};
-pub use state::{Call, CallState, HeadKind, Intent, ItemHead, OpenCall, State, Turn};
+pub use state::{Call, CallState, HeadKind, Intent, ItemHead, OpenCall, OpenTool, State, Turn};
 pub use view::{head, turn_view};
 
 #[cfg(test)]

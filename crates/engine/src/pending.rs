@@ -1,15 +1,26 @@
 //! Which effects come next, and what they need to know: derived from State alone, so the same before and after a crash.
 
 use crate::state::{ItemHead, State};
-use types::{Effect, Limits, Seq, Standing};
+use types::{Class, Effect, Limits, Seq, Standing};
 
 /// The effects that are due or in flight. The caller knows which of them it has started already.
 pub fn pending(state: &State, limits: &Limits) -> Vec<Effect> {
     let Some(turn) = &state.turn else { return Vec::new() };
     let mut effects = Vec::new();
-    if let Some(call) = &turn.call {
+    if turn.is_worked_on() {
         let left = limits.turn_time.saturating_sub(turn.worked);
         effects.push(Effect::TurnDeadline { turn: turn.id.clone(), at: turn.working_since.after(left) });
+    }
+    effects.extend(turn.tools.iter().take(limits.tool_calls_at_once.max(1)).map(|open| Effect::ToolCall {
+        id: open.call.effect,
+        attempt: open.attempt,
+        turn: turn.id.clone(),
+        class: open.call.class,
+        nth: open.nth,
+        // What an environment holds is taken up again and never begun a second time.
+        attach: open.intended && open.call.class == Class::Attachable,
+    }));
+    if let Some(call) = &turn.call {
         effects.push(Effect::ModelCall {
             id: call.effect,
             attempt: call.attempt,
@@ -31,7 +42,9 @@ pub fn standing(state: &State) -> Standing {
     Standing {
         session: state.session.clone(),
         model_calls: state.turn.as_ref().map_or(0, |turn| turn.model_calls),
-        context_tokens: shown(state).map(|head| u64::from(head.tokens)).sum::<u64>() + state.settings_tokens,
+        context_tokens: shown(state).map(|head| u64::from(head.tokens)).sum::<u64>()
+            + state.settings_tokens
+            + state.offered_tokens,
     }
 }
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use types::{
-    AgentId, AgentSettings, Attempt, CallId, CallResult, EffectId, Effort, EnvironmentSettings, ItemId, Metadata,
-    MicroUsd, PromptCacheTtl, Reservation, Review, Seq, SessionId, SessionSettings, SessionStatus, Timestamp, TurnId,
-    Usage,
+    AgentId, AgentSettings, Attempt, CallId, CallResult, Class, EffectId, Effort, EnvironmentSettings, ItemId,
+    Metadata, MicroUsd, OfferedTool, Origin, PromptCacheTtl, Reservation, Review, Seq, SessionId, SessionSettings,
+    SessionStatus, Timestamp, ToolCall, TurnId, Usage,
 };
 
 /// A session as its records have made it.
@@ -27,6 +27,12 @@ pub struct State {
     pub steering: Vec<ItemHead>,
     /// Every call ever made, by the id that its answer must name.
     pub calls: BTreeMap<CallId, CallState>,
+    /// What the model may call beside the session's functions: this server performs it.
+    pub offered: Arc<Vec<OfferedTool>>,
+    /// Tokens of that, an estimate.
+    pub offered_tokens: u64,
+    /// Tool calls that were given up after they had begun, and whose own word has not come.
+    pub doubts: BTreeMap<EffectId, Doubt>,
     /// The last effect's number.
     pub effects: EffectId,
     /// Tokens of all turns that ended.
@@ -65,6 +71,17 @@ pub struct Turn {
     pub call: Option<Call>,
     /// Function calls without a result. The turn waits while there are any.
     pub open: Vec<OpenCall>,
+    /// Tool calls without an outcome: this server works on them.
+    pub tools: Vec<OpenTool>,
+    /// Tool calls so far.
+    pub tool_calls: u32,
+}
+
+impl Turn {
+    /// Whether this server has something to do for it.
+    pub fn is_worked_on(&self) -> bool {
+        self.call.is_some() || !self.tools.is_empty()
+    }
 }
 
 /// A model call and its present attempt.
@@ -108,6 +125,34 @@ pub struct OpenCall {
     pub arguments: String,
 }
 
+/// A call that this server performs, and its present attempt.
+#[derive(Clone, PartialEq, Debug)]
+pub struct OpenTool {
+    pub item: ItemId,
+    pub output_index: Option<u32>,
+    pub origin: Option<Origin>,
+    pub call: ToolCall,
+    pub attempt: Attempt,
+    /// Its place among the turn's tool calls, counted from 1.
+    pub nth: u32,
+    /// Whether this attempt has a durable intent: then it counts as begun.
+    pub intended: bool,
+}
+
+impl OpenTool {
+    /// Whether this attempt or one before it may have reached the tool. A pure one needs no intent for that.
+    pub fn has_begun(&self) -> bool {
+        self.intended || self.attempt > Attempt(1) || self.call.class == Class::Pure
+    }
+}
+
+/// A call that was given up.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Doubt {
+    pub turn: TurnId,
+    pub attempt: Attempt,
+}
+
 /// What became of a function call.
 #[derive(Clone, PartialEq, Debug)]
 pub struct CallState {
@@ -123,6 +168,8 @@ pub enum CallOutcome {
     Answered(u64),
     /// The turn ended first, or the call was malformed.
     Closed,
+    /// It is no function call: this server performs it.
+    Performed,
 }
 
 /// An item without its body.
@@ -169,6 +216,9 @@ impl State {
             transcript: Vec::new(),
             steering: Vec::new(),
             calls: BTreeMap::new(),
+            offered: Arc::default(),
+            offered_tokens: 0,
+            doubts: BTreeMap::new(),
             effects: EffectId(0),
             usage: Usage::default(),
             unmeasured: false,
@@ -180,7 +230,12 @@ impl State {
 
     /// Whether the session has effects that the server must perform.
     pub fn needs_work(&self) -> bool {
-        self.turn.as_ref().is_some_and(|turn| turn.call.is_some())
+        self.turn.as_ref().is_some_and(Turn::is_worked_on)
+    }
+
+    /// The open tool call of this number.
+    pub fn tool(&self, effect: EffectId) -> Option<&OpenTool> {
+        self.turn.as_ref()?.tools.iter().find(|open| open.call.effect == effect)
     }
 
     /// The id of a call's result: the same however it comes about.

@@ -8,6 +8,7 @@ use types::{Effect, MicroUsd, ModelRules, Reservation, Rules, Standing, Usage, V
 pub fn decide(rules: &Rules, standing: &Standing, effect: &Effect) -> Verdict {
     match effect {
         Effect::ModelCall { model, .. } => model_call(rules, standing, model),
+        Effect::ToolCall { nth, .. } => tool_call(rules, *nth),
         // Time needs nobody's leave.
         Effect::TurnDeadline { .. } => Verdict::Permit { reserve: Vec::new() },
     }
@@ -32,6 +33,17 @@ fn model_call(rules: &Rules, standing: &Standing, name: &str) -> Verdict {
         );
     }
     Verdict::Permit { reserve: reservations(model, standing) }
+}
+
+fn tool_call(rules: &Rules, nth: u32) -> Verdict {
+    let most = rules.limits.tool_calls_per_turn;
+    if nth > most {
+        return deny(
+            "session_budget_exceeded",
+            format!("not permitted: the turn made {most} tool calls, the most that this server allows"),
+        );
+    }
+    Verdict::Permit { reserve: Vec::new() }
 }
 
 fn reservations(model: &ModelRules, standing: &Standing) -> Vec<Reservation> {

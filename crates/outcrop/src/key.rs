@@ -38,6 +38,7 @@ fn catalog(data: &DataFolder) -> Result<Catalog> {
         spawn: Arc::new(TokioSpawn),
         store: Arc::new(Sqlite::open_shared(data.path())?),
         models: Arc::new(Models::default()),
+        tools: Arc::new(types::NoTools),
         rules: Arc::new(Rules::default()),
     }))
 }

@@ -59,6 +59,7 @@ pub async fn run(configuration: &Configuration, hidden: &Hidden) -> Result<()> {
         spawn: spawn.clone(),
         store: store.clone(),
         models,
+        tools: Arc::new(types::NoTools),
         rules: Arc::new(assembly::rules(configuration)),
     };
     let (handle, catalog) = runtime::start(world).await.context("the runtime cannot start")?;
@@ -77,6 +78,7 @@ pub async fn run(configuration: &Configuration, hidden: &Hidden) -> Result<()> {
     let served = server.run(listener, stopped);
     tokio::pin!(served);
 
+    types::failpoint!(BeforeListening);
     address::publish(&data, listening)?;
     terminal::say(format_args!("listening on http://{listening}"));
     let end = tokio::select! {

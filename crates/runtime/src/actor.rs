@@ -1,5 +1,5 @@
 //! One task for each active session: the only writer of its log. It takes inputs from its mailbox, lets the engine
-//! decide, appends, and performs what is pending, one model call at a time. With nothing to do it retires, and the
+//! decide, appends, and performs what is pending: one model call at a time, or the tool calls of one. With nothing to do it retires, and the
 //! session is only rows in the store again.
 //!
 //! Records are applied before they are appended and shown to nobody until they are durable. Where the append fails, or
@@ -7,15 +7,21 @@
 //! for every append would not be.
 
 mod batch;
+mod deadline;
+mod errands;
 mod flight;
 
 use crate::World;
 use crate::handle::RequestKey;
 use crate::registry::{Hold, Registry};
 use batch::Batch;
+use deadline::Deadline;
 use engine::State;
+pub(crate) use errands::Errands;
+use errands::Report;
 use flight::{Flight, Landed};
 use std::collections::BTreeMap;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{AppendError, Idempotency, LogQuery};
@@ -29,7 +35,8 @@ use types::{
 const RETIRE_AFTER: Duration = Duration::from_secs(10);
 /// Pause before an append that the store could not take is tried again.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
-const IDEMPOTENCY_LIFE: Duration = Duration::from_secs(24 * 3600);
+/// A day is promised; another is for a wall clock that jumps.
+const IDEMPOTENCY_LIFE: Duration = Duration::from_secs(2 * 24 * 3600);
 /// The route under which keys of `sessions.events.create` are remembered.
 const EVENTS_ROUTE: &str = "sessions.events.create";
 
@@ -68,11 +75,16 @@ pub(crate) struct Actor {
     /// Bodies of the transcript's items, while the session is active.
     pub(crate) items: BTreeMap<Seq, Arc<Item>>,
     pub(crate) flight: Option<Flight>,
+    pub(crate) deadline: Option<Deadline>,
+    pub(crate) errands: Errands,
 }
 
 enum Woken {
     Landed(Landed),
+    Report(Report),
     Command(Command),
+    /// The turn's time is over.
+    Overdue,
     Nothing,
 }
 
@@ -96,13 +108,15 @@ impl Actor {
             return self.leave().await;
         }
         loop {
-            if let Err(lost) = self.take_off().await {
+            if let Err(lost) = self.start_what_is_due().await {
                 tracing::error!(session = %self.session, %lost, "the session cannot go on on this node");
                 return self.leave().await;
             }
             let done = match self.wake().await {
                 Woken::Landed(landed) => self.land(landed).await,
+                Woken::Report(report) => self.report(report).await,
                 Woken::Command(command) => self.obey(command).await,
+                Woken::Overdue => self.check_deadline().await,
                 Woken::Nothing if self.retire().await => return,
                 Woken::Nothing => Ok(()),
             };
@@ -113,18 +127,41 @@ impl Actor {
         }
     }
 
+    async fn start_what_is_due(&mut self) -> Result<(), String> {
+        while self.run_errands().await? {}
+        self.watch_deadline();
+        self.take_off().await
+    }
+
+    fn watch_deadline(&mut self) {
+        let (known, limits) = (self.deadline.take(), &self.world.rules.limits);
+        self.deadline = Deadline::of(&self.state, limits, known, &*self.world.clock);
+    }
+
     async fn wake(&mut self) -> Woken {
-        let sleep = self.world.clock.sleep(RETIRE_AFTER);
+        let overdue = async {
+            match &mut self.deadline {
+                Some(deadline) => (&mut deadline.timer).await,
+                None => pending().await,
+            }
+        };
         match &mut self.flight {
             Some(flight) => tokio::select! {
                 biased;
                 landed = &mut flight.future => Woken::Landed(landed),
+                () = overdue => Woken::Overdue,
+                Some(command) = self.mailbox.recv() => Woken::Command(command),
+            },
+            None if self.errands.are_under_way() => tokio::select! {
+                biased;
+                report = self.errands.next() => Woken::Report(report),
+                () = overdue => Woken::Overdue,
                 Some(command) = self.mailbox.recv() => Woken::Command(command),
             },
             None => tokio::select! {
                 biased;
                 command = self.mailbox.recv() => command.map_or(Woken::Nothing, Woken::Command),
-                () = sleep => Woken::Nothing,
+                () = self.world.clock.sleep(RETIRE_AFTER) => Woken::Nothing,
             },
         }
     }
@@ -198,7 +235,10 @@ impl Actor {
 
     async fn recover(&mut self) -> Result<(), String> {
         let recover = vec![Input::Recover { epoch: self.epoch }];
-        self.insist(recover).await
+        types::failpoint!(BeforeRecovered);
+        self.insist(recover).await?;
+        types::failpoint!(AfterRecovered);
+        Ok(())
     }
 
     fn view(&self) -> SessionView {
@@ -211,6 +251,7 @@ impl Actor {
         match command {
             Command::Submit { inputs, key, reply } => {
                 let answer = self.submit(inputs, key).await;
+                types::failpoint!(BeforeReply);
                 let (reply_with, lost) = self.outcome(answer);
                 let _ = reply.send(reply_with);
                 lost
@@ -256,6 +297,7 @@ impl Actor {
             let message = "Too many sessions of this project wait for their turn. Try again later.";
             return Err(Failure::Refused(Refusal::new(kind, message)));
         }
+        types::failpoint!(BeforeInput);
         self.commit(inputs, remembered).await
     }
 
@@ -279,8 +321,10 @@ impl Actor {
         }
         let now = self.world.clock.now();
         let (store, seq) = (&self.world.store, self.state.seq);
+        types::failpoint!(BeforeDelete);
         match store.delete_session(&self.project, &self.session, seq, self.epoch, now).await {
             Ok(true) => {
+                types::failpoint!(AfterDelete);
                 // From here on it is a session that never was.
                 self.clear();
                 self.tail.end();
@@ -292,21 +336,18 @@ impl Actor {
     }
 
     /// Ends the turn whose time has come. A timer that is due for another reason (the limit was changed, the turn has
-    /// ended) is set anew, or it would wake the session for ever.
+    /// ended, wall time has jumped) is set anew, or it would wake the session for ever.
     async fn check_deadline(&mut self) -> Result<(), String> {
-        let now = self.world.clock.now();
-        let due = engine::pending(&self.state, &self.world.rules.limits).into_iter().find_map(|effect| match effect {
-            Effect::TurnDeadline { turn, at } if at <= now => Some(turn),
-            _ => None,
-        });
-        if let Some(turn) = due {
+        self.watch_deadline();
+        let clock = self.world.clock.clone();
+        if let Some(turn) = self.deadline.as_ref().and_then(|deadline| deadline.passed(&*clock)) {
             return self.insist(vec![Input::Deadline { turn }]).await;
         }
         if self.state.seq == Seq(0) {
             return Ok(());
         }
         let mut batch = Batch::new(&self.state, &self.world.rules.limits);
-        batch.set_timer();
+        batch.set_timer(self.deadline.as_ref().map(|deadline| deadline.wall(&*clock)));
         match self.append(batch).await {
             Err(Failure::Lost(why)) => Err(why),
             _ => Ok(()),
@@ -370,7 +411,9 @@ impl Actor {
         let (append, events) = batch.finish(&self.project, self.epoch, now, &self.state, &self.world.rules.limits);
         match self.world.store.append(append).await {
             Ok(_) => {
+                types::failpoint!(BeforePublish);
                 self.tail.publish(events, self.speaking());
+                types::failpoint!(AfterPublish);
                 Ok(())
             }
             Err(error) => {
@@ -438,6 +481,6 @@ fn append_failure(session: &SessionId, error: AppendError) -> Failure {
 fn timer(state: &State, limits: &types::Limits) -> Option<Timestamp> {
     engine::pending(state, limits).into_iter().find_map(|effect| match effect {
         Effect::TurnDeadline { at, .. } => Some(at),
-        Effect::ModelCall { .. } => None,
+        Effect::ModelCall { .. } | Effect::ToolCall { .. } => None,
     })
 }

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use types::{
     AgentSettings, CallId, CallOutput, CallResult, ContextItem, Effort, FunctionTool, Item, ItemBody, ModelRequest,
-    Origin, Sampling, Seq, SessionId, Tool, ToolChoice,
+    OfferedTool, Origin, Sampling, Seq, SessionId, Tool, ToolChoice, ToolOutcome,
 };
 
 /// Everything about a call that is not in the transcript.
 pub(crate) struct Asked<'a> {
     pub(crate) session: &'a SessionId,
     pub(crate) agent: &'a AgentSettings,
+    /// What this server performs.
+    pub(crate) offered: &'a [OfferedTool],
     /// The entry that is asked, by its own name.
     pub(crate) entry: &'a str,
     /// The name that the upstream knows.
@@ -30,7 +32,7 @@ pub(crate) fn request(asked: &Asked<'_>, shown: &[Seq], items: &BTreeMap<Seq, Ar
         model: asked.upstream_model.to_owned(),
         instructions: asked.agent.instructions.clone(),
         context: transcript.context,
-        tools: asked.agent.tools.iter().filter_map(function).collect(),
+        tools: tools(asked),
         tool_choice: ToolChoice::Auto,
         format: asked.agent.text.format.clone(),
         verbosity: asked.agent.text.verbosity,
@@ -40,6 +42,19 @@ pub(crate) fn request(asked: &Asked<'_>, shown: &[Seq], items: &BTreeMap<Seq, Ar
         sampling: Sampling::default(),
         cache_key: asked.session.to_string(),
     }
+}
+
+/// A function of the session goes before an offered tool of the same name.
+fn tools(asked: &Asked<'_>) -> Vec<FunctionTool> {
+    let mut tools: Vec<_> = asked.agent.tools.iter().filter_map(function).collect();
+    let own = tools.len();
+    for tool in asked.offered {
+        if tools[..own].iter().all(|function| function.name != tool.name) {
+            let (name, description) = (tool.name.clone(), tool.description.clone());
+            tools.push(FunctionTool { name, description, parameters: tool.parameters.clone() });
+        }
+    }
+    tools
 }
 
 pub(crate) fn function(tool: &Tool) -> Option<FunctionTool> {
@@ -91,6 +106,13 @@ impl Transcript<'_> {
                 let call_id = call_id.clone();
                 self.context.push(ContextItem::Output { call_id, output: output(result) });
             }
+            ItemBody::ToolCall(call) => self.call(&call.call_id, &call.name, call.arguments.clone()),
+            ItemBody::ToolOutcome { call, outcome, .. } => {
+                // It comes from the same answer as its call, and calls that are still held back go before it.
+                self.close_calls();
+                let (call_id, output) = (call.call_id.clone(), told(outcome));
+                self.context.push(ContextItem::Output { call_id, output });
+            }
             ItemBody::ClosedCall { call_id, reason } => self.context.push(text(call_id, reason.clone())),
         }
     }
@@ -116,5 +138,14 @@ fn output(result: &CallResult) -> CallOutput {
         CallResult::Failure { error: Some(error), .. } => CallOutput::Text(format!("error: {error}")),
         CallResult::Failure { error: None, output: Some(output) } => output.clone(),
         CallResult::Failure { error: None, output: None } => CallOutput::Text("error".to_owned()),
+    }
+}
+
+fn told(outcome: &ToolOutcome) -> CallOutput {
+    match outcome {
+        ToolOutcome::Done(output) => output.clone(),
+        ToolOutcome::Failed(error) => CallOutput::Text(format!("error: {error}")),
+        // The model gets the same text as the client.
+        ToolOutcome::Unknown(_) => CallOutput::Text(outcome.error().unwrap_or_default()),
     }
 }

@@ -10,6 +10,7 @@ mod catalog;
 mod context;
 mod cursor;
 mod handle;
+mod ledger;
 mod registry;
 mod slots;
 mod start;
@@ -17,7 +18,9 @@ mod subscription;
 mod tail;
 
 pub use catalog::{Catalog, Identity, NewKey};
+pub use engine::ledger::{EffectKind, EffectState, Entry, Outcome, Problem, Try};
 pub use handle::{Activity, Handle, Listed, RequestKey, Start};
+pub use ledger::{effect_id, ledger};
 pub use registry::ModelCounters;
 pub use start::start;
 pub use store::{Direction, KeyRow, Page, SessionFilter};
@@ -26,7 +29,7 @@ pub use subscription::Subscription;
 use models::Models;
 use std::sync::Arc;
 use store::Store;
-use types::{Clock, Entropy, Rules, Spawn};
+use types::{Clock, Entropy, Rules, Spawn, Tools};
 
 /// Everything that the runtime is given of the world.
 #[derive(Clone)]
@@ -36,5 +39,6 @@ pub struct World {
     pub spawn: Arc<dyn Spawn>,
     pub store: Arc<dyn Store>,
     pub models: Arc<Models>,
+    pub tools: Arc<dyn Tools>,
     pub rules: Arc<Rules>,
 }

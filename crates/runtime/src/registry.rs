@@ -2,7 +2,7 @@
 //! no entry.
 
 use crate::World;
-use crate::actor::{Actor, Command};
+use crate::actor::{Actor, Command, Errands};
 use crate::slots::Slots;
 use crate::tail::Tail;
 use engine::State;
@@ -92,6 +92,8 @@ impl Registry {
             state: State::new(session.clone()),
             items: BTreeMap::new(),
             flight: None,
+            deadline: None,
+            errands: Errands::new(),
         };
         self.world.spawn.spawn("session", Box::pin(actor.run()));
         sender

@@ -74,6 +74,7 @@ impl Node {
             spawn: self.sim.spawn(),
             store: self.store.clone(),
             models: Arc::new(Models { entries: BTreeMap::from([("*".to_owned(), entry)]) }),
+            tools: Arc::new(types::NoTools),
             rules: Arc::new(all),
         }
     }

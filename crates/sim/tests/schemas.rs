@@ -81,6 +81,7 @@ fn world(sim: &Sim) -> World {
         spawn: sim.spawn(),
         store: MemStore::new(sim),
         models: Arc::new(Models { entries: entries.map(|(name, entry)| (name.to_owned(), entry)).into() }),
+        tools: Arc::new(types::NoTools),
         rules: Arc::new(Rules { models: rules.into(), ..Rules::default() }),
     }
 }

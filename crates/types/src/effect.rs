@@ -36,6 +36,17 @@ pub struct Attempt(pub u32);
 pub enum Effect {
     /// Ask `model`, not before the given time. Class: repeatable.
     ModelCall { id: EffectId, attempt: Attempt, turn: TurnId, model: String, not_before: Option<Timestamp> },
+    /// Perform a call of an offered tool; the call itself is in State. `attach` says that the attempt was begun before
+    /// a crash.
+    ToolCall {
+        id: EffectId,
+        attempt: Attempt,
+        turn: TurnId,
+        class: Class,
+        /// Its place among the turn's tool calls, counted from 1.
+        nth: u32,
+        attach: bool,
+    },
     /// End the turn when the time has come. Class: pure.
     TurnDeadline { turn: TurnId, at: Timestamp },
 }
@@ -46,7 +57,7 @@ pub enum Effect {
 pub enum Verdict {
     /// Go on, if every reservation holds.
     Permit { reserve: Vec<Reservation> },
-    /// Not at all: the turn ends with this error.
+    /// Not at all: a model call's turn ends with this error; a tool call fails with it, and the model is told.
     Deny { code: String, message: String },
 }
 

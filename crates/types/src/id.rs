@@ -46,7 +46,7 @@ string_id! {
     AgentId,
     /// `turn_` and 24 hex digits.
     TurnId,
-    /// `msg_`, `rs_`, `fc_` or `fco_` and what it derives from.
+    /// `msg_`, `rs_`, `fc_`, `fco_` or `mcp_` and what it derives from.
     ItemId,
     /// The model's own name of a call, or ours where the model's was used before in the session.
     CallId,

@@ -9,6 +9,7 @@ use crate::id::{AgentId, CallId, EffectId, Epoch, Seq, SessionId, TurnId};
 use crate::model::{ModelError, ModelFinish};
 use crate::money::MicroUsd;
 use crate::session::{EnvironmentSettings, Metadata, PromptCacheTtl, Review, SessionSettings};
+use crate::tool::{OfferedTool, ToolOutcome};
 use std::fmt;
 use std::time::Duration;
 
@@ -90,6 +91,19 @@ pub enum Input {
         context: Seq,
         error: ModelError,
         spoke: bool,
+    },
+    /// What the session's model may call from now on, beside its functions.
+    Offer(Vec<OfferedTool>),
+    /// A tool call has its outcome. One that comes when the call was given up is recorded, and nothing else.
+    ToolDone {
+        effect: EffectId,
+        attempt: Attempt,
+        outcome: ToolOutcome,
+    },
+    /// A tool call took longer than it may.
+    ToolOverdue {
+        effect: EffectId,
+        attempt: Attempt,
     },
     /// The turn ran out of time.
     Deadline {

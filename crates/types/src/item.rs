@@ -4,6 +4,7 @@
 use crate::content::{CallOutput, Content};
 use crate::effect::Attempt;
 use crate::id::{CallId, EffectId, ItemId, SessionId, TurnId};
+use crate::tool::{Cause, ToolCall, ToolOutcome};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -29,7 +30,8 @@ impl Item {
 
     /// Whether lists of items show it: visible and complete (observed.md 7).
     pub fn is_listed(&self) -> bool {
-        self.is_visible() && !matches!(self.body, ItemBody::AssistantMessage { complete: false, .. })
+        let complete = !matches!(self.body, ItemBody::AssistantMessage { complete: false, .. } | ItemBody::ToolCall(_));
+        self.is_visible() && complete
     }
 }
 
@@ -99,6 +101,17 @@ pub enum ItemBody {
         call_id: CallId,
         reason: String,
     },
+    /// A call that this server performs: an effect of the class that it says. Not complete: its outcome is an item of
+    /// its own, with the same id.
+    ToolCall(ToolCall),
+    /// The whole of such a call, with what came of it.
+    ToolOutcome {
+        call: ToolCall,
+        /// The attempt that it is the outcome of.
+        attempt: Attempt,
+        cause: Cause,
+        outcome: ToolOutcome,
+    },
 }
 
 impl ItemBody {
@@ -112,6 +125,8 @@ impl ItemBody {
             Self::FunctionCallOutput { .. } => "function_call_output",
             Self::MalformedCall { .. } => "malformed_call",
             Self::ClosedCall { .. } => "closed_call",
+            Self::ToolCall(_) => "tool_call",
+            Self::ToolOutcome { .. } => "tool_outcome",
         }
     }
 }

@@ -8,6 +8,7 @@ mod answer;
 mod content;
 mod effect;
 mod event;
+mod failpoint;
 mod id;
 mod input;
 mod item;
@@ -17,6 +18,7 @@ mod money;
 mod record;
 mod session;
 mod stamp;
+mod tool;
 mod world;
 
 pub use agent::{
@@ -26,7 +28,9 @@ pub use agent::{
 pub use answer::{Answer, Said};
 pub use content::{CallOutput, Content, Message};
 pub use effect::{Attempt, Class, Effect, Ending, Reservation, Standing, Verdict};
-pub use event::{DraftPosition, Event, EventBody, EventId, ItemKind, NotAnEventId, OriginKey};
+pub use event::{DraftPosition, Earlier, Event, EventBody, EventId, ItemKind, NotAnEventId, OriginKey};
+#[cfg(feature = "failpoints")]
+pub use failpoint::marks;
 pub use id::{AgentId, CallId, EffectId, Epoch, ItemId, KeyId, ProjectId, Seq, SessionId, TurnId};
 pub use input::{Input, NewSession, Refusal, RefusalKind, SessionChange};
 pub use item::{CallResult, Item, ItemBody, Opaque, Origin, Phase};
@@ -36,10 +40,13 @@ pub use model::{
     ToolChoice, Usage,
 };
 pub use money::{MicroUsd, Price};
-pub use record::{Abandoned, Committed, DecodeError, Encoded, Intended, Next, Record, RecordBody, TurnEnded};
+pub use record::{
+    Abandoned, Committed, DecodeError, Encoded, Intended, Late, Next, RESTORED, Record, RecordBody, Restored, TurnEnded,
+};
 pub use session::{
     EnvironmentSettings, Head, Metadata, PromptCacheTtl, RequiredAction, Review, SessionSettings, SessionStatus,
     SessionView, SpendControl, TurnError, TurnStatus, TurnView,
 };
 pub use stamp::{Stamp, Timestamp};
+pub use tool::{Cause, NoTools, OfferedTool, ToolCall, ToolOutcome, ToolRequest, Tools};
 pub use world::{BoxFuture, Clock, Entropy, Environment, Spawn, Task};

@@ -67,6 +67,16 @@ impl Default for ModelRules {
 pub struct Limits {
     pub model_calls_per_turn: u32,
     pub turn_time: Duration,
+    /// Calls of tools that this server performs; more fail.
+    pub tool_calls_per_turn: u32,
+    /// Of one session; more wait.
+    pub tool_calls_at_once: usize,
+    /// How long one tool call may take.
+    pub tool_call_time: Duration,
+    /// How long a call that was given up is still listened to.
+    pub tool_late_time: Duration,
+    /// Bytes of a tool's output that are kept; the rest is cut off.
+    pub tool_output: usize,
     /// More wait in a queue.
     pub running_sessions_per_project: usize,
     /// Over all projects, served in turn.
@@ -88,6 +98,11 @@ impl Default for Limits {
         Self {
             model_calls_per_turn: 200,
             turn_time: Duration::from_secs(8 * 3600),
+            tool_calls_per_turn: 1000,
+            tool_calls_at_once: 8,
+            tool_call_time: Duration::from_secs(600),
+            tool_late_time: Duration::from_secs(600),
+            tool_output: 1 << 20,
             running_sessions_per_project: 256,
             running_sessions: 1024,
             queued_sessions_per_project: 4096,

@@ -12,6 +12,7 @@ use crate::model::{ModelError, Stop, Usage};
 use crate::money::MicroUsd;
 use crate::session::{PromptCacheTtl, SessionSettings, SessionStatus};
 use crate::stamp::Timestamp;
+use crate::tool::{OfferedTool, ToolOutcome};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
@@ -53,10 +54,16 @@ pub enum RecordBody {
     Intended(Intended),
     Abandoned(Abandoned),
     Committed(Committed),
+    /// What the session's model may call from here on, beside its functions.
+    ToolsOffered {
+        tools: Arc<Vec<OfferedTool>>,
+    },
+    Late(Late),
     /// A node took over unfinished work. What an attempt in flight was charged is in the `Abandoned` beside it.
     Recovered {
         epoch: Epoch,
     },
+    Restored(Restored),
 }
 
 /// An effect was let through the gate and is about to touch the world.
@@ -66,9 +73,10 @@ pub struct Intended {
     pub attempt: Attempt,
     pub turn: TurnId,
     pub class: Class,
-    /// The model that is asked.
+    /// The model that is asked; empty for a tool call.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub model: String,
-    /// The last record that the model is shown.
+    /// The last record that the model is shown; of a tool call, the last one before it.
     pub context: Seq,
     pub verdict: Verdict,
 }
@@ -94,8 +102,10 @@ pub struct Abandoned {
 /// The attempt that follows an abandoned one.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Next {
+    /// Empty for a tool call.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub model: String,
-    /// Tries that this model has had before it.
+    /// Tries that this model, or this tool call, has had before it.
     pub tried: u32,
     pub not_before: Timestamp,
 }
@@ -111,6 +121,15 @@ pub struct Committed {
     pub charged: MicroUsd,
 }
 
+/// What a tool said after its call was given up. It is known from here on, and changes nothing.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Late {
+    pub effect: EffectId,
+    pub attempt: Attempt,
+    pub turn: TurnId,
+    pub outcome: ToolOutcome,
+}
+
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct TurnEnded {
     pub turn: TurnId,
@@ -120,6 +139,21 @@ pub struct TurnEnded {
     /// Records whose items no later model call is shown, first and last: the context was too long.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forget: Vec<(Seq, Seq)>,
+}
+
+/// The log was put back to where a backup had it; what the session did after that is lost, and nobody knows what it was.
+/// The record's seq lies so far behind the one before it that no position of the lost part is ever used again.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Restored {
+    /// Every node from before has a smaller one.
+    pub epoch: Epoch,
+    /// When the backup was made.
+    pub backup: Timestamp,
+    /// Its number among the session's effects: later ones are greater, and those of the lost part were smaller.
+    pub effect: EffectId,
+    /// The turn that had not ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<TurnId>,
 }
 
 /// A record as the store keeps it: columns and a JSON body.
@@ -133,6 +167,9 @@ pub struct Encoded {
     pub item: Option<crate::id::ItemId>,
     pub body: Vec<u8>,
 }
+
+/// The kind of [`Restored`]: the only one before which numbers may be left out.
+pub const RESTORED: &str = "restored";
 
 /// The newest version of every kind that this binary writes.
 const VERSION: u32 = 1;
@@ -163,6 +200,9 @@ impl Record {
             B::Intended(intended) => ("intended", Some(&intended.turn), None, json(intended)),
             B::Abandoned(abandoned) => ("abandoned", Some(&abandoned.turn), None, json(abandoned)),
             B::Committed(committed) => ("committed", Some(&committed.turn), None, json(committed)),
+            B::ToolsOffered { tools } => ("tools_offered", None, None, json(&Offer { tools: tools.clone() })),
+            B::Late(late) => ("late", Some(&late.turn), None, json(late)),
+            B::Restored(restored) => (RESTORED, restored.turn.as_ref(), None, json(restored)),
             B::Recovered { epoch } => ("recovered", None, None, json(&Recovered { epoch: *epoch })),
         };
         Encoded { at: self.at, v: VERSION, kind: kind.to_owned(), turn: turn.cloned(), item, body }
@@ -199,10 +239,15 @@ impl Record {
             | "function_call"
             | "function_call_output"
             | "malformed_call"
-            | "closed_call" => B::Item(parse(&encoded.kind, bytes)?),
+            | "closed_call"
+            | "tool_call"
+            | "tool_outcome" => B::Item(parse(&encoded.kind, bytes)?),
             "intended" => B::Intended(parse(&encoded.kind, bytes)?),
             "abandoned" => B::Abandoned(parse(&encoded.kind, bytes)?),
             "committed" => B::Committed(parse(&encoded.kind, bytes)?),
+            "tools_offered" => B::ToolsOffered { tools: parse::<Offer>(&encoded.kind, bytes)?.tools },
+            "late" => B::Late(parse(&encoded.kind, bytes)?),
+            RESTORED => B::Restored(parse(&encoded.kind, bytes)?),
             "recovered" => B::Recovered { epoch: parse::<Recovered>(&encoded.kind, bytes)?.epoch },
             other => {
                 return Err(DecodeError(format!("unknown record kind {other:?}, written by a newer outcrop")));
@@ -252,6 +297,11 @@ struct NewTurn {
 #[derive(Serialize, Deserialize)]
 struct Turn {
     turn: TurnId,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Offer {
+    tools: Arc<Vec<OfferedTool>>,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -4,7 +4,7 @@
 use super::words::Translate;
 use types::{
     AgentSettings, CallOutput, CallResult, Content, Item, ItemBody, McpTransport, PromptCacheTtl, RequiredAction,
-    Review, SavedAgent, SessionId, SessionView, TextFormat, Tool, TurnView, Usage,
+    Review, SavedAgent, SessionId, SessionView, TextFormat, Tool, ToolCall, ToolOutcome, TurnView, Usage,
 };
 use wire::agents as outer;
 use wire::agents::{ConnectionOrigin, ContextSize, ItemStatus, SearchMode};
@@ -156,7 +156,7 @@ fn prompt_cache(ttl: Option<PromptCacheTtl>) -> Option<outer::PromptCacheOptions
     ttl.map(|ttl| outer::PromptCacheOptions { ttl: ttl.translate() })
 }
 
-fn usage(usage: &Usage) -> outer::TokenUsage {
+pub fn usage(usage: &Usage) -> outer::TokenUsage {
     outer::TokenUsage::new(usage.input_tokens, usage.cached_tokens, usage.output_tokens, usage.reasoning_tokens)
 }
 
@@ -235,8 +235,28 @@ pub fn item(item: &Item, stage: Stage) -> Option<outer::Item<'_>> {
             let output = output.map(call_output);
             outer::Item::FunctionCallOutput { id, turn_id, call_id: call_id.as_str(), status, output, error }
         }
+        ItemBody::ToolCall(call) => mcp_call(item, call, None),
+        ItemBody::ToolOutcome { call, outcome, .. } => mcp_call(item, call, Some(outcome)),
         ItemBody::MalformedCall { .. } | ItemBody::ClosedCall { .. } => return None,
     })
+}
+
+fn mcp_call<'a>(item: &'a Item, call: &'a ToolCall, outcome: Option<&'a ToolOutcome>) -> outer::Item<'a> {
+    let (status, output) = match outcome {
+        None => (ItemStatus::InProgress, None),
+        Some(ToolOutcome::Done(output)) => (ItemStatus::Completed, Some(call_output(output))),
+        Some(ToolOutcome::Failed(_) | ToolOutcome::Unknown(_)) => (ItemStatus::Failed, None),
+    };
+    outer::Item::McpCall {
+        id: item.id.as_str(),
+        turn_id: item.turn.as_str(),
+        server_label: &call.server_label,
+        name: &call.name,
+        arguments: Verbatim(&call.arguments),
+        status,
+        output,
+        error: outcome.and_then(ToolOutcome::error),
+    }
 }
 
 fn call_output(output: &CallOutput) -> outer::Output<'_> {

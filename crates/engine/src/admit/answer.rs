@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use types::{
     Answer, CallId, Committed, EffectId, Ending, Item, ItemBody, ItemKind, MicroUsd, ModelFinish, Opaque, Origin,
-    Phase, RecordBody, Rules, Said, Seq, SessionStatus, Stop, Tool,
+    Phase, RecordBody, Rules, Said, Seq, SessionStatus, Stop, Tool, ToolCall,
 };
 
 /// Levels of what a provider wants back. Records are read back with a bound on depth of their own.
@@ -114,7 +114,10 @@ impl<'a> Items<'a> {
                 (ItemKind::Reasoning.id_prefix(), ItemBody::Reasoning { summary: parts, opaque })
             }
             Said::Call { .. } if !self.keep_calls => return,
-            Said::Call { call_id, name, arguments } => ("fc", self.call(call_id, name, arguments, index)),
+            Said::Call { call_id, name, arguments } => {
+                let body = self.call(call_id, name, arguments, index);
+                (if matches!(body, ItemBody::ToolCall(_)) { "mcp" } else { "fc" }, body)
+            }
         };
         self.records.push(item(Item {
             id: self.origin.item_id(&self.state.session, prefix, index),
@@ -134,14 +137,23 @@ impl<'a> Items<'a> {
             .tools
             .iter()
             .any(|tool| matches!(tool, Tool::Function { name: declared, .. } if *declared == name));
-        if !known {
+        // A function of the session goes before a tool of the same name.
+        let offered = if known { None } else { self.state.offered.iter().find(|tool| tool.name == name) };
+        if !known && offered.is_none() {
             let error = format!("There is no function named {name:?}.");
             return ItemBody::MalformedCall { call_id, name, arguments, error };
         }
         match arguments::object(&arguments) {
             Ok(arguments) => {
                 self.effects += 1;
-                ItemBody::FunctionCall { effect: EffectId(self.effects), call_id, name, arguments }
+                let effect = EffectId(self.effects);
+                match offered {
+                    None => ItemBody::FunctionCall { effect, call_id, name, arguments },
+                    Some(tool) => {
+                        let (server_label, class) = (tool.server_label.clone(), tool.class);
+                        ItemBody::ToolCall(ToolCall { effect, call_id, server_label, name, arguments, class })
+                    }
+                }
             }
             Err(error) => {
                 let error = format!("The arguments are not a JSON object: {error}.");

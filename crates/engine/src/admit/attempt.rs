@@ -3,11 +3,11 @@
 //! Only this file opens a new attempt, and every attempt names the model that is asked.
 
 use super::ending::{abandoned, end, ended, may_be_made};
-use super::flying;
 use super::forget::forget;
+use super::{flying, tool};
 use crate::state::{Call, State, Turn};
 use types::{
-    Attempt, Class, EffectId, Ending, Epoch, Intended, ModelError, ModelErrorKind, Next, RecordBody, Rules, Seq,
+    Attempt, Cause, Class, EffectId, Ending, Epoch, Intended, ModelError, ModelErrorKind, Next, RecordBody, Rules, Seq,
     SessionStatus, Stamp, Timestamp, TurnEnded, Verdict,
 };
 
@@ -122,21 +122,22 @@ fn may_ask_another(kind: ModelErrorKind) -> bool {
     !matches!(kind, ModelErrorKind::Invalid | ModelErrorKind::ContextLength | ModelErrorKind::Policy)
 }
 
-/// A node takes over: what was in flight is abandoned and tried again, under a new number, so that nothing of the old
-/// attempt is ever glued to the new one.
+/// A node takes over: a model call in flight is abandoned and tried again, under a new number, so that nothing of the
+/// old attempt is ever glued to the new one. What becomes of tool calls is said by their class.
 pub(super) fn recover(state: &State, rules: &Rules, epoch: Epoch, now: Timestamp) -> Vec<RecordBody> {
-    let Some((turn, call)) = state.turn.as_ref().and_then(|turn| Some((turn, turn.call.as_ref()?))) else {
-        return Vec::new();
-    };
+    let Some(turn) = state.turn.as_ref().filter(|turn| turn.is_worked_on()) else { return Vec::new() };
     let mut records = vec![RecordBody::Recovered { epoch }];
     if state.recoveries >= rules.limits.recoveries {
         let message = format!("The session was recovered {} times without progress.", state.recoveries);
         let code = "internal_error".to_owned();
         let ending = Ending::Failed { code: code.clone(), message: message.clone() };
-        records.extend(end(state, rules, turn, "the session failed", ending, SessionStatus::Failed));
+        let why = (Cause::SessionFailed, "the session failed");
+        records.extend(end(state, rules, turn, why, ending, SessionStatus::Failed));
         records.push(RecordBody::SessionFailed { code, message });
         return records;
     }
+    records.extend(tool::take_over(rules, turn, now));
+    let Some(call) = &turn.call else { return records };
     // An attempt whose time had not come was not made.
     let made = may_be_made(rules, call) && call.not_before.is_none_or(|at| at <= now);
     let mut dropped = abandoned(turn, call, None, made);

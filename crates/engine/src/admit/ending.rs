@@ -1,14 +1,17 @@
 //! How a turn ends before its answer: cancelled, out of time, or with nothing left to try. Whatever is open is closed
 //! first, so that the transcript stays valid.
 
-use super::item;
+use super::{item, tool};
 use crate::state::{Call, State, Turn};
-use types::{Abandoned, Ending, Item, ItemBody, ModelError, RecordBody, Rules, SessionStatus, TurnEnded, TurnId};
+use types::{
+    Abandoned, Cause, Ending, Item, ItemBody, ModelError, RecordBody, Rules, SessionStatus, TurnEnded, TurnId,
+};
 
 pub(super) fn cancel(state: &State, rules: &Rules) -> Vec<RecordBody> {
     match &state.turn {
         Some(turn) => {
-            end(state, rules, turn, "cancelled before a result arrived", Ending::Cancelled, SessionStatus::Idle)
+            let why = (Cause::Cancelled, "cancelled before a result arrived");
+            end(state, rules, turn, why, Ending::Cancelled, SessionStatus::Idle)
         }
         None => Vec::new(),
     }
@@ -18,15 +21,16 @@ pub(super) fn deadline(state: &State, rules: &Rules, id: &TurnId) -> Vec<RecordB
     let Some(turn) = state.turn.as_ref().filter(|turn| turn.id == *id) else { return Vec::new() };
     let message = "The turn took longer than this server allows (limits.turn_time).".to_owned();
     let ending = Ending::Failed { code: "request_timeout".to_owned(), message };
-    end(state, rules, turn, "the turn ran out of time before a result arrived", ending, SessionStatus::Idle)
+    let why = (Cause::TurnDeadline, "the turn ran out of time before a result arrived");
+    end(state, rules, turn, why, ending, SessionStatus::Idle)
 }
 
-/// Abandons the model call in flight, closes every open function call, ends the turn.
+/// Abandons the model call in flight, closes every open call, ends the turn.
 pub(super) fn end(
     state: &State,
     rules: &Rules,
     turn: &Turn,
-    reason: &str,
+    (cause, reason): (Cause, &str),
     ending: Ending,
     session: SessionStatus,
 ) -> Vec<RecordBody> {
@@ -35,6 +39,7 @@ pub(super) fn end(
         .iter()
         .map(|call| RecordBody::Abandoned(abandoned(turn, call, None, may_be_made(rules, call))))
         .collect();
+    records.extend(tool::close(rules, turn, cause));
     records.extend(turn.open.iter().map(|open| {
         item(Item {
             id: state.output_id(open.effect),

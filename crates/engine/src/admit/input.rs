@@ -71,7 +71,9 @@ pub(super) fn tool_result(
     call_id: &CallId,
     result: CallResult,
 ) -> Result<Vec<RecordBody>, Refusal> {
-    let Some(call) = state.calls.get(call_id) else {
+    // A call that this server performs is none that a caller could know of.
+    let known = state.calls.get(call_id).filter(|call| call.outcome != Some(CallOutcome::Performed));
+    let Some(call) = known else {
         return Err(Refusal::invalid(format!("Unknown pending tool call: {call_id}")));
     };
     if call.turn != *turn {
@@ -82,7 +84,7 @@ pub(super) fn tool_result(
         Some(CallOutcome::Answered(_)) => {
             Err(Refusal::conflict(format!("Tool call {call_id} has already been answered with another result.")))
         }
-        Some(CallOutcome::Closed) => {
+        Some(CallOutcome::Closed | CallOutcome::Performed) => {
             Err(Refusal::conflict(format!("Tool call {call_id} is closed: its turn ended before the result arrived.")))
         }
         None => Ok(vec![item(Item {

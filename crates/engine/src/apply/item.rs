@@ -2,7 +2,9 @@
 
 use crate::state::{CallOutcome, CallState, HeadKind, ItemHead, OpenCall, State, digest};
 use std::sync::Arc;
-use types::{CallOutput, CallResult, Content, EffectId, EventBody, Item, ItemBody, ItemKind, Seq, Timestamp};
+use types::{
+    CallOutput, CallResult, Content, EffectId, EventBody, Item, ItemBody, ItemKind, Seq, Timestamp, ToolOutcome,
+};
 
 pub(super) fn apply(state: &mut State, seq: Seq, item: &Arc<Item>, at: Timestamp) -> Vec<EventBody> {
     if let (Some(index), Some(turn)) = (item.output_index, &mut state.turn) {
@@ -62,6 +64,10 @@ pub(super) fn apply(state: &mut State, seq: Seq, item: &Arc<Item>, at: Timestamp
             state.calls.insert(call_id.clone(), call);
             Vec::new()
         }
+        ItemBody::ToolCall(call) => super::tool::called(state, item, call, head(HeadKind::Call)),
+        ItemBody::ToolOutcome { call, cause, .. } => {
+            super::tool::ended(state, item, call, *cause, head(HeadKind::Output), at)
+        }
         ItemBody::ClosedCall { call_id, .. } => {
             state.transcript.push(head(HeadKind::Output));
             if let Some(call) = state.calls.get_mut(call_id) {
@@ -113,11 +119,11 @@ fn tokens(body: &ItemBody) -> u32 {
             })
             .sum()
     };
-    let output = |output: &Option<CallOutput>| match output {
-        None => 0,
-        Some(CallOutput::Text(text)) => text.len(),
-        Some(CallOutput::Parts(parts)) => content(parts),
+    let said = |output: &CallOutput| match output {
+        CallOutput::Text(text) => text.len(),
+        CallOutput::Parts(parts) => content(parts),
     };
+    let output = |output: &Option<CallOutput>| output.as_ref().map_or(0, said);
     let bytes = match body {
         ItemBody::UserMessage { content: parts } => content(parts),
         ItemBody::AssistantMessage { text, .. } => text.len(),
@@ -129,6 +135,9 @@ fn tokens(body: &ItemBody) -> u32 {
         }
         ItemBody::MalformedCall { name, arguments, error, .. } => name.len() + arguments.len() + error.len(),
         ItemBody::ClosedCall { reason, .. } => reason.len(),
+        ItemBody::ToolCall(call) => call.name.len() + call.arguments.len(),
+        ItemBody::ToolOutcome { outcome: ToolOutcome::Done(output), .. } => said(output),
+        ItemBody::ToolOutcome { outcome: ToolOutcome::Failed(text) | ToolOutcome::Unknown(text), .. } => text.len(),
     };
     u32::try_from(bytes / 4 + 4).unwrap_or(u32::MAX)
 }

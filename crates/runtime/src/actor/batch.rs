@@ -12,21 +12,22 @@ pub(super) struct Batch {
     events: Vec<(Seq, Vec<Event>)>,
     side: Vec<SideWrite>,
     settings_changed: bool,
-    /// The timer that is set now, and whether it must be set whatever it is.
+    /// The timer that is set now.
     timer: Option<Timestamp>,
-    timer_must_be_set: bool,
+    /// What it is set to, whatever it is now.
+    timer_set: Option<Option<Timestamp>>,
 }
 
 impl Batch {
     pub(super) fn new(state: &State, limits: &Limits) -> Self {
         let (records, events, side) = (Vec::new(), Vec::new(), Vec::new());
         let (expected, timer) = (state.seq, super::timer(state, limits));
-        Self { expected, records, events, side, settings_changed: false, timer, timer_must_be_set: false }
+        Self { expected, records, events, side, settings_changed: false, timer, timer_set: None }
     }
 
     /// Sets the timer, although nothing else may change.
-    pub(super) fn set_timer(&mut self) {
-        self.timer_must_be_set = true;
+    pub(super) fn set_timer(&mut self, at: Option<Timestamp>) {
+        self.timer_set = Some(at);
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -105,8 +106,8 @@ impl Batch {
             self.side.push(SideWrite::Head { head: Box::new(engine::head(state)), settings });
         }
         let timer = super::timer(state, limits);
-        if timer != self.timer || self.timer_must_be_set {
-            self.side.push(SideWrite::Timer { at: timer });
+        if let Some(at) = self.timer_set.or((timer != self.timer).then_some(timer)) {
+            self.side.push(SideWrite::Timer { at });
         }
         let append = Append {
             project: project.clone(),

@@ -1,11 +1,16 @@
-//! What is pending: the model call that is due. First it waits for its time and a place, then it passes the gate, its
-//! intent is made durable where it must be, and it is asked.
+//! What is pending: the model call that is due. First it waits for its time, for what the session is offered and for a
+//! place, then it passes the gate, its intent is made durable where it must be, and it is asked.
 
 use super::{Actor, Within};
 use crate::call::ModelCall;
 use crate::context::{Asked, request};
 use crate::slots::Slot;
-use types::{BoxFuture, Effect, Input, Origin, Seq, Verdict};
+use std::sync::Arc;
+use std::time::Duration;
+use types::{BoxFuture, Effect, Input, OfferedTool, Origin, Seq, SessionSettings, Verdict};
+
+/// How long the world is asked what tools it offers. Then the last offer stays.
+const OFFER_TIME: Duration = Duration::from_secs(30);
 
 /// The model call that is due: first it waits for its time and a place, then it is asked.
 pub(crate) struct Flight {
@@ -15,8 +20,17 @@ pub(crate) struct Flight {
 }
 
 pub(super) enum Landed {
-    Ready(Option<Slot>),
+    Ready(Box<Ready>),
     Outcome(Box<Input>),
+}
+
+/// What a model call waited for.
+pub(super) struct Ready {
+    slot: Option<Slot>,
+    /// The settings for which tools were asked.
+    settings: Arc<SessionSettings>,
+    /// None where the world did not say in time.
+    offered: Option<Vec<OfferedTool>>,
 }
 
 impl Actor {
@@ -24,7 +38,7 @@ impl Actor {
     pub(super) async fn take_off(&mut self) -> Result<(), String> {
         let due = engine::pending(&self.state, &self.world.rules.limits).into_iter().find_map(|effect| match effect {
             Effect::ModelCall { id, attempt, not_before, .. } => Some((Origin { effect: id, attempt }, not_before)),
-            Effect::TurnDeadline { .. } => None,
+            Effect::ToolCall { .. } | Effect::TurnDeadline { .. } => None,
         });
         let Some((origin, not_before)) = due else {
             self.flight = None;
@@ -35,13 +49,20 @@ impl Actor {
         }
         // Whatever flew before was abandoned in the log; dropping it cancels it.
         let (clock, slots, project) = (self.world.clock.clone(), self.registry.slots.clone(), self.project.clone());
+        let (tools, session, settings) = (self.world.tools.clone(), self.session.clone(), self.state.settings.clone());
         let longest = self.world.rules.limits.retry_pause_max;
         let future = Box::pin(async move {
             if let Some(at) = not_before {
                 // A clock that was set back must not hold it up for hours.
                 clock.sleep(clock.now().until(at).min(longest)).await;
             }
-            Landed::Ready(slots.take(&project).await)
+            let offered = tokio::select! {
+                biased;
+                offered = tools.offered(&project, &session, &settings) => Some(offered),
+                () = clock.sleep(OFFER_TIME) => None,
+            };
+            let slot = slots.take(&project).await;
+            Landed::Ready(Box::new(Ready { slot, settings, offered }))
         });
         self.flight = Some(Flight { origin, future, slot: None });
         Ok(())
@@ -50,14 +71,25 @@ impl Actor {
     pub(super) async fn land(&mut self, landed: Landed) -> Result<(), String> {
         let Some(flight) = self.flight.take() else { return Ok(()) };
         match landed {
-            Landed::Ready(slot) if self.registry.is_draining() => {
-                drop(slot);
+            // Changed settings are asked about again, with the next flight.
+            Landed::Ready(ready)
+                if self.registry.is_draining() || !Arc::ptr_eq(&ready.settings, &self.state.settings) =>
+            {
+                drop(ready);
                 Ok(())
             }
-            Landed::Ready(slot) => self.depart(flight.origin, slot).await,
+            Landed::Ready(ready) => {
+                let Ready { slot, offered, .. } = *ready;
+                if let Some(offered) = offered.filter(|offered| *offered != *self.state.offered) {
+                    self.insist(vec![Input::Offer(offered)]).await?;
+                }
+                self.depart(flight.origin, slot).await
+            }
             Landed::Outcome(input) => {
                 self.registry.count(&self.state, &input);
+                types::failpoint!(BeforeOutcome);
                 let taken = self.insist(vec![*input]).await;
+                types::failpoint!(AfterOutcome);
                 // Given back only now: a server that drains waits for the answer to be in the log.
                 drop(flight.slot);
                 taken
@@ -77,6 +109,7 @@ impl Actor {
         let context = self.state.seq;
         let free = matches!(&verdict, Verdict::Permit { reserve } if reserve.is_empty());
         if !free {
+            types::failpoint!(BeforeIntent);
             let denied = matches!(verdict, Verdict::Deny { .. });
             let input = Input::Verdict { effect, attempt, context, verdict };
             match self.insist_within_budget(vec![input]).await? {
@@ -85,6 +118,7 @@ impl Actor {
                 Within::No => return self.insist(vec![Input::OverBudget { effect, attempt }]).await,
             }
         }
+        types::failpoint!(BeforeDispatch);
         self.ask(origin, context, slot);
         Ok(())
     }
@@ -98,6 +132,7 @@ impl Actor {
         let asked = Asked {
             session: &self.session,
             agent: &self.state.settings.agent,
+            offered: &self.state.offered,
             entry: &call.model,
             upstream_model,
             effort: turn.effort,

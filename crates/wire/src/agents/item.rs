@@ -39,6 +39,17 @@ pub enum Item<'a> {
         output: Option<Output<'a>>,
         error: Option<&'a str>,
     },
+    /// A call that the server performs.
+    McpCall {
+        id: &'a str,
+        turn_id: &'a str,
+        server_label: &'a str,
+        name: &'a str,
+        arguments: Verbatim<'a>,
+        status: ItemStatus,
+        output: Option<Output<'a>>,
+        error: Option<String>,
+    },
 }
 
 #[derive(Serialize, Clone, Debug)]

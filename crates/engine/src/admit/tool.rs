@@ -1,0 +1,219 @@
+//! Calls that this server performs: offered, let through the gate, answered, given up, taken over after a crash.
+//!
+//! The class alone says what may be done with a call that has no outcome. A durable intent without an outcome counts as
+//! begun: a crash before the call left cannot be told from one after it.
+
+use super::item;
+use crate::state::{OpenTool, State, Turn};
+use std::collections::BTreeSet;
+use types::{
+    Abandoned, Attempt, CallOutput, Cause, Class, Content, EffectId, Intended, Item, ItemBody, Late, MicroUsd, Next,
+    OfferedTool, RecordBody, Rules, Seq, Timestamp, ToolOutcome, Verdict,
+};
+
+/// Tools that one session may be offered.
+const MAX_OFFERED: usize = 1024;
+
+/// What the model may call from here on. Of several tools with one name the first counts.
+pub(super) fn offer(state: &State, tools: Vec<OfferedTool>) -> Vec<RecordBody> {
+    let mut names = BTreeSet::new();
+    let tools: Vec<_> = tools
+        .into_iter()
+        .filter(|tool| names.insert(tool.name.clone()))
+        .take(MAX_OFFERED)
+        .map(|tool| OfferedTool { class: strict(tool.class), ..tool })
+        .collect();
+    if tools == *state.offered {
+        return Vec::new();
+    }
+    vec![RecordBody::ToolsOffered { tools: tools.into() }]
+}
+
+/// A class that says nothing of tools counts as the one with which the least can go wrong.
+fn strict(class: Class) -> Class {
+    match class {
+        Class::Repeatable | Class::External => Class::Irreversible,
+        class => class,
+    }
+}
+
+/// The call, if it is open under this attempt.
+pub(super) fn open(state: &State, effect: EffectId, attempt: Attempt) -> Option<(&Turn, &OpenTool)> {
+    let turn = state.turn.as_ref()?;
+    let open = turn.tools.iter().find(|open| open.call.effect == effect && open.attempt == attempt)?;
+    Some((turn, open))
+}
+
+pub(super) fn verdict(turn: &Turn, open: &OpenTool, context: Seq, verdict: Verdict) -> Vec<RecordBody> {
+    let denied = match &verdict {
+        Verdict::Permit { .. } => None,
+        Verdict::Deny { message, .. } => Some(ToolOutcome::Failed(message.clone())),
+    };
+    let mut records = vec![intended(turn, open, context, verdict)];
+    records.extend(denied.map(|outcome| ended(turn, open, Cause::Denied, outcome)));
+    records
+}
+
+fn intended(turn: &Turn, open: &OpenTool, context: Seq, verdict: Verdict) -> RecordBody {
+    RecordBody::Intended(Intended {
+        effect: open.call.effect,
+        attempt: open.attempt,
+        turn: turn.id.clone(),
+        class: open.call.class,
+        model: String::new(),
+        context,
+        verdict,
+    })
+}
+
+/// The tool's own word. For a call that was given up it is known from now on and changes nothing; for any other that is
+/// not open it says nothing new.
+pub(super) fn done(
+    state: &State,
+    rules: &Rules,
+    effect: EffectId,
+    attempt: Attempt,
+    outcome: ToolOutcome,
+) -> Vec<RecordBody> {
+    let outcome = bounded(outcome, rules.limits.tool_output);
+    if let Some((turn, open)) = open(state, effect, attempt) {
+        let mut records = free_intent(state, turn, open);
+        records.push(ended(turn, open, Cause::Answered, outcome));
+        return records;
+    }
+    match state.doubts.get(&effect).filter(|doubt| doubt.attempt == attempt) {
+        Some(doubt) => vec![RecordBody::Late(Late { effect, attempt, turn: doubt.turn.clone(), outcome })],
+        None => Vec::new(),
+    }
+}
+
+/// The intent of a pure call: it needs none before it begins, and travels with its outcome.
+fn free_intent(state: &State, turn: &Turn, open: &OpenTool) -> Vec<RecordBody> {
+    let permit = Verdict::Permit { reserve: Vec::new() };
+    if open.intended { Vec::new() } else { vec![intended(turn, open, state.seq, permit)] }
+}
+
+pub(super) fn overdue(state: &State, rules: &Rules, effect: EffectId, attempt: Attempt) -> Vec<RecordBody> {
+    let Some((turn, open)) = open(state, effect, attempt) else { return Vec::new() };
+    let mut records = free_intent(state, turn, open);
+    records.push(give_up(rules, turn, open, Cause::CallDeadline));
+    records
+}
+
+/// Closes every call of a turn that ends.
+pub(super) fn close<'a>(rules: &'a Rules, turn: &'a Turn, cause: Cause) -> impl Iterator<Item = RecordBody> + 'a {
+    turn.tools.iter().map(move |open| give_up(rules, turn, open, cause))
+}
+
+/// A node takes over. What may be done again is tried again under a new number; what an environment still holds keeps
+/// its number; the rest is closed, and nobody knows.
+pub(super) fn take_over(rules: &Rules, turn: &Turn, now: Timestamp) -> Vec<RecordBody> {
+    let take_over = |open: &OpenTool| match open.call.class {
+        Class::Attachable => None,
+        // Without an intent it has not been begun, save where it needs none.
+        class if !open.intended && class != Class::Pure => None,
+        Class::Pure | Class::Idempotent | Class::Keyed => Some(RecordBody::Abandoned(Abandoned {
+            effect: open.call.effect,
+            attempt: open.attempt,
+            turn: turn.id.clone(),
+            error: None,
+            charged: MicroUsd::ZERO,
+            unmeasured: false,
+            next: Some(Next { model: String::new(), tried: open.attempt.0, not_before: now }),
+        })),
+        Class::Irreversible | Class::Repeatable | Class::External => Some(give_up(rules, turn, open, Cause::Crash)),
+    };
+    turn.tools.iter().filter_map(take_over).collect()
+}
+
+fn give_up(rules: &Rules, turn: &Turn, open: &OpenTool, cause: Cause) -> RecordBody {
+    let seconds = rules.limits.tool_call_time.as_secs();
+    let why = match cause {
+        Cause::CallDeadline => format!("the call took longer than the {seconds} s that this server allows"),
+        Cause::Cancelled => "the turn was cancelled before the call ended".to_owned(),
+        Cause::TurnDeadline => "the turn ran out of time before the call ended".to_owned(),
+        Cause::SessionFailed => "the session failed before the call ended".to_owned(),
+        Cause::Crash | Cause::Answered | Cause::Denied => "the server stopped before the call ended".to_owned(),
+    };
+    let doubtful = matches!(open.call.class, Class::Irreversible | Class::Keyed) && open.has_begun();
+    let outcome = if doubtful {
+        ToolOutcome::Unknown(format!("{why}; it may have taken effect"))
+    } else {
+        ToolOutcome::Failed(why)
+    };
+    ended(turn, open, cause, outcome)
+}
+
+fn ended(turn: &Turn, open: &OpenTool, cause: Cause, outcome: ToolOutcome) -> RecordBody {
+    item(Item {
+        id: open.item.clone(),
+        turn: turn.id.clone(),
+        output_index: open.output_index,
+        origin: open.origin,
+        body: ItemBody::ToolOutcome { call: open.call.clone(), attempt: open.attempt, cause, outcome },
+    })
+}
+
+/// The outcome with no more than `limit` bytes of text and images; what was cut off is said.
+fn bounded(outcome: ToolOutcome, limit: usize) -> ToolOutcome {
+    let mut left = limit;
+    match outcome {
+        ToolOutcome::Done(CallOutput::Text(text)) => ToolOutcome::Done(CallOutput::Text(cut(text, &mut left))),
+        ToolOutcome::Done(CallOutput::Parts(parts)) => {
+            ToolOutcome::Done(CallOutput::Parts(parts.into_iter().map(|part| cut_part(part, &mut left)).collect()))
+        }
+        ToolOutcome::Failed(error) => ToolOutcome::Failed(cut(error, &mut left)),
+        ToolOutcome::Unknown(reason) => ToolOutcome::Unknown(cut(reason, &mut left)),
+    }
+}
+
+fn cut_part(part: Content, left: &mut usize) -> Content {
+    match part {
+        Content::Text { text } => Content::Text { text: cut(text, left) },
+        Content::Image { image_url } if image_url.len() <= *left => {
+            *left -= image_url.len();
+            Content::Image { image_url }
+        }
+        // Half an image is none.
+        Content::Image { image_url } => {
+            Content::Text { text: format!("[an image of {} bytes left out]", image_url.len()) }
+        }
+    }
+}
+
+fn cut(mut text: String, left: &mut usize) -> String {
+    let length = text.len();
+    if length <= *left {
+        *left -= length;
+        return text;
+    }
+    text.truncate(text.floor_char_boundary(*left));
+    *left = 0;
+    text.push_str(&format!("\n[cut off: {} of {length} bytes are here]", text.len()));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bounded;
+    use types::{CallOutput, Content, ToolOutcome};
+
+    #[test]
+    fn f21_an_output_is_cut_and_says_so() {
+        let text = |text: &str| ToolOutcome::Done(CallOutput::Text(text.to_owned()));
+        assert_eq!(bounded(text("four"), 4), text("four"));
+        assert_eq!(bounded(text("aé\u{1b}[31mb"), 2), text("a\n[cut off: 1 of 9 bytes are here]"));
+        let part = |text: &str| Content::Text { text: text.to_owned() };
+        let image = |url: &str| Content::Image { image_url: url.to_owned() };
+        let parts = |parts: Vec<Content>| ToolOutcome::Done(CallOutput::Parts(parts));
+        assert_eq!(
+            bounded(parts(vec![image("data:1"), part("abc"), image("data:22"), part("d")]), 8),
+            parts(vec![
+                image("data:1"),
+                part("ab\n[cut off: 2 of 3 bytes are here]"),
+                part("[an image of 7 bytes left out]"),
+                part("\n[cut off: 0 of 1 bytes are here]"),
+            ])
+        );
+    }
+}

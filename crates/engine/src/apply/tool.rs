@@ -1,0 +1,96 @@
+//! Calls that this server performs: open from their record to their outcome's.
+
+use super::{open_call, pause};
+use crate::state::{CallOutcome, CallState, Doubt, ItemHead, OpenTool, State};
+use std::sync::Arc;
+use types::{
+    Abandoned, Attempt, Cause, Class, EventBody, Intended, Item, Late, OfferedTool, Timestamp, ToolCall, Verdict,
+};
+
+/// Calls given up whose own word may still come; the oldest are forgotten first.
+const MAX_DOUBTS: usize = 256;
+
+pub(super) fn offered(state: &mut State, tools: &Arc<Vec<OfferedTool>>) {
+    state.offered = tools.clone();
+    let bytes = |tool: &OfferedTool| {
+        let parameters = serde_json::to_vec(&tool.parameters).map_or(0, |bytes| bytes.len());
+        tool.name.len() + tool.description.len() + parameters
+    };
+    state.offered_tokens = tools.iter().map(bytes).sum::<usize>() as u64 / 4;
+}
+
+pub(super) fn called(state: &mut State, item: &Arc<Item>, call: &ToolCall, head: ItemHead) -> Vec<EventBody> {
+    state.transcript.push(head);
+    state.effects = state.effects.max(call.effect);
+    // Its id is used up, and nobody outside may answer it.
+    let known = CallState { turn: item.turn.clone(), effect: call.effect, outcome: Some(CallOutcome::Performed) };
+    state.calls.insert(call.call_id.clone(), known);
+    if let Some(turn) = &mut state.turn {
+        turn.tool_calls += 1;
+        turn.tools.push(OpenTool {
+            item: item.id.clone(),
+            output_index: item.output_index,
+            origin: item.origin,
+            call: call.clone(),
+            attempt: Attempt(1),
+            nth: turn.tool_calls,
+            intended: false,
+        });
+    }
+    vec![EventBody::ItemAdded(item.clone())]
+}
+
+pub(super) fn ended(
+    state: &mut State,
+    item: &Arc<Item>,
+    call: &ToolCall,
+    cause: Cause,
+    head: ItemHead,
+    at: Timestamp,
+) -> Vec<EventBody> {
+    state.transcript.push(head);
+    let closed = state.turn.as_mut().and_then(|turn| {
+        let place = turn.tools.iter().position(|open| open.call.effect == call.effect)?;
+        let open = turn.tools.remove(place);
+        Some((open, turn.tools.is_empty(), turn.open.is_empty()))
+    });
+    if let Some((open, last, nobody_waits)) = closed {
+        if cause.is_given_up() && open.has_begun() && call.class != Class::Pure {
+            let doubt = Doubt { turn: item.turn.clone(), attempt: open.attempt };
+            state.doubts.insert(call.effect, doubt);
+            if state.doubts.len() > MAX_DOUBTS {
+                state.doubts.pop_first();
+            }
+        }
+        match (last, nobody_waits) {
+            (true, true) => open_call(state),
+            // Only callers are waited for now.
+            (true, false) => pause(state, at),
+            (false, _) => {}
+        }
+    }
+    vec![EventBody::ItemDone(item.clone())]
+}
+
+/// Whether the effect is an open tool call; then its intent is noted.
+pub(super) fn intend(state: &mut State, intended: &Intended) -> bool {
+    let Some(open) = open(state, intended.effect) else { return false };
+    open.intended |= matches!(intended.verdict, Verdict::Permit { .. });
+    true
+}
+
+/// Whether the effect is an open tool call; then its next attempt begins.
+pub(super) fn abandon(state: &mut State, abandoned: &Abandoned) -> bool {
+    let Some(open) = open(state, abandoned.effect) else { return false };
+    open.attempt = Attempt(abandoned.attempt.0 + 1);
+    open.intended = false;
+    true
+}
+
+pub(super) fn late(state: &mut State, late: &Late) {
+    state.doubts.remove(&late.effect);
+}
+
+fn open(state: &mut State, effect: types::EffectId) -> Option<&mut OpenTool> {
+    state.turn.as_mut()?.tools.iter_mut().find(|open| open.call.effect == effect)
+}

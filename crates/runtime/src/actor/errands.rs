@@ -1,0 +1,226 @@
+//! Tool calls under way: through the gate, the intent durable where it must be, out into the world, and back as an
+//! input for the engine.
+//!
+//! A session has one place (`slots`) for all its tool calls. A call that nobody waits for any more, because its turn
+//! ended or its time is over, is told so; what it still says is heard for a while by a task of its own, and goes into
+//! the log as `late`.
+
+use super::{Actor, Command, Reply, STORE_PAUSE};
+use crate::World;
+use crate::registry::Registry;
+use crate::slots::Slot;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use tokio::sync::oneshot;
+use types::{BoxFuture, Class, Effect, Input, Origin, ToolOutcome, ToolRequest, Verdict};
+
+/// One attempt of a tool call under way.
+struct Errand {
+    origin: Origin,
+    request: Arc<ToolRequest>,
+    tool: BoxFuture<'static, ToolOutcome>,
+    /// Its time; None once it is over.
+    limit: Option<BoxFuture<'static, ()>>,
+}
+
+enum Place {
+    None,
+    Asked(BoxFuture<'static, Option<Slot>>),
+    Held(#[expect(dead_code, reason = "given back when dropped")] Option<Slot>),
+}
+
+/// The tool calls of one session that are under way.
+pub(crate) struct Errands {
+    under_way: Vec<Errand>,
+    place: Place,
+}
+
+/// What happens next to one of them.
+pub(super) enum Report {
+    Place(Option<Slot>),
+    Outcome(Origin, ToolOutcome),
+    Overdue(Origin),
+}
+
+/// A tool call that is due.
+struct Due {
+    origin: Origin,
+    effect: Effect,
+    class: Class,
+    attach: bool,
+}
+
+impl Errands {
+    pub(crate) fn new() -> Self {
+        Self { under_way: Vec::new(), place: Place::None }
+    }
+
+    /// Whether something will be reported.
+    pub(super) fn are_under_way(&self) -> bool {
+        !self.under_way.is_empty() || matches!(self.place, Place::Asked(_))
+    }
+
+    /// Waits for the next report; for ever where there is none. Nothing is lost if the future is dropped.
+    pub(super) async fn next(&mut self) -> Report {
+        poll_fn(|context| {
+            if let Place::Asked(asked) = &mut self.place
+                && let Poll::Ready(slot) = asked.as_mut().poll(context)
+            {
+                self.place = Place::None;
+                return Poll::Ready(Report::Place(slot));
+            }
+            for index in 0..self.under_way.len() {
+                let errand = &mut self.under_way[index];
+                if let Poll::Ready(outcome) = errand.tool.as_mut().poll(context) {
+                    let Errand { origin, .. } = self.under_way.remove(index);
+                    return Poll::Ready(Report::Outcome(origin, outcome));
+                }
+                if let Some(limit) = &mut errand.limit
+                    && limit.as_mut().poll(context).is_ready()
+                {
+                    errand.limit = None;
+                    return Poll::Ready(Report::Overdue(errand.origin));
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+impl Actor {
+    pub(super) async fn report(&mut self, report: Report) -> Result<(), String> {
+        match report {
+            Report::Place(slot) => {
+                self.errands.place = Place::Held(slot);
+                Ok(())
+            }
+            Report::Outcome(Origin { effect, attempt }, outcome) => {
+                self.insist(vec![Input::ToolDone { effect, attempt, outcome }]).await
+            }
+            Report::Overdue(Origin { effect, attempt }) => {
+                self.insist(vec![Input::ToolOverdue { effect, attempt }]).await
+            }
+        }
+    }
+
+    /// Starts the tool calls that are due, and lets go of those that are not any more. Whether it must look again,
+    /// because a refusal made others due.
+    pub(super) async fn run_errands(&mut self) -> Result<bool, String> {
+        let mut due = self.due();
+        let (kept, dropped) =
+            self.errands.under_way.drain(..).partition(|errand| due.iter().any(|due| due.origin == errand.origin));
+        self.errands.under_way = kept;
+        for errand in Vec::<Errand>::from(dropped) {
+            self.let_go(errand);
+        }
+        due.retain(|due| self.errands.under_way.iter().all(|errand| errand.origin != due.origin));
+        if due.is_empty() || self.registry.is_draining() {
+            // Given back only when the last outcome is in the log: a server that drains waits for that.
+            if self.errands.under_way.is_empty() {
+                self.errands.place = Place::None;
+            }
+            return Ok(false);
+        }
+        match &self.errands.place {
+            Place::Held(_) => self.send_out(due).await,
+            Place::Asked(_) => Ok(false),
+            Place::None => {
+                let (slots, project) = (self.registry.slots.clone(), self.project.clone());
+                self.errands.place = Place::Asked(Box::pin(async move { slots.take(&project).await }));
+                Ok(false)
+            }
+        }
+    }
+
+    fn due(&self) -> Vec<Due> {
+        let effects = engine::pending(&self.state, &self.world.rules.limits).into_iter();
+        effects
+            .filter_map(|effect| match effect {
+                Effect::ToolCall { id, attempt, class, attach, .. } => {
+                    Some(Due { origin: Origin { effect: id, attempt }, effect, class, attach })
+                }
+                Effect::ModelCall { .. } | Effect::TurnDeadline { .. } => None,
+            })
+            .collect()
+    }
+
+    /// Through the gate, with one append for the intents of all, then out. Whether one was refused.
+    async fn send_out(&mut self, due: Vec<Due>) -> Result<bool, String> {
+        let standing = engine::standing(&self.state);
+        let context = self.state.seq;
+        let mut verdicts = Vec::new();
+        let mut refused = false;
+        for Due { origin, effect, class, attach } in &due {
+            let verdict = gate::decide(&self.world.rules, &standing, effect);
+            let denied = matches!(verdict, Verdict::Deny { .. });
+            refused |= denied;
+            // What was begun before a crash has its intent; a pure call's travels with its outcome.
+            if denied || (*class != Class::Pure && !attach) {
+                let Origin { effect, attempt } = *origin;
+                verdicts.push(Input::Verdict { effect, attempt, context, verdict });
+            }
+        }
+        if !verdicts.is_empty() {
+            types::failpoint!(BeforeIntent);
+            self.insist(verdicts).await?;
+        }
+        types::failpoint!(BeforeDispatch);
+        for Due { origin, attach, .. } in due {
+            self.dispatch(origin, attach);
+        }
+        Ok(refused)
+    }
+
+    /// Begins an attempt that is open and, save where it needs none, has a durable intent.
+    fn dispatch(&mut self, origin: Origin, attach: bool) {
+        let Some(open) = self.state.tool(origin.effect).filter(|open| open.attempt == origin.attempt) else { return };
+        if !open.intended && open.call.class != Class::Pure {
+            return;
+        }
+        let Some(turn) = self.state.turn.as_ref().map(|turn| turn.id.clone()) else { return };
+        let (project, session, call) = (self.project.clone(), self.session.clone(), open.call.clone());
+        let request = Arc::new(ToolRequest::new(project, session, turn, call, origin.attempt, attach));
+        let (tools, asked) = (self.world.tools.clone(), request.clone());
+        let tool = Box::pin(async move { tools.perform(&asked).await });
+        let limit = Some(self.world.clock.sleep(self.world.rules.limits.tool_call_time));
+        self.errands.under_way.push(Errand { origin, request, tool, limit });
+    }
+
+    /// Nobody waits for it any more. A pure call leaves nothing behind, so nothing of it is worth knowing.
+    fn let_go(&self, errand: Errand) {
+        self.world.tools.cancel(&errand.request);
+        if errand.request.call.class != Class::Pure {
+            let listening = listen(self.world.clone(), self.registry.clone(), errand);
+            self.world.spawn.spawn("a late tool call", Box::pin(listening));
+        }
+    }
+}
+
+/// Hears a call that was given up, for a while. A server that stops does not wait for it.
+async fn listen(world: World, registry: Arc<Registry>, errand: Errand) {
+    let Errand { origin: Origin { effect, attempt }, request, tool, .. } = errand;
+    let patience = world.clock.sleep(world.rules.limits.tool_late_time);
+    let outcome = tokio::select! {
+        biased;
+        outcome = tool => outcome,
+        () = patience => return,
+    };
+    while world.store.is_healthy() && !registry.is_draining() {
+        let inputs = vec![Input::ToolDone { effect, attempt, outcome: outcome.clone() }];
+        let (reply, answer) = oneshot::channel();
+        let mailbox = registry.mailbox(&request.project, &request.session);
+        if mailbox.send(Command::Submit { inputs, key: None, reply }).await.is_err() {
+            continue;
+        }
+        match answer.await {
+            Ok(Reply::Retired) => {}
+            Ok(Reply::Refused(refusal)) if refusal.kind == types::RefusalKind::Unavailable => {
+                world.clock.sleep(STORE_PAUSE).await;
+            }
+            // Written, or there is no such session any more.
+            Ok(Reply::Done(_) | Reply::Refused(_)) | Err(_) => return,
+        }
+    }
+}

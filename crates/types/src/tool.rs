@@ -1,0 +1,157 @@
+//! Tools that this server performs: what a session is offered, one call, what came of it, and the trait through which
+//! the world performs it. Functions that the caller answers are not here (`agent::Tool`).
+
+use crate::content::CallOutput;
+use crate::effect::{Attempt, Class};
+use crate::id::{CallId, EffectId, ProjectId, SessionId, TurnId};
+use crate::session::SessionSettings;
+use crate::world::BoxFuture;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// A tool that a session's model may call and this server performs.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct OfferedTool {
+    /// What the model calls it. A function of the session with the same name goes before it.
+    pub name: String,
+    pub description: String,
+    /// A JSON schema of the arguments.
+    pub parameters: Map<String, Value>,
+    /// What a crash in the middle of a call means. `repeatable` and `external` are not for tools: such a tool counts as
+    /// irreversible.
+    pub class: Class,
+    /// The server that it belongs to, as clients named it.
+    pub server_label: String,
+}
+
+/// A call of an offered tool, as the model made it. Its class is the one of the offer that the model saw.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ToolCall {
+    pub effect: EffectId,
+    pub call_id: CallId,
+    pub server_label: String,
+    pub name: String,
+    /// A JSON object, to the letter as the model wrote it.
+    pub arguments: String,
+    pub class: Class,
+}
+
+/// What came of a call.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToolOutcome {
+    Done(CallOutput),
+    /// It did not happen, or the tool says that it went wrong.
+    Failed(String),
+    /// Nobody here knows whether it happened.
+    Unknown(String),
+}
+
+/// What every text about an unknown outcome begins with: for the model, and for clients.
+const OUTCOME_UNKNOWN: &str = "outcome unknown: ";
+
+impl ToolOutcome {
+    /// What clients are told went wrong; None where nothing did.
+    pub fn error(&self) -> Option<String> {
+        match self {
+            Self::Done(_) => None,
+            Self::Failed(error) => Some(error.clone()),
+            Self::Unknown(reason) => Some(format!("{OUTCOME_UNKNOWN}{reason}")),
+        }
+    }
+}
+
+/// Who or what gave a call its outcome.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// The tool itself.
+    Answered,
+    /// The gate: it was never begun.
+    Denied,
+    /// The turn was cancelled.
+    Cancelled,
+    /// The turn ran out of time.
+    TurnDeadline,
+    /// The call ran out of time.
+    CallDeadline,
+    /// The server stopped in the middle of it.
+    Crash,
+    /// The session was given up.
+    SessionFailed,
+}
+
+impl Cause {
+    /// Whether the tool was not heard: its own word may still come.
+    pub fn is_given_up(self) -> bool {
+        !matches!(self, Self::Answered | Self::Denied)
+    }
+}
+
+/// One attempt of a call, as the world is asked to perform it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ToolRequest {
+    pub project: ProjectId,
+    pub session: SessionId,
+    pub turn: TurnId,
+    pub call: ToolCall,
+    pub attempt: Attempt,
+    /// Class `keyed` only: the same at every attempt of the call, different for every other call.
+    pub key: Option<String>,
+    /// Class `attachable` only: this attempt was begun before a crash. What it began is to be found again and never begun a second
+    /// time; where it is gone, the outcome is `Failed` or `Unknown`.
+    pub attach: bool,
+}
+
+impl ToolRequest {
+    pub fn new(
+        project: ProjectId,
+        session: SessionId,
+        turn: TurnId,
+        call: ToolCall,
+        attempt: Attempt,
+        attach: bool,
+    ) -> Self {
+        let keyed = call.class == Class::Keyed;
+        let key = keyed.then(|| format!("outcrop-{}-{}", session.digits(), call.effect.0));
+        Self { project, session, turn, call, attempt, key, attach }
+    }
+}
+
+/// The tools of the world. The runtime asks what a session is offered before each model call, and performs what the
+/// model called.
+pub trait Tools: Send + Sync + 'static {
+    /// What the session is offered now. Dropping the future gives the question up; the last offer stays.
+    fn offered<'a>(
+        &'a self,
+        project: &'a ProjectId,
+        session: &'a SessionId,
+        settings: &'a SessionSettings,
+    ) -> BoxFuture<'a, Vec<OfferedTool>>;
+
+    /// Performs one attempt, once: it never tries again by itself. Whoever cannot tell whether it happened says
+    /// `Unknown`. Dropping the future takes it back as far as that is possible.
+    fn perform<'a>(&'a self, request: &'a ToolRequest) -> BoxFuture<'a, ToolOutcome>;
+
+    /// Nobody waits for the attempt any more: it may stop. Its outcome is still heard for a while.
+    fn cancel(&self, _request: &ToolRequest) {}
+}
+
+/// A world without tools.
+pub struct NoTools;
+
+impl Tools for NoTools {
+    fn offered<'a>(
+        &'a self,
+        _: &'a ProjectId,
+        _: &'a SessionId,
+        _: &'a SessionSettings,
+    ) -> BoxFuture<'a, Vec<OfferedTool>> {
+        Box::pin(async { Vec::new() })
+    }
+
+    fn perform<'a>(&'a self, request: &'a ToolRequest) -> BoxFuture<'a, ToolOutcome> {
+        let error = format!("This server has no tool named {:?}.", request.call.name);
+        Box::pin(async { ToolOutcome::Failed(error) })
+    }
+}
