@@ -7,10 +7,15 @@
 )]
 
 mod client;
+mod driver;
+mod floor;
 mod server;
+mod turns;
+mod workload;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use std::path::PathBuf;
 
 #[derive(Parser)]
 #[command(name = "bench", about = "Measures the release binary from outside")]
@@ -20,9 +25,18 @@ struct Cli {
 }
 
 #[derive(Subcommand)]
-enum Command {}
+enum Command {
+    /// Turns with function calls, beside the floor.
+    Turns(turns::Options),
+    /// The floor itself.
+    #[command(hide = true)]
+    Floor { data: PathBuf },
+}
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    match Cli::parse().command {}
+    match Cli::parse().command {
+        Command::Turns(options) => turns::run(&options).await,
+        Command::Floor { data } => floor::run(&data).await,
+    }
 }

@@ -3,7 +3,7 @@
 
 use crate::client::Target;
 use anyhow::{Context, Result, ensure};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -11,6 +11,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 const KEY: &str = "sk-bench-0123456789";
+const CONFIGURATION: &str = "outcrop.toml";
 const READY: &str = "listening on http://";
 /// How long a server may take to start, or to end.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -27,12 +28,26 @@ impl Server {
     /// `BINARY serve` with the model `script`; `settings` are further lines of its configuration.
     pub async fn outcrop(binary: &Path, settings: &str) -> Result<Self> {
         let folder = TempDir::new().context("no folder for the data")?;
-        let configuration = folder.path().join("outcrop.toml");
-        std::fs::write(&configuration, format!("{settings}\n[[model]]\nname = \"script\"\nprovider = \"script\"\n"))?;
+        let settings = format!("{settings}\n[[model]]\nname = \"script\"\nprovider = \"script\"\n");
+        std::fs::write(folder.path().join(CONFIGURATION), settings)?;
+        Self::outcrop_on(binary, folder).await
+    }
+
+    /// `BINARY serve` on the folder of one that was stopped.
+    pub async fn outcrop_on(binary: &Path, folder: TempDir) -> Result<Self> {
+        let configuration = folder.path().join(CONFIGURATION);
         let mut command = Command::new(binary);
         command.arg("serve").arg("--config").arg(&configuration).args(["--listen", "127.0.0.1:0"]);
         command.arg("--data").arg(folder.path().join("data"));
         command.env("OUTCROP_API_KEY", KEY).env("OUTCROP_LOG", "warn");
+        Self::start(command, folder).await
+    }
+
+    /// The floor, as another process of this binary.
+    pub async fn floor() -> Result<Self> {
+        let folder = TempDir::new().context("no folder for the data")?;
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("floor").arg(folder.path().join("data"));
         Self::start(command, folder).await
     }
 
@@ -51,13 +66,17 @@ impl Server {
         Ok(Self { target: Target { address, key: KEY.to_owned() }, child, folder })
     }
 
-    /// Where its data are.
-    pub fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
-    }
-
     pub fn pid(&self) -> Result<u32> {
         self.child.id().context("the server has ended")
+    }
+
+    /// Processor time that the process has taken, its threads together. The kernel counts in hundredths of a second.
+    pub fn cpu(&self) -> Result<Duration> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid()?))?;
+        // The name may hold spaces; what follows it has none.
+        let fields: Vec<&str> = stat.rsplit_once(") ").context("no process")?.1.split(' ').collect();
+        let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok()).context("no ticks");
+        Ok(Duration::from_millis((ticks(11)? + ticks(12)?) * 10))
     }
 
     /// Asks it to end, and waits; its folder goes with what this returns.
@@ -68,4 +87,27 @@ impl Server {
         ensure!(status.success(), "the server ended with {status}");
         Ok(self.folder)
     }
+}
+
+/// Copies the write-ahead log of a server that has ended into its database, and takes it away.
+pub fn checkpoint(folder: &TempDir) -> Result<()> {
+    for entry in std::fs::read_dir(folder.path().join("data"))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "db") {
+            let database = rusqlite::Connection::open(&path)?;
+            database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        }
+    }
+    Ok(())
+}
+
+/// The size of all data files of a server whose folder this is.
+pub fn bytes_below(folder: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        bytes += if metadata.is_dir() { bytes_below(&entry.path())? } else { metadata.len() };
+    }
+    Ok(bytes)
 }
