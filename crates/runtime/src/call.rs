@@ -40,6 +40,7 @@ impl ModelCall {
         let pulse = Pulse::new(self.world.clock.clone());
         let mut sink = |event: ModelEvent| {
             pulse.beat();
+            types::failpoint!(InStream);
             if event != ModelEvent::Alive {
                 self.tail.say(self.origin, event);
             }

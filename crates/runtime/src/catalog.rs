@@ -113,7 +113,9 @@ impl Catalog {
             created_at: now,
             revoked_at: None,
         };
+        types::failpoint!(BeforeKey);
         self.world.store.put_key(row.clone()).await.map_err(|error| store_refusal(&error))?;
+        types::failpoint!(AfterKey);
         Ok(row)
     }
 
@@ -168,11 +170,14 @@ impl Catalog {
             .map_err(|error| Refusal::new(RefusalKind::Internal, format!("The agent cannot be stored: {error}.")))?;
         let (collection, id) = (AGENTS.to_owned(), agent.id.to_string());
         let row = Row { collection, id, created_at: agent.created_at, body };
+        types::failpoint!(BeforeRow);
         match self.world.store.put_row(project, row, insert).await {
             // Deleted since it was read: an id is never used again.
-            Err(store::Error::Exists) => Err(Refusal::not_found("agent", agent.id.as_str())),
-            done => done.map_err(|error| store_refusal(&error)),
+            Err(store::Error::Exists) => return Err(Refusal::not_found("agent", agent.id.as_str())),
+            done => done.map_err(|error| store_refusal(&error))?,
         }
+        types::failpoint!(AfterRow);
+        Ok(())
     }
 
     /// By creation. Unknown `after`: `NotFound`.
@@ -190,7 +195,9 @@ impl Catalog {
 
     pub async fn delete_agent(&self, project: &ProjectId, id: &AgentId) -> Result<(), Refusal> {
         let now = self.world.clock.now();
+        types::failpoint!(BeforeRow);
         let deleted = self.world.store.delete_row(project, AGENTS, id.as_str(), now).await;
+        types::failpoint!(AfterRow);
         match deleted.map_err(|error| store_refusal(&error))? {
             true => Ok(()),
             false => Err(Refusal::not_found("agent", id.as_str())),

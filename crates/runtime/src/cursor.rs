@@ -4,7 +4,10 @@
 //! cuts the record's events down to what is new; where the attempt was abandoned instead, it closes what was shown.
 
 use crate::tail::Draft;
-use types::{DraftPosition, Event, EventBody, EventId, Item, ItemBody, ItemKind, Origin, Said, Seq, SessionId, TurnId};
+use types::{
+    DraftPosition, Earlier, Event, EventBody, EventId, Item, ItemBody, ItemKind, Origin, OriginKey, Said, Seq,
+    SessionId, TurnId,
+};
 
 pub(crate) struct Cursor {
     session: SessionId,
@@ -29,15 +32,15 @@ impl Cursor {
                 session,
                 seq: Seq(seq.0.saturating_sub(1)),
                 skip: index.saturating_add(1),
-                drafts: draft.into_iter().collect(),
+                drafts: draft.into_iter().flat_map(read_up_to).collect(),
             },
-            EventId::Draft { seq, position } => Self { session, seq, skip: 0, drafts: vec![position] },
+            EventId::Draft { seq, position } => Self { session, seq, skip: 0, drafts: read_up_to(position).collect() },
         }
     }
 
     /// What is new in the record at `seq`, which follows the last one read.
     pub(crate) fn read_record(&mut self, seq: Seq, events: &[Event]) -> Vec<Event> {
-        let skip = std::mem::take(&mut self.skip) as usize;
+        let skip = std::mem::take(&mut self.skip);
         self.seq = seq;
         let item = match events.first().map(|event| &event.body) {
             Some(EventBody::ItemAdded(item)) => Some(item.clone()),
@@ -45,9 +48,11 @@ impl Cursor {
         };
         let read = item.as_ref().map_or(0, |item| self.read_of(item));
         let mut fresh = Vec::new();
-        for event in events.iter().skip(skip) {
+        for (event, number) in events.iter().zip(0..) {
             match &event.body {
-                EventBody::AttemptDropped { origin, turn } => fresh.extend(self.close(seq, *origin, turn)),
+                // One event here, and one for each item that was shown: of these, some may have been read.
+                EventBody::AttemptDropped { origin, turn } => fresh.extend(self.close(seq, skip, *origin, turn)),
+                _ if number < skip => {}
                 body => {
                     let id = self.place(event.id);
                     fresh.extend(cut(item.as_deref(), read, body).map(|body| Event { id, body }));
@@ -60,13 +65,10 @@ impl Cursor {
         fresh
     }
 
-    /// A record's event as a place of this reader: with how far it was in a draft whose outcome it has not read. The
-    /// furthest item says it all, for those before it were read whole.
+    /// A record's event as a place of this reader: with how far it was in a draft whose outcome it has not read.
     fn place(&self, id: EventId) -> EventId {
         match id {
-            EventId::Record { seq, index, .. } => {
-                EventId::Record { seq, index, draft: self.drafts.iter().max().copied() }
-            }
+            EventId::Record { seq, index, .. } => EventId::Record { seq, index, draft: furthest(&self.drafts) },
             draft => draft,
         }
     }
@@ -92,7 +94,9 @@ impl Cursor {
         let item = draft.origin.item_id(&self.session, kind.id_prefix(), output_index);
         let turn = &draft.turn;
         let mut say = |cursor: &mut Self, offset: u64, body: EventBody| {
-            let position = DraftPosition { output_index, kind, origin: draft.origin.into(), offset };
+            let origin = draft.origin.into();
+            let earlier = earlier(&cursor.drafts, origin, output_index);
+            let position = DraftPosition { output_index, kind, earlier, origin, offset };
             cursor.note(position);
             fresh.push(Event { id: EventId::Draft { seq: cursor.seq, position }, body });
         };
@@ -152,22 +156,46 @@ impl Cursor {
         }
     }
 
-    /// Closes what was shown of an attempt that came to nothing.
-    fn close(&mut self, seq: Seq, origin: Origin, turn: &TurnId) -> Vec<Event> {
+    /// Closes what was shown of an attempt that came to nothing; each event's place says what is still to be closed.
+    /// `closed` items were closed before.
+    fn close(&mut self, seq: Seq, closed: u32, origin: Origin, turn: &TurnId) -> Vec<Event> {
         let (mut dropped, kept): (Vec<_>, Vec<_>) =
             self.drafts.drain(..).partition(|known| known.origin == origin.into());
         self.drafts = kept;
         dropped.sort();
-        dropped
-            .into_iter()
-            .zip(0..)
-            .map(|(DraftPosition { output_index, kind, .. }, index)| {
-                let item = origin.item_id(&self.session, kind.id_prefix(), output_index);
-                let body = EventBody::DraftDropped { item, kind, turn: turn.clone(), output_index };
-                Event { id: EventId::Record { seq, index, draft: None }, body }
-            })
-            .collect()
+        let close = |(index, position): (u32, &DraftPosition)| {
+            let DraftPosition { output_index, kind, .. } = *position;
+            let item = origin.item_id(&self.session, kind.id_prefix(), output_index);
+            let body = EventBody::DraftDropped { item, kind, turn: turn.clone(), output_index };
+            let left = dropped.get(index as usize + 1..).unwrap_or_default();
+            Event { id: EventId::Record { seq, index: closed.saturating_add(index), draft: furthest(left) }, body }
+        };
+        (0..).zip(&dropped).map(close).collect()
     }
+}
+
+/// What a reader has read that was at `position`: that much of the item, and all of those before it.
+fn read_up_to(position: DraftPosition) -> impl Iterator<Item = DraftPosition> {
+    let before = position.earlier.items().filter_map(move |(back, kind)| {
+        let output_index = position.output_index.checked_sub(back)?;
+        Some(DraftPosition { output_index, kind, earlier: Earlier::default(), offset: u64::MAX, ..position })
+    });
+    std::iter::once(position).chain(before)
+}
+
+/// The place that says all that was read of these.
+fn furthest(drafts: &[DraftPosition]) -> Option<DraftPosition> {
+    let last = drafts.iter().max()?;
+    Some(DraftPosition { earlier: earlier(drafts, last.origin, last.output_index), ..*last })
+}
+
+/// What was shown of the attempt before this item.
+fn earlier(drafts: &[DraftPosition], origin: OriginKey, output_index: u32) -> Earlier {
+    let mut earlier = Earlier::default();
+    for known in drafts.iter().filter(|known| known.origin == origin && known.output_index < output_index) {
+        earlier.note(output_index - known.output_index, known.kind);
+    }
+    earlier
 }
 
 /// An event of an item's record, without what was read of it as a draft (`read`, as [`DraftPosition`] counts).

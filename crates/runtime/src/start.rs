@@ -21,7 +21,9 @@ const PUT_OFF: Duration = Duration::from_secs(60);
 
 /// Takes an epoch and starts. Unfinished sessions go on by themselves; the server may serve while they do.
 pub async fn start(world: World) -> Result<(Handle, Catalog), Error> {
+    types::failpoint!(BeforeEpoch);
     let epoch = world.store.begin_epoch().await?;
+    types::failpoint!(AfterEpoch);
     let unfinished = world.store.unfinished().await?;
     let registry = Arc::new(Registry::new(world.clone(), epoch));
     let handle = Handle::new(world.clone(), registry.clone());

@@ -101,7 +101,8 @@ impl ItemKind {
 ///
 /// Text form, with the session's digits in it: `evt_<session>_<seq>_<k>` for the k-th event of a record, followed by
 /// `_<position>` where its reader was within a draft; and `evt_<session>_<seq>_<position>` for a frame of a draft that
-/// was open after record `seq`. A position is `<output index><m|r>_<effect>_<attempt>_<offset>`.
+/// was open after record `seq`. A position is `<output index><m|r><earlier>_<effect>_<attempt>_<offset>`, where `earlier`
+/// is a hexadecimal number, or nothing for none.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum EventId {
     /// The `index`-th event of a record; `draft` is how far its reader was in a draft whose outcome it had not read.
@@ -122,8 +123,50 @@ pub enum EventId {
 pub struct DraftPosition {
     pub output_index: u32,
     pub kind: ItemKind,
+    /// What was shown of the attempt before this item.
+    pub earlier: Earlier,
     pub origin: OriginKey,
     pub offset: u64,
+}
+
+/// The items before one, by how far back they are, as far as they were shown to its reader: who comes back must be told
+/// what becomes of each. Those more than [`Earlier::REACH`] back are not remembered.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Earlier(u64);
+
+impl Earlier {
+    pub const REACH: u32 = 32;
+
+    /// An item of this kind was shown, so many places back: 1 is the one just before.
+    pub fn note(&mut self, back: u32, kind: ItemKind) {
+        if (1..=Self::REACH).contains(&back) {
+            let code = if kind == ItemKind::Message { 1 } else { 2 };
+            self.0 |= code << (2 * (back - 1));
+        }
+    }
+
+    /// How far back each is, and its kind.
+    pub fn items(self) -> impl Iterator<Item = (u32, ItemKind)> {
+        (1..=Self::REACH).filter_map(move |back| match (self.0 >> (2 * (back - 1))) & 3 {
+            1 => Some((back, ItemKind::Message)),
+            2 => Some((back, ItemKind::Reasoning)),
+            _ => None,
+        })
+    }
+}
+
+impl fmt::Display for Earlier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == 0 { Ok(()) } else { write!(f, "{:x}", self.0) }
+    }
+}
+
+impl FromStr for Earlier {
+    type Err = NotAnEventId;
+
+    fn from_str(text: &str) -> Result<Self, NotAnEventId> {
+        if text.is_empty() { Ok(Self(0)) } else { u64::from_str_radix(text, 16).map(Self).map_err(|_| NotAnEventId) }
+    }
 }
 
 /// [`Origin`] in an order.
@@ -196,7 +239,7 @@ impl fmt::Display for DraftPosition {
             ItemKind::Reasoning => 'r',
         };
         let OriginKey { effect, attempt } = self.origin;
-        write!(f, "{:04}{kind}_{effect}_{attempt}_{:08}", self.output_index, self.offset)
+        write!(f, "{:04}{kind}{}_{effect}_{attempt}_{:08}", self.output_index, self.earlier, self.offset)
     }
 }
 
@@ -206,15 +249,16 @@ impl FromStr for DraftPosition {
     fn from_str(text: &str) -> Result<Self, NotAnEventId> {
         let mut parts = text.split('_');
         let item = parts.next().ok_or(NotAnEventId)?;
-        let (kind, index) = match (item.strip_suffix('m'), item.strip_suffix('r')) {
-            (Some(index), _) => (ItemKind::Message, index),
-            (_, Some(index)) => (ItemKind::Reasoning, index),
+        let (kind, (index, earlier)) = match (item.split_once('m'), item.split_once('r')) {
+            (Some(rest), _) => (ItemKind::Message, rest),
+            (_, Some(rest)) => (ItemKind::Reasoning, rest),
             (None, None) => return Err(NotAnEventId),
         };
+        let earlier = earlier.parse()?;
         let mut next = || number::<u64>(parts.next().ok_or(NotAnEventId)?);
         let (effect, attempt, offset) = (next()?, next()?, next()?);
         let attempt = u32::try_from(attempt).map_err(|_| NotAnEventId)?;
-        Ok(Self { output_index: number(index)?, kind, origin: OriginKey { effect, attempt }, offset })
+        Ok(Self { output_index: number(index)?, kind, earlier, origin: OriginKey { effect, attempt }, offset })
     }
 }
 
@@ -233,15 +277,23 @@ mod tests {
         let position = DraftPosition {
             output_index: 1,
             kind: ItemKind::Reasoning,
+            earlier: Earlier::default(),
             origin: OriginKey { effect: 4, attempt: 2 },
             offset: 77,
         };
+        let mut earlier = Earlier::default();
+        earlier.note(1, ItemKind::Message);
+        earlier.note(3, ItemKind::Reasoning);
+        earlier.note(33, ItemKind::Message);
+        assert_eq!(earlier.items().collect::<Vec<_>>(), [(1, ItemKind::Message), (3, ItemKind::Reasoning)]);
+        let third = EventId::Draft { seq: Seq(12), position: DraftPosition { earlier, output_index: 3, ..position } };
+        assert_eq!(third.text(&session), "evt_ab_0000000012_0003r21_4_2_00000077");
         let draft = EventId::Draft { seq: Seq(12), position };
         let within = EventId::Record { seq: Seq(12), index: 3, draft: Some(position) };
         assert_eq!(record.text(&session), "evt_ab_0000000012_0003");
         assert_eq!(draft.text(&session), "evt_ab_0000000012_0001r_4_2_00000077");
         assert_eq!(within.text(&session), "evt_ab_0000000012_0003_0001r_4_2_00000077");
-        for id in [record, draft, within] {
+        for id in [record, draft, within, third] {
             assert_eq!(EventId::parse(&id.text(&session), &session), Ok(id));
             assert_eq!(EventId::parse(&id.text(&SessionId::new("sess_cd")), &session), Err(NotAnEventId));
         }
@@ -253,6 +305,8 @@ mod tests {
             "evt_ab_+000000012_0003",
             "evt_ab_0000000012_0001m_4_2",
             "evt_ab_0000000012_m",
+            "evt_ab_0000000012_0001m0_4_2_00000077",
+            "evt_ab_0000000012_0001mG_4_2_00000077",
             "42",
         ] {
             assert_eq!(EventId::parse(wrong, &session), Err(NotAnEventId), "{wrong}");
