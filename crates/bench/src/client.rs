@@ -55,7 +55,12 @@ impl Connection {
     pub async fn open(target: &Target) -> Result<Self> {
         let stream = TcpStream::connect(target.address).await.context("cannot connect")?;
         stream.set_nodelay(true)?;
-        Ok(Self { target: target.clone(), stream: BufReader::new(stream) })
+        Ok(Self::over(target, stream))
+    }
+
+    /// Over a socket that was made with settings of its own.
+    pub fn over(target: &Target, stream: TcpStream) -> Self {
+        Self { target: target.clone(), stream: BufReader::new(stream) }
     }
 
     pub async fn post(&mut self, path: &str, body: &[u8], idempotency_key: Option<&str>) -> Result<Answer> {

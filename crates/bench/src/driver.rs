@@ -1,5 +1,6 @@
-//! Clients of W1: each has one session, posts its inputs over one connection and opens a stream for each turn. What it
-//! does next it is told by the stream.
+//! Clients of W1: each has one session at a time, posts its inputs over one connection and opens a stream for each turn.
+//! What it does next it is told by the stream. After some turns it goes on with another session, because a model is
+//! asked with the whole transcript, and so a session that grows for ever costs ever more.
 
 use crate::client::{Connection, Event, Events, Target};
 use crate::workload::{self, Chance, Text};
@@ -10,6 +11,8 @@ use tokio::task::JoinSet;
 
 /// The longest that a turn may take.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Turns that a session takes: it has 200 items then.
+pub const TURNS: u64 = 200_u64.div_ceil(workload::ITEMS);
 
 /// How long each turn and each step took.
 #[derive(Clone, Default, Debug)]
@@ -33,26 +36,48 @@ impl Times {
 pub struct Client {
     target: Target,
     posts: Connection,
-    /// `/v1/agents/sessions/ID/events`
-    path: String,
+    /// `/v1/agents/sessions/ID/events` of each session; the last is the one that is talked to.
+    paths: Vec<String>,
+    turns: u64,
     chance: Chance,
     text: Text,
     posted: u64,
 }
 
 impl Client {
-    /// With a new session, whose first turn has ended.
+    /// Without a session.
     pub async fn new(target: &Target, seed: u64, text: Text) -> Result<Self> {
-        let mut posts = Connection::open(target).await?;
-        let created = posts.post("/v1/agents/sessions", &workload::session(), None).await?.json(201)?;
-        let id = created["id"].as_str().context("a session without an id")?;
-        let path = format!("/v1/agents/sessions/{id}/events");
-        let resource = format!("/v1/agents/sessions/{id}");
-        let until = Instant::now() + PATIENCE;
-        while posts.get(&resource).await?.json(200)?["status"] != "idle" {
-            ensure!(Instant::now() < until, "the session does not become idle");
+        let posts = Connection::open(target).await?;
+        let (paths, chance) = (Vec::new(), Chance::new(seed));
+        Ok(Self { target: target.clone(), posts, paths, turns: 0, chance, text, posted: 0 })
+    }
+
+    /// Makes sessions until there are so many, each with its first turn ended.
+    pub async fn provide(&mut self, count: usize) -> Result<()> {
+        while self.paths.len() < count {
+            let created = self.posts.post("/v1/agents/sessions", &workload::session(), None).await?.json(201)?;
+            let resource =
+                format!("/v1/agents/sessions/{}", created["id"].as_str().context("a session without an id")?);
+            let until = Instant::now() + PATIENCE;
+            while self.posts.get(&resource).await?.json(200)?["status"] != "idle" {
+                ensure!(Instant::now() < until, "the session does not become idle");
+            }
+            self.paths.push(format!("{resource}/events"));
         }
-        Ok(Self { target: target.clone(), posts, path, chance: Chance::new(seed), text, posted: 0 })
+        Ok(())
+    }
+
+    /// Leaves a session that is long enough, where there is another.
+    fn move_on(&mut self) {
+        self.turns += 1;
+        if self.turns == TURNS && self.paths.len() > 1 {
+            self.turns = 0;
+            self.paths.pop();
+        }
+    }
+
+    fn path(&self) -> Result<&str> {
+        self.paths.last().map(String::as_str).context("a client without a session")
     }
 
     /// The same session over new connections: the server was started anew.
@@ -68,8 +93,9 @@ impl Client {
 
     async fn turn_unwatched(&mut self, times: &mut Times) -> Result<String> {
         let begun = Instant::now();
-        let mut events = Connection::open(&self.target).await?.events(&self.path).await?;
-        self.posts.post(&self.path, &workload::message(), None).await?.expect(202)?;
+        let path = self.path()?.to_owned();
+        let mut events = Connection::open(&self.target).await?.events(&path).await?;
+        self.posts.post(&path, &workload::message(), None).await?.expect(202)?;
         let mut step: Option<Instant> = None;
         loop {
             let event = next(&mut events).await?;
@@ -83,7 +109,7 @@ impl Client {
                 self.posted += 1;
                 // SDKs send results with a key, so that they can be sent again.
                 let key = format!("result-{call}-{}", self.posted);
-                self.posts.post(&self.path, &body, Some(&key)).await?.expect(202)?;
+                self.posts.post(&path, &body, Some(&key)).await?.expect(202)?;
             } else if event.name == "agent.session.turn.completed" {
                 times.steps.extend(step.take().map(|step| step.elapsed()));
             } else if event.name == "agent.session.idle" {
@@ -100,16 +126,17 @@ impl Client {
     pub async fn resume(&self, after: &str) -> Result<Duration> {
         let connection = Connection::open(&self.target).await?;
         let begun = Instant::now();
-        let mut events = connection.events(&format!("{}?after={after}", self.path)).await?;
+        let mut events = connection.events(&format!("{}?after={after}", self.path()?)).await?;
         tokio::time::timeout(PATIENCE, next(&mut events)).await.context("no event")??;
         Ok(begun.elapsed())
     }
 
     /// From a message to the first event that tells of it, on a stream that is open already.
     pub async fn wake(&mut self) -> Result<Duration> {
-        let mut events = Connection::open(&self.target).await?.events(&self.path).await?;
+        let path = self.path()?.to_owned();
+        let mut events = Connection::open(&self.target).await?.events(&path).await?;
         let begun = Instant::now();
-        self.posts.post(&self.path, &workload::message(), None).await?.expect(202)?;
+        self.posts.post(&path, &workload::message(), None).await?.expect(202)?;
         tokio::time::timeout(PATIENCE, next(&mut events)).await.context("no event")??;
         Ok(begun.elapsed())
     }
@@ -139,6 +166,7 @@ pub async fn round(clients: Vec<Client>, time: Duration) -> Result<(Vec<Client>,
             let mut times = Times::default();
             loop {
                 client.turn(&mut times).await?;
+                client.move_on();
                 if Instant::now() >= until {
                     return anyhow::Ok((client, times));
                 }
@@ -154,11 +182,48 @@ pub async fn round(clients: Vec<Client>, time: Duration) -> Result<(Vec<Client>,
     Ok((clients, times))
 }
 
-/// `count` clients with a session each.
+/// `count` clients without sessions.
 pub async fn clients(target: &Target, count: usize, text: Text) -> Result<Vec<Client>> {
     let mut clients = Vec::new();
     for seed in 0..count {
         clients.push(Client::new(target, seed as u64 + 1, text).await?);
     }
     Ok(clients)
+}
+
+/// Sees to it that each client has sessions for `turns` turns.
+pub async fn provide(clients: Vec<Client>, turns: u64) -> Result<Vec<Client>> {
+    let count = usize::try_from(turns.div_ceil(TURNS))?.max(1);
+    let mut tasks = JoinSet::new();
+    for mut client in clients {
+        tasks.spawn(async move { client.provide(count).await.map(|()| client) });
+    }
+    let mut provided = Vec::new();
+    while let Some(done) = tasks.join_next().await {
+        provided.push(done??);
+    }
+    Ok(provided)
+}
+
+/// One session of 200 items for each client, and of each the id of the last event but one turn.
+pub async fn fill(clients: Vec<Client>) -> Result<Vec<(Client, String)>> {
+    let mut tasks = JoinSet::new();
+    for mut client in clients {
+        tasks.spawn(async move {
+            client.provide(1).await?;
+            let mut after = String::new();
+            for turn in 1..=TURNS {
+                let last = client.turn(&mut Times::default()).await?;
+                if turn < TURNS {
+                    after = last;
+                }
+            }
+            anyhow::Ok((client, after))
+        });
+    }
+    let mut filled = Vec::new();
+    while let Some(done) = tasks.join_next().await {
+        filled.push(done??);
+    }
+    Ok(filled)
 }

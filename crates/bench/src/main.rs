@@ -9,6 +9,7 @@
 mod client;
 mod driver;
 mod floor;
+mod load;
 mod server;
 mod turns;
 mod workload;
@@ -28,6 +29,8 @@ struct Cli {
 enum Command {
     /// Turns with function calls, beside the floor.
     Turns(turns::Options),
+    /// Many clients at once.
+    Load(load::Options),
     /// The floor itself.
     #[command(hide = true)]
     Floor { data: PathBuf },
@@ -37,6 +40,7 @@ enum Command {
 async fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Turns(options) => turns::run(&options).await,
+        Command::Load(options) => load::run(&options).await,
         Command::Floor { data } => floor::run(&data).await,
     }
 }

@@ -54,10 +54,12 @@ impl Server {
     /// Starts `command` and waits for the line that says where it listens.
     async fn start(mut command: Command, folder: TempDir) -> Result<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
-        let mut child = command.spawn().with_context(|| format!("cannot start {:?}", command.as_std().get_program()))?;
+        let mut child =
+            command.spawn().with_context(|| format!("cannot start {:?}", command.as_std().get_program()))?;
         let mut lines = BufReader::new(child.stdout.take().context("no output")?).lines();
         let address = loop {
-            let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.context("the server does not start")??;
+            let line =
+                tokio::time::timeout(PATIENCE, lines.next_line()).await.context("the server does not start")??;
             let line = line.context("the server ended before it listened")?;
             if let Some(address) = line.strip_prefix(READY) {
                 break address.parse().context("no address")?;

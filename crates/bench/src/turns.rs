@@ -1,15 +1,16 @@
-//! `bench turns`: W1 against the release binary and against the floor, in turns of one round each, so that a noisy
-//! machine is noisy for both. Then the size of what was written, and how fast a sleeping session answers.
+//! `bench turns`: W1 against the release binary and against the floor, a round of each in turn, so that a noisy machine is
+//! noisy for both. Then the size of what was written, and how fast a sleeping session answers.
 
 mod table;
 
-use crate::driver::{self, Times};
+use crate::driver;
 use crate::server::Server;
 use crate::workload::{self, STEPS, Text};
 use anyhow::{Context, Result, ensure};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use table::{Measured, Outcome};
+use tempfile::TempDir;
 
 #[derive(clap::Args, Clone, Debug)]
 pub struct Options {
@@ -29,7 +30,7 @@ pub struct Options {
     #[arg(long, value_enum, default_value_t = Text::Rows)]
     pub text: Text,
     /// Sleeping sessions of 200 items that are woken.
-    #[arg(long, default_value_t = 24)]
+    #[arg(long, default_value_t = 48)]
     pub sleepers: usize,
 }
 
@@ -39,7 +40,7 @@ pub async fn run(options: &Options) -> Result<()> {
     println!("{}", table::machine());
     let mut outcome = Outcome { loads: Vec::new(), disk: 0.0, floor_disk: 0.0, resumed: Vec::new(), woken: Vec::new() };
     for &sessions in &options.sessions {
-        let (ours, floor) = load(options, sessions, &mut outcome).await?;
+        let (ours, floor) = load(options, sessions).await?;
         outcome.loads.push((sessions, ours, floor));
     }
     sleepers(options, &mut outcome).await?;
@@ -48,20 +49,21 @@ pub async fn run(options: &Options) -> Result<()> {
 }
 
 /// Rounds with so many sessions: ours, floor, ours, floor.
-async fn load(options: &Options, sessions: usize, outcome: &mut Outcome) -> Result<(Measured, Measured)> {
+async fn load(options: &Options, sessions: usize) -> Result<(Measured, Measured)> {
     let time = Duration::from_secs_f64(options.seconds);
     let ours = Server::outcrop(&options.binary, "").await?;
     let floor = Server::floor().await?;
     let mut our_clients = driver::clients(&ours.target, sessions, options.text).await?;
     let mut floor_clients = driver::clients(&floor.target, sessions, options.text).await?;
     let (mut our, mut its) = (Measured::default(), Measured::default());
+    // More turns than a client will take in a round.
+    let turns = (options.seconds * 400.0 / (sessions as f64).sqrt()) as u64;
     for _ in 0..options.rounds {
+        our_clients = driver::provide(our_clients, turns).await?;
+        floor_clients = driver::provide(floor_clients, turns).await?;
         our_clients = round(&ours, our_clients, time, &mut our).await?;
         floor_clients = round(&floor, floor_clients, time, &mut its).await?;
     }
-    drop((our_clients, floor_clients));
-    outcome.disk = size(ours, &our).await?;
-    outcome.floor_disk = size(floor, &its).await?;
     Ok((our, its))
 }
 
@@ -79,29 +81,20 @@ async fn round(
     Ok(clients)
 }
 
-/// Bytes on disk for a byte of content, after a checkpoint.
-async fn size(server: Server, measured: &Measured) -> Result<f64> {
-    let folder = server.stop().await?;
-    let content = measured.times.turns.len() as u64 * workload::content();
-    ensure!(content > 0, "nothing was written");
-    crate::server::checkpoint(&folder)?;
-    Ok(crate::server::bytes_below(folder.path())? as f64 / content as f64)
-}
-
-/// Sessions of 200 items, all asleep because the server was started anew: the time to the first event.
+/// Sessions of 200 items, and what they take on the disk. Then, all asleep because the server was started anew, the time
+/// to their first event.
 async fn sleepers(options: &Options, outcome: &mut Outcome) -> Result<()> {
-    const TURNS: u64 = 200_u64.div_ceil(workload::ITEMS);
+    let server = Server::floor().await?;
+    let filled = driver::fill(driver::clients(&server.target, options.sleepers, options.text).await?).await?;
+    drop(filled);
+    outcome.floor_disk = bytes_per_byte(&server.stop().await?, options.sleepers)?;
+
     let server = Server::outcrop(&options.binary, "").await?;
-    let mut clients = Vec::new();
-    for mut client in driver::clients(&server.target, options.sleepers, options.text).await? {
-        let mut last = Vec::new();
-        for _ in 0..TURNS {
-            last.push(client.turn(&mut Times::default()).await?);
-        }
-        clients.push((client, last.swap_remove(last.len().saturating_sub(2))));
-    }
-    let server = Server::outcrop_on(&options.binary, server.stop().await?).await?;
-    for (at, (client, last)) in clients.into_iter().enumerate() {
+    let filled = driver::fill(driver::clients(&server.target, options.sleepers, options.text).await?).await?;
+    let folder = server.stop().await?;
+    outcome.disk = bytes_per_byte(&folder, options.sleepers)?;
+    let server = Server::outcrop_on(&options.binary, folder).await?;
+    for (at, (client, last)) in filled.into_iter().enumerate() {
         let mut client = client.moved(&server.target).await?;
         if at % 2 == 0 {
             outcome.resumed.push(client.resume(&last).await.context("a resumed stream")?);
@@ -110,4 +103,12 @@ async fn sleepers(options: &Options, outcome: &mut Outcome) -> Result<()> {
         }
     }
     server.stop().await.map(drop)
+}
+
+/// Bytes on disk for a byte of content, after a checkpoint.
+fn bytes_per_byte(folder: &TempDir, sessions: usize) -> Result<f64> {
+    crate::server::checkpoint(folder)?;
+    let content = sessions as u64 * driver::TURNS * workload::content();
+    ensure!(content > 0, "nothing was written");
+    Ok(crate::server::bytes_below(folder.path())? as f64 / content as f64)
 }

@@ -52,8 +52,9 @@ impl Chance {
     }
 
     fn rows(&mut self) -> String {
-        const NAMES: [&str; 12] =
-            ["amber", "basalt", "cedar", "delta", "ember", "fjord", "garnet", "heron", "iris", "jasper", "kelp", "larch"];
+        const NAMES: [&str; 12] = [
+            "amber", "basalt", "cedar", "delta", "ember", "fjord", "garnet", "heron", "iris", "jasper", "kelp", "larch",
+        ];
         const STATES: [&str; 6] = ["open", "closed", "waiting for parts", "shipped", "returned", "in review"];
         let mut rows = "[".to_owned();
         while rows.len() < RESULT {
@@ -98,12 +99,16 @@ pub fn session() -> Vec<u8> {
         "additionalProperties": false});
     let tool = json!({"type": "function", "name": "lookup", "description": "Looks up a page of orders.",
         "parameters": parameters});
-    bytes(&json!({"agent": {"model": "script", "tools": [tool]}, "environment": {"type": "none"}, "input": "say ready"}))
+    bytes(
+        &json!({"agent": {"model": "script", "tools": [tool]}, "environment": {"type": "none"}, "input": "say ready"}),
+    )
 }
 
 pub fn message() -> Vec<u8> {
     let content = json!([{"type": "input_text", "text": script()}]);
-    bytes(&json!({"events": [{"type": "agent.session.input.message", "input": [{"role": "user", "content": content}]}]}))
+    bytes(
+        &json!({"events": [{"type": "agent.session.input.message", "input": [{"role": "user", "content": content}]}]}),
+    )
 }
 
 pub fn result(turn: &str, call: &str, output: &str) -> Vec<u8> {

@@ -30,8 +30,8 @@ impl Journal {
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
         connection.execute_batch(&format!(
             "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = {CHECKPOINT};
-             CREATE TABLE IF NOT EXISTS lines (session TEXT NOT NULL, seq INTEGER NOT NULL, body TEXT NOT NULL,
-               PRIMARY KEY (session, seq)) WITHOUT ROWID;"
+             CREATE TABLE IF NOT EXISTS lines (session TEXT NOT NULL, seq INTEGER NOT NULL, body TEXT NOT NULL);
+             CREATE UNIQUE INDEX IF NOT EXISTS lines_place ON lines (session, seq);"
         ))?;
         let (queue, jobs) = channel();
         let thread = std::thread::spawn(move || {

@@ -70,7 +70,11 @@ pub fn print(outcome: &Outcome) {
     }
     aim(outcome.disk <= DISK, &format!("{:.2} bytes on disk for a byte of content, aim {DISK}", outcome.disk));
     let first = quantile(&outcome.resumed, 0.5).max(quantile(&outcome.woken, 0.5));
-    let text = format!("{:.2} ms to the first event of a sleeper (p50), aim {} ms", milliseconds(first), FIRST_EVENT.as_millis());
+    let text = format!(
+        "{:.2} ms to the first event of a sleeper (p50), aim {} ms",
+        milliseconds(first),
+        FIRST_EVENT.as_millis()
+    );
     aim(first <= FIRST_EVENT, &text);
 }
 
@@ -97,8 +101,10 @@ fn quantile(times: &[Duration], share: f64) -> Duration {
 /// The processor and how many of them.
 pub fn machine() -> String {
     let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let names: Vec<&str> =
-        cpus.lines().filter_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|(_, name)| name)).collect();
+    let names: Vec<&str> = cpus
+        .lines()
+        .filter_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|(_, name)| name))
+        .collect();
     format!("on {} cores, {}", names.len(), names.first().unwrap_or(&"unknown"))
 }
 
