@@ -5,6 +5,7 @@ mod absent;
 mod event;
 mod events;
 mod incoming;
+mod ledger;
 mod reads;
 #[cfg(test)]
 pub mod samples;
@@ -14,6 +15,7 @@ mod shown;
 mod words;
 
 pub use event::{Padding, frame};
+pub use ledger::effect;
 
 use crate::failure::Failure;
 use crate::{Door, identity};
@@ -35,6 +37,7 @@ pub fn routes(door: &Arc<Door>) -> Router<Arc<Door>> {
         .route(SESSION, get(sessions::retrieve).post(sessions::update).delete(sessions::delete))
         .route(&of_session("/events"), get(events::stream).post(events::create))
         .route(&of_session("/items"), get(reads::items))
+        .route(&of_session("/ledger"), get(ledger::list))
         .route(&of_session("/turns"), get(reads::turns))
         .route(&of_session("/turns/{turn_id}"), get(reads::turn))
         .route(&of_session("/turns/{turn_id}/items"), get(reads::turn_items))

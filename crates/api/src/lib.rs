@@ -33,6 +33,7 @@ mod sse;
 mod stage;
 mod traffic;
 
+pub use agents::effect;
 pub use failure::Failure;
 pub use traffic::{Answered, Traffic};
 

@@ -214,6 +214,16 @@ impl Handle {
         self.turn_view(project, session, &row, turn).await
     }
 
+    /// Every effect, by number. Unknown `after`: `NotFound`.
+    pub async fn ledger(
+        &self,
+        project: &ProjectId,
+        session: &SessionId,
+        page: Page,
+    ) -> Result<Listed<crate::Entry>, Refusal> {
+        crate::ledger(&*self.world.store, project, session, page).await
+    }
+
     /// Live from the moment at which it returns. An unknown `After`: `NotFound`.
     pub async fn subscribe(
         &self,

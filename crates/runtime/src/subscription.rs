@@ -148,12 +148,13 @@ pub(crate) async fn cursor_after(
     let cursor = Cursor::after(session.clone(), id);
     let state = fold(world, project, session, cursor.seq).await?;
     let is_place = match id {
-        EventId::Draft { position, .. } => speaks(&state, position),
+        // A restore leaves numbers out: what was said at them is lost.
+        EventId::Draft { position, .. } => state.seq == seq && speaks(&state, position),
         EventId::Record { index, draft, .. } => {
             let query = LogQuery { limit: 1, ..LogQuery::after(cursor.seq) };
             let log = world.store.log(project, session, query).await;
             let log = log.map_err(|error| crate::actor::store_refusal(&error))?;
-            let Some(stored) = log.first() else { return Ok(None) };
+            let Some(stored) = log.first().filter(|stored| stored.seq == seq) else { return Ok(None) };
             let record = decode(&stored.record)?;
             let events = engine::apply(&mut state.clone(), stored.seq, &record).len();
             // An abandoned attempt is one event here and one for each item that a reader had seen of it.

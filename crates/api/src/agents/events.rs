@@ -14,7 +14,7 @@ use runtime::{Identity, RequestKey, Start, Subscription};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 use std::sync::Arc;
-use types::{EventId, ProjectId, Refusal, RefusalKind, SessionId};
+use types::{EventId, ProjectId, Refusal, SessionId};
 use wire::agents::request::Input;
 
 /// 202 when the input is durable. An empty list does nothing, but its key counts as that of any other.
@@ -39,6 +39,7 @@ pub async fn create(
     };
     let key = key.map(|key| RequestKey { key, body_hash: hash(&bytes) });
     door.handle.submit(&identity.project, &session, inputs, key).await?;
+    types::failpoint!(BeforeAnswer);
     Ok(StatusCode::ACCEPTED)
 }
 
@@ -85,7 +86,9 @@ pub async fn stream(
     Ok(sse::response(StatusCode::OK, &door, session, subscription, End::Never, padded, slot))
 }
 
-/// From `Last-Event-ID`, where it is an id of this session; any other value counts for nothing, as at the original.
+/// From `Last-Event-ID`, where it is an id of this session; any other value counts for nothing, as at the original. One
+/// that could be ours and names no place (the log was put back to a backup) is refused: to go on live would hide what
+/// is lost.
 async fn resume(
     door: &Door,
     project: &ProjectId,
@@ -94,10 +97,7 @@ async fn resume(
 ) -> Result<Subscription, Refusal> {
     let last = headers.get("last-event-id").and_then(|value| EventId::parse(value.to_str().ok()?, session).ok());
     if let Some(last) = last {
-        match door.handle.subscribe(project, session, Start::After(last)).await {
-            Err(refusal) if refusal.kind == RefusalKind::NotFound => {}
-            other => return other,
-        }
+        return door.handle.subscribe(project, session, Start::After(last)).await;
     }
     door.handle.subscribe(project, session, Start::Live).await
 }
