@@ -53,10 +53,35 @@ pub enum Command {
     /// See, fetch and remove the weights of local models
     #[command(subcommand, arg_required_else_help = true)]
     Model(ModelCommand),
+    /// Write everything that is stored into one file, also while a server runs on the data
+    ///
+    /// The file holds sessions with their whole logs, agents, keys (as hashes) and large bodies, all of one moment. It
+    /// does not hold the configuration, the file `api-key` and fetched models. Damaged data are named, and then there is
+    /// no file.
+    Backup {
+        /// The file to write; it must not be there yet
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Make a backup the data of a server; no server may run on the data folder
+    ///
+    /// Checks every hash first; a crash in the middle leaves the old data as they were. Sessions go on from the moment of
+    /// the backup, and their ledgers say that what followed is not known. Event ids from after the backup are refused.
+    Restore {
+        /// What `outcrop backup` wrote
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Set the data that are there aside, in `before-restore-N` within the data folder
+        #[arg(long)]
+        replace: bool,
+    },
     /// Check what this machine can do and what is misconfigured
     ///
     /// Prints a line `ok`, `warn` or `fail` for each check, with what to do; exits with status 1 if one failed.
     Doctor,
+    #[cfg(feature = "failpoints")]
+    #[command(hide = true)]
+    Failpoints,
     /// First contact: an agent session on a small model, whose server is killed in the middle
     ///
     /// Runs a server and a session with a function, kills the server with SIGKILL in the middle of an answer, starts it
@@ -128,6 +153,16 @@ pub enum Session {
         project: Project,
         #[arg(value_name = "ID")]
         id: String,
+    },
+    /// Show every effect of one session: what was asked of the world, and what became of it
+    Ledger {
+        #[command(flatten)]
+        project: Project,
+        #[arg(value_name = "ID")]
+        id: String,
+        /// One JSON object a line, as the API shows them
+        #[arg(long)]
+        json: bool,
     },
     /// Follow one session as it goes on; needs its server to run
     ///

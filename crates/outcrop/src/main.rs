@@ -3,11 +3,14 @@
 
 mod address;
 mod assembly;
+mod backup;
 mod cli;
 mod client;
 mod configuration;
 mod data;
 mod doctor;
+#[cfg(feature = "failpoints")]
+mod failpoints;
 mod follow;
 mod http;
 mod identity;
@@ -35,6 +38,11 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let variables = Variables::read();
     if let Err(complaint) = telemetry::init(&variables) {
+        terminal::warn(format_args!("error: {complaint}"));
+        return ExitCode::from(MISUSED);
+    }
+    #[cfg(feature = "failpoints")]
+    if let Err(complaint) = failpoints::arm(&variables) {
         terminal::warn(format_args!("error: {complaint}"));
         return ExitCode::from(MISUSED);
     }
@@ -71,11 +79,21 @@ async fn run(
     };
     let done = match &cli.command {
         Command::Serve { hidden, .. } => serve::run(&configuration, hidden).await,
+        Command::Backup { file } => backup::save(file, &configuration),
+        Command::Restore { file, replace } => {
+            let present = if *replace { store::Present::SetAside } else { store::Present::Refused };
+            backup::restore(file, present, &configuration)
+        }
         Command::Key(command) => key::run(command, &configuration).await,
         Command::Model(command) => model::run(command, &configuration).await,
         Command::Session(command) => session::run(command, &configuration, variables).await,
         Command::Quickstart { once, .. } => quickstart::run(&configuration, &cli.flags(), variables, *once).await,
         Command::Doctor => Ok(()),
+        #[cfg(feature = "failpoints")]
+        Command::Failpoints => {
+            failpoints::list();
+            Ok(())
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

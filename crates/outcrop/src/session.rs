@@ -1,5 +1,7 @@
-//! `outcrop session`: `list` and `show` read the store's file beside a running server; `tail` asks the server, because
+//! `outcrop session`: `list`, `show` and `ledger` read the store's file beside a running server; `tail` asks the server, because
 //! what is being typed is nowhere else.
+
+mod ledger;
 
 use crate::cli::Session;
 use crate::client::Client;
@@ -14,7 +16,7 @@ use store::Sqlite;
 use store::{Direction, LogQuery, Page, SessionFilter, Store};
 use types::{
     CallOutput, CallResult, Content, Ending, Head, Item, ItemBody, ProjectId, Record, RecordBody, SessionId,
-    SessionStatus,
+    SessionStatus, ToolOutcome,
 };
 
 /// Records read at a time.
@@ -29,6 +31,10 @@ pub async fn run(command: &Session, configuration: &Configuration, variables: &V
         }
         Session::Show { project, id } => {
             show(&Sqlite::open_shared(data.path())?, &project.project.as_str().into(), &id.as_str().into(), style).await
+        }
+        Session::Ledger { project, id, json } => {
+            let store = Sqlite::open_shared(data.path())?;
+            ledger::run(&store, &project.project.as_str().into(), &id.as_str().into(), *json, style).await
         }
         Session::Tail { id } => tail(configuration, &data, id, style).await,
     }
@@ -82,7 +88,11 @@ async fn show(store: &dyn Store, project: &ProjectId, id: &SessionId, style: Sty
         let Some(last) = records.last() else { return Ok(()) };
         query.after = last.seq;
         for stored in &records {
-            show_record(&Record::decode(&stored.record)?.body, style);
+            match Record::decode(&stored.record) {
+                Ok(record) => show_record(&record.body, style),
+                // Of a newer outcrop: what it says is not known here, that it is there is.
+                Err(error) => terminal::say(style.red(&format!("  · record {}: {}", stored.seq, tame(&error.to_string())))),
+            }
         }
     }
 }
@@ -102,6 +112,11 @@ fn show_record(record: &RecordBody, style: Style) {
             None => format!("attempt {} was abandoned", abandoned.attempt.0),
         }),
         RecordBody::SessionFailed { message, .. } => note(format!("session failed: {message}")),
+        RecordBody::Restored(restored) => note(format!(
+            "restored from a backup of {} UTC: what was done after it is not known (diverged)",
+            moment(restored.backup)
+        )),
+        RecordBody::Late(late) => note(format!("a late outcome of effect {}", late.effect.0)),
         _ => {}
     }
 }
@@ -121,6 +136,16 @@ fn show_item(item: &Item, style: Style) {
         ItemBody::FunctionCallOutput { call_id, result } => said("result", &format!("{} ({call_id})", outcome(result))),
         ItemBody::MalformedCall { name, error, .. } => said("call", &format!("{name}: refused, {error}")),
         ItemBody::ClosedCall { call_id, reason } => said("result", &format!("none: {reason} ({call_id})")),
+        ItemBody::ToolCall(call) => {
+            said("call", &format!("{} {} ({})", call.name, call.arguments, call.call_id));
+        }
+        ItemBody::ToolOutcome { call, outcome, .. } => {
+            let text = outcome.error().unwrap_or_else(|| match outcome {
+                ToolOutcome::Done(output) => output_text(output),
+                ToolOutcome::Failed(_) | ToolOutcome::Unknown(_) => String::new(),
+            });
+            said("result", &format!("{text} ({})", call.call_id));
+        }
         ItemBody::Reasoning { summary, .. } => {
             for part in summary {
                 said("think", part);
@@ -140,15 +165,18 @@ fn text_of(content: &[Content]) -> String {
     parts.join("\n")
 }
 
-fn outcome(result: &CallResult) -> String {
-    let text = |output: &CallOutput| match output {
+fn output_text(output: &CallOutput) -> String {
+    match output {
         CallOutput::Text(text) => text.clone(),
         CallOutput::Parts(parts) => text_of(parts),
-    };
+    }
+}
+
+fn outcome(result: &CallResult) -> String {
     match result {
-        CallResult::Success(output) => output.as_ref().map_or("done".to_owned(), text),
+        CallResult::Success(output) => output.as_ref().map_or("done".to_owned(), output_text),
         CallResult::Failure { error, output } => {
-            let why = error.clone().or_else(|| output.as_ref().map(text));
+            let why = error.clone().or_else(|| output.as_ref().map(output_text));
             format!("failed: {}", why.as_deref().unwrap_or("no reason given"))
         }
     }

@@ -12,7 +12,7 @@ mod sqlite;
 mod traits;
 
 pub use append::BLOB_BYTES;
-pub use sqlite::Sqlite;
+pub use sqlite::{Copied, CopyError, Damage, Present, Sqlite};
 pub use traits::{
     Account, Append, AppendError, BlobHash, Direction, DueTimer, Error, HeadRow, Idempotency, KeyRow, LogQuery, Page,
     Row, SessionFilter, SideWrite, Store, Stored,

@@ -4,7 +4,10 @@
 //! `DATA/outcrop.db` is the database, `DATA/lock` makes a second server impossible, `DATA/blobs` holds large bodies.
 
 mod append;
+mod backlog;
+mod backup;
 mod blobs;
+mod check;
 mod fault;
 mod health;
 mod idempotency;
@@ -12,6 +15,7 @@ mod keys;
 mod lock;
 mod log;
 mod money;
+mod restore;
 mod rows;
 mod schema;
 mod session_list;
@@ -23,6 +27,11 @@ mod timers;
 mod workers;
 mod writer;
 
+pub use self::backup::{Copied, CopyError};
+pub use self::check::Damage;
+pub use self::restore::Present;
+
+use self::backlog::Backlog;
 use self::blobs::Folder;
 use self::health::Health;
 use self::lock::Lock;
@@ -47,6 +56,7 @@ pub struct Sqlite {
     readers: Workers<Connection>,
     writer: Writer,
     folder: Arc<Folder>,
+    backlog: Arc<Backlog>,
     health: Arc<Health>,
     lock: Option<Lock>,
 }
@@ -60,7 +70,9 @@ impl Sqlite {
     pub fn open(data: &Path) -> Result<Self, Error> {
         make_folder(data)?;
         let lock = Lock::take(data)?;
+        restore::finish(data)?;
         let connection = schema::open(&data.join("outcrop.db"), || Ok(()))?;
+        schema::settle(&connection)?;
         let store = Self::start(data, connection, Some(lock))?;
         let connection = schema::open_reader(&data.join("outcrop.db"))?;
         store.folder.sweep(&connection)?;
@@ -72,6 +84,10 @@ impl Sqlite {
     /// brought to it only while no server runs.
     pub fn open_shared(data: &Path) -> Result<Self, Error> {
         make_folder(data)?;
+        if restore::is_pending(data) {
+            let _lock = Lock::take(data)?;
+            restore::finish(data)?;
+        }
         let mut lock = None;
         let connection = schema::open(&data.join("outcrop.db"), || {
             lock = Some(Lock::take(data)?);
@@ -95,6 +111,7 @@ impl Sqlite {
             readers: Workers::start("store-reader", readers)?,
             writer: Writer::start(connection, data.join("outcrop.db-wal"), health.clone())?,
             folder: Arc::new(Folder::new(data, health.clone())),
+            backlog: Arc::default(),
             health,
             lock,
         })

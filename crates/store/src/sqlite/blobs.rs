@@ -54,8 +54,12 @@ impl Folder {
             // What stays behind is swept later.
             let _ = fs::remove_file(&temporary);
         })?;
+        types::failpoint!(BlobBeforeRename);
         fs::rename(&temporary, &path).map_err(|error| failed(&path, &error))?;
-        self.sync(folder)
+        types::failpoint!(BlobBeforeFolderSync);
+        self.sync(folder)?;
+        types::failpoint!(BlobAfter);
+        Ok(())
     }
 
     /// Unchecked: whoever asks knows the hash.
@@ -128,6 +132,7 @@ impl Folder {
     fn write(&self, path: &Path, body: &[u8]) -> Result<(), Error> {
         let mut file = File::create_new(path).map_err(|error| failed(path, &error))?;
         file.write_all(body).map_err(|error| failed(path, &error))?;
+        types::failpoint!(BlobBeforeSync);
         file.sync_all().map_err(|error| self.unsynced(path, &error))
     }
 
@@ -213,7 +218,7 @@ fn entries(folder: &Path) -> Result<Vec<DirEntry>, Error> {
     }
 }
 
-fn failed(path: &Path, error: &std::io::Error) -> Error {
+pub(super) fn failed(path: &Path, error: &std::io::Error) -> Error {
     Error::Failed(format!("{}: {error}", path.display()))
 }
 

@@ -2,7 +2,7 @@
 //! that a newer outcrop has touched is refused.
 
 use crate::Error;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,7 +10,10 @@ use std::time::Duration;
 const MIGRATIONS: [&str; 1] = [FIRST];
 
 /// Marks the file as ours: "outc".
-const APPLICATION: i64 = 0x6f75_7463;
+pub(super) const APPLICATION: i64 = 0x6f75_7463;
+
+/// Marks a backup of ours: "outb".
+pub(super) const BACKUP: i64 = 0x6f75_7462;
 
 /// How long a connection waits for another process's transaction.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -109,6 +112,17 @@ pub(super) fn open(file: &Path, may_migrate: impl FnOnce() -> Result<(), Error>)
     Ok(connection)
 }
 
+/// Copies all of the write-ahead log into the database and empties it. The process before may have ended because an
+/// fsync of the log failed: the kernel then shows frames that the disk does not have, takes them for clean, and would
+/// never write them; whatever were appended behind them would be lost with the power. The database's own pages are
+/// written anew here, and synced.
+pub(super) fn settle(connection: &Connection) -> Result<(), Error> {
+    if connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))? {
+        tracing::warn!("another process reads the database for long: its log could not be emptied");
+    }
+    Ok(())
+}
+
 /// A connection that only reads. The file must have been opened for writing before.
 pub(super) fn open_reader(file: &Path) -> Result<Connection, Error> {
     let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
@@ -132,11 +146,47 @@ fn refuse_foreign(connection: &Connection, file: &Path) -> Result<(), Error> {
     if application == APPLICATION || (application == 0 && objects == 0) {
         return Ok(());
     }
+    if application == BACKUP {
+        return Err(Error::Failed(format!("{} is a backup: `outcrop restore` makes it a store", file.display())));
+    }
     Err(Error::Failed(format!("{} is another program's database, not outcrop's", file.display())))
 }
 
+/// Err where the file is no store of a form that this binary knows.
+pub(super) fn refuse_others(connection: &Connection, file: &Path) -> Result<(), Error> {
+    refuse_foreign(connection, file)?;
+    refuse_newer(version(connection).map_err(foreign(file))?, file)
+}
+
+/// Err where the file is no backup of a form that this binary knows.
+pub(super) fn refuse_no_backup(connection: &Connection, file: &Path) -> Result<(), Error> {
+    let application: i64 =
+        connection.query_row("PRAGMA application_id", [], |row| row.get(0)).map_err(foreign(file))?;
+    if application != BACKUP {
+        return Err(Error::Failed(format!("{} is no backup that `outcrop backup` made", file.display())));
+    }
+    refuse_newer(version(connection).map_err(foreign(file))?, file)
+}
+
+fn refuse_newer(version: usize, file: &Path) -> Result<(), Error> {
+    if version <= MIGRATIONS.len() {
+        return Ok(());
+    }
+    Err(Error::Failed(format!(
+        "{} was written by a newer outcrop (schema {version}; this one knows up to {}): use the newer one",
+        file.display(),
+        MIGRATIONS.len()
+    )))
+}
+
 fn foreign(file: &Path) -> impl Fn(rusqlite::Error) -> Error + use<'_> {
-    move |error| Error::Failed(format!("{} cannot be read as a database: {error}", file.display()))
+    move |error| {
+        let why = match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => "cannot be read as a database",
+            _ => "cannot be opened; is the disk full or broken?",
+        };
+        Error::Failed(format!("{} {why}: {error}", file.display()))
+    }
 }
 
 fn migrate(
@@ -157,12 +207,5 @@ fn migrate(
         transaction.pragma_update(None, "application_id", APPLICATION)?;
         transaction.commit()?;
     }
-    if at > MIGRATIONS.len() {
-        return Err(Error::Failed(format!(
-            "{} was written by a newer outcrop (schema {at}; this one knows up to {}): use the newer one",
-            file.display(),
-            MIGRATIONS.len()
-        )));
-    }
-    Ok(())
+    refuse_newer(at, file)
 }
