@@ -22,6 +22,7 @@ impl Store for Sqlite {
         Box::pin(async {
             self.check_alone()?;
             self.health.check()?;
+            let place = self.backlog.enter(append.records.iter().map(|record| record.body.len()).sum())?;
             let prepared = if append.records.iter().any(|record| record.body.len() >= BLOB_BYTES) {
                 let folder = self.folder.clone();
                 self.files
@@ -30,13 +31,20 @@ impl Store for Sqlite {
                         for (hash, body) in prepared.take_blobs() {
                             folder.put(prepared.project(), &hash, &body)?;
                         }
-                        Ok(prepared)
+                        Ok((prepared, place))
                     })
                     .await?
             } else {
-                Prepared::new(append)?
+                (Prepared::new(append)?, place)
             };
-            self.writer.write(move |connection| prepared.write(connection)).await
+            let (prepared, place) = prepared;
+            self.writer
+                .write(move |connection| {
+                    let written = prepared.write(connection);
+                    drop(place);
+                    written
+                })
+                .await
         })
     }
 

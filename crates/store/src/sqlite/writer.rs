@@ -2,11 +2,12 @@
 //! that many writers share the cost of one fsync (group commit). Each write has a savepoint of its own: one that is
 //! refused leaves nothing behind and does not spoil the others.
 //!
-//! When it stops. After a failed commit nobody knows what is on the disk, and a second fsync would say yes without
+//! When it stops. After a failed fsync nobody knows what is on the disk, and a second fsync would say yes without
 //! having written: the store stops for good, everybody in the batch is told so, and the process should end; the next
-//! one reads what the disk really holds. The same holds for a checkpoint that fails and for an I/O error that ends the
-//! transaction. A full disk that SQLite notices before the commit, or another process's lock, is different: nothing
-//! was written and nothing was synced, so the batch is refused and the store goes on.
+//! one reads what the disk really holds. The same holds for every error that is not known to be harmless. Two kinds are:
+//! a write that the disk did not take (it is full, a quota is, it is read-only), for a commit syncs only what it has
+//! written as a whole; and another process's lock. Then nothing is true that was not true before: the batch is refused,
+//! or the checkpoint put off, and the store goes on, because there may be room again.
 
 use super::fault::Fault;
 use super::health::Health;
@@ -102,7 +103,7 @@ enum Fate {
 /// One write in a batch.
 trait Write: Send {
     /// Err says what SQLite had against it, if it was SQLite.
-    fn apply(&mut self, connection: &Connection) -> Result<(), Option<ErrorCode>>;
+    fn apply(&mut self, connection: &Connection) -> Result<(), Option<rusqlite::ffi::Error>>;
     fn answer(self: Box<Self>, fate: &Fate);
 }
 
@@ -118,12 +119,12 @@ where
     T: Send,
     E: From<Error> + Send,
 {
-    fn apply(&mut self, connection: &Connection) -> Result<(), Option<ErrorCode>> {
+    fn apply(&mut self, connection: &Connection) -> Result<(), Option<rusqlite::ffi::Error>> {
         let Some(work) = self.work.take() else { return Ok(()) };
         match self.result.insert(work(connection)) {
             Ok(_) => Ok(()),
             Err(Fault::Refused(_)) => Err(None),
-            Err(Fault::Sqlite(error)) => Err(error.sqlite_error_code()),
+            Err(Fault::Sqlite(error)) => Err(error.sqlite_error().copied()),
         }
     }
 
@@ -157,7 +158,11 @@ fn serve(connection: &Connection, writes: &Receiver<Box<dyn Write>>, mut frames:
         if matches!(fate, Fate::Committed)
             && let Err(error) = frames.checkpoint(connection)
         {
-            health.stop(format!("a checkpoint failed: {error}"));
+            if is_unwritten(&error) {
+                tracing::warn!(%error, "a checkpoint is put off: the disk takes no more");
+            } else {
+                health.stop(format!("a checkpoint failed: {error}"));
+            }
         }
     }
 }
@@ -170,13 +175,13 @@ fn commit(connection: &Connection, batch: &mut [Box<dyn Write>], health: &Health
         {
             return stopped(health, format!("a transaction could not be undone: {error}"));
         }
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                Fate::Refused(format!("nothing was written: {error}"))
-            }
-            _ => stopped(health, format!("a transaction was lost: {error}")),
+        if is_unwritten(&error) || is_locked(&error) {
+            Fate::Refused(format!("nothing was written: {error}"))
+        } else {
+            stopped(health, format!("a transaction was lost: {error}"))
         }
     };
+    types::failpoint!(BeforeTransaction);
     if let Err(error) = execute(connection, "BEGIN IMMEDIATE") {
         return before_commit(error);
     }
@@ -185,13 +190,27 @@ fn commit(connection: &Connection, batch: &mut [Box<dyn Write>], health: &Health
             return before_commit(error);
         }
     }
+    types::failpoint!(BeforeCommit);
     match execute(connection, "COMMIT") {
         Ok(()) => {
+            types::failpoint!(AfterCommit);
             health.committed();
             Fate::Committed
         }
+        Err(error) if is_unwritten(&error) => before_commit(error),
         Err(error) => stopped(health, format!("a commit failed: {error}")),
     }
+}
+
+/// Whether it is a write that the disk did not take, and no fsync.
+fn is_unwritten(error: &rusqlite::Error) -> bool {
+    use rusqlite::ffi::{SQLITE_FULL, SQLITE_IOERR_WRITE};
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    code == Some(SQLITE_FULL) || code == Some(SQLITE_IOERR_WRITE)
+}
+
+fn is_locked(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
 fn stopped(health: &Health, why: String) -> Fate {
@@ -202,23 +221,15 @@ fn stopped(health: &Health, why: String) -> Fate {
 /// Err where the whole transaction is lost.
 fn apply(connection: &Connection, write: &mut dyn Write) -> Result<(), rusqlite::Error> {
     execute(connection, "SAVEPOINT one")?;
-    if let Err(code) = write.apply(connection) {
+    if let Err(error) = write.apply(connection) {
         if connection.is_autocommit() {
             // SQLite has undone everything, not only this write.
-            let code = code.map_or(rusqlite::ffi::SQLITE_IOERR, primary);
-            return Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None));
+            let error = error.unwrap_or_else(|| rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR));
+            return Err(rusqlite::Error::SqliteFailure(error, None));
         }
         execute(connection, "ROLLBACK TO one")?;
     }
     execute(connection, "RELEASE one")
-}
-
-/// Only a full disk is told from the rest: see the head of this file.
-fn primary(code: ErrorCode) -> i32 {
-    match code {
-        ErrorCode::DiskFull => rusqlite::ffi::SQLITE_FULL,
-        _ => rusqlite::ffi::SQLITE_IOERR,
-    }
 }
 
 fn execute(connection: &Connection, sql: &str) -> Result<(), rusqlite::Error> {
@@ -248,6 +259,9 @@ impl Frames {
         self.changes = changes;
         self.bytes = bytes;
         // Busy is no failure: a reader was in the way, and the next one copies more.
-        connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+        types::failpoint!(BeforeCheckpoint);
+        connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+        types::failpoint!(AfterCheckpoint);
+        Ok(())
     }
 }
