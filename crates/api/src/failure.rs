@@ -9,6 +9,8 @@ use types::{Refusal, RefusalKind};
 use wire::{ErrorBody, ErrorEnvelope, Fault};
 
 const INVALID: &str = "invalid_request_error";
+/// When to ask a server again that can take nothing now.
+const SOON: Duration = Duration::from_secs(1);
 
 /// An answer that is an error.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -68,9 +70,11 @@ impl Failure {
         Self { retry_after: Some(retry_after), ..busy }
     }
 
+    /// 503: nothing is wrong with the request, and soon it may be taken.
     pub fn unavailable(message: impl Into<String>) -> Self {
         let kind = "service_unavailable_error";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, kind, kind, message)
+        let unavailable = Self::new(StatusCode::SERVICE_UNAVAILABLE, kind, kind, message);
+        Self { retry_after: Some(SOON), ..unavailable }
     }
 
     #[must_use]
