@@ -12,12 +12,16 @@ use std::path::{Path, PathBuf};
 pub struct DataFolder(PathBuf);
 
 impl DataFolder {
-    /// Makes it where it is missing, for its owner only.
+    /// Makes it where it is missing, for its owner only. It is there after a power cut too.
     pub fn create(path: &Path) -> Result<Self> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
+        let make = || -> std::io::Result<()> {
+            let path = std::path::absolute(path)?;
+            let missing = path.ancestors().skip(1).take_while(|folder| !folder.exists()).map(Path::to_owned);
+            let made: Vec<_> = std::iter::once(path.clone()).chain(missing).collect();
+            DirBuilder::new().recursive(true).mode(0o700).create(&path)?;
+            made.iter().filter_map(|folder| folder.parent()).try_for_each(sync_entries)
+        };
+        make()
             .with_context(|| format!("the data folder {} cannot be made; name another with --data", path.display()))?;
         Ok(Self(path.to_owned()))
     }
@@ -86,5 +90,13 @@ impl DataFolder {
         // Shared and given back at once: a server that starts in this very moment would be refused, one that runs
         // notices nothing.
         matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+    }
+}
+
+/// A folder that we may write to and not read cannot be synced; that is its owner's business.
+fn sync_entries(folder: &Path) -> std::io::Result<()> {
+    match File::open(folder) {
+        Ok(folder) => folder.sync_all(),
+        Err(_) => Ok(()),
     }
 }

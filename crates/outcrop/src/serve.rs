@@ -102,9 +102,9 @@ pub async fn run(configuration: &Configuration, hidden: &Hidden) -> Result<()> {
         () = taken_apart => {}
         () = signals.next() => tracing::warn!("ending at once; unfinished work goes on at the next start"),
     }
-    address::withdraw(&data)?;
+    let withdrawn = address::withdraw(&data);
     match end {
-        End::Asked => Ok(()),
+        End::Asked => withdrawn,
         End::StoreStopped => bail!("the store stopped after a failed write; see the log, check the disk, start again"),
     }
 }

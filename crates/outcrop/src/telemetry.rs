@@ -20,6 +20,8 @@ pub fn init(variables: &Variables) -> Result<(), Complaint> {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal() && variables.get("NO_COLOR").is_none())
         .with_target(true)
+        // It would complain on stderr, and panic where that is what fails: a log on a full disk must stop nobody.
+        .log_internal_errors(false)
         .finish();
     // A second subscriber is only ever set by a test of this process; the first one stays.
     let _ = tracing::subscriber::set_global_default(subscriber);
