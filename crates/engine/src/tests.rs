@@ -2,8 +2,10 @@
 
 mod attempts;
 mod calls;
+mod ledger;
 mod random;
 mod script;
+mod tools;
 mod turns;
 
 use script::{check, refused, run};

@@ -2,8 +2,8 @@
 
 use super::decide;
 use types::{
-    Attempt, Effect, EffectId, MicroUsd, ModelRules, Price, Reservation, Rules, SessionId, Standing, Timestamp, TurnId,
-    Verdict,
+    Attempt, Class, Effect, EffectId, MicroUsd, ModelRules, Price, Reservation, Rules, SessionId, Standing, Timestamp,
+    TurnId, Verdict,
 };
 
 fn rules() -> Rules {
@@ -71,4 +71,17 @@ fn time_needs_no_leave() {
     let effect = Effect::TurnDeadline { turn: TurnId::new("turn_1"), at: Timestamp(1) };
     let standing = Standing { session: SessionId::new("sess_1"), model_calls: 999, context_tokens: 9 };
     assert_eq!(decide(&Rules::default(), &standing, &effect), Verdict::Permit { reserve: Vec::new() });
+}
+
+#[test]
+fn a_turn_makes_so_many_tool_calls_and_no_more() {
+    let mut rules = Rules::default();
+    rules.limits.tool_calls_per_turn = 2;
+    let standing = Standing { session: SessionId::new("sess_1"), model_calls: 999, context_tokens: 9 };
+    let (id, attempt, turn) = (EffectId(1), Attempt(1), TurnId::new("turn_1"));
+    let ask = |nth| {
+        let (class, turn) = (Class::Irreversible, turn.clone());
+        code(decide(&rules, &standing, &Effect::ToolCall { id, attempt, turn, class, nth, attach: false }))
+    };
+    assert_eq!([ask(1), ask(2), ask(3)], ["permit 0", "permit 0", "session_budget_exceeded"]);
 }

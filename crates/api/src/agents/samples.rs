@@ -4,9 +4,9 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use types::{
-    AgentSettings, CallId, EffectId, EnvironmentSettings, Head, Item, ItemBody, McpTool, McpTransport, MicroUsd,
-    RequiredAction, Review, SavedAgent, Seq, SessionSettings, SessionStatus, SessionView, Timestamp, Tool, TurnStatus,
-    TurnView, Usage, WebSearch,
+    AgentSettings, CallId, Class, EffectId, EnvironmentSettings, Head, Item, ItemBody, McpTool, McpTransport, MicroUsd,
+    RequiredAction, Review, SavedAgent, Seq, SessionSettings, SessionStatus, SessionView, Timestamp, Tool, ToolCall,
+    TurnStatus, TurnView, Usage, WebSearch,
 };
 
 pub fn object(value: Value) -> Map<String, Value> {
@@ -143,4 +143,16 @@ pub fn call() -> Arc<Item> {
             arguments: r#"{"a":1}"#.to_owned(),
         },
     )
+}
+
+/// A call that the server performs.
+pub fn tool_call() -> ToolCall {
+    ToolCall {
+        effect: EffectId(3),
+        call_id: CallId::new("c"),
+        server_label: "label".into(),
+        name: "t".into(),
+        arguments: r#"{"b":1.10,"a":1}"#.to_owned(),
+        class: Class::Irreversible,
+    }
 }

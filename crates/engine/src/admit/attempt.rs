@@ -56,17 +56,23 @@ pub(super) fn over_budget(state: &State, effect: EffectId, attempt: Attempt) -> 
     vec![ended(turn, ending, session)]
 }
 
+/// How an attempt failed, as `Input::ModelFailed` says it.
+pub(super) struct Failed {
+    pub(super) error: ModelError,
+    pub(super) spoke: bool,
+    pub(super) retry: bool,
+}
+
 pub(super) fn failed(
     state: &State,
     rules: &Rules,
     (turn, call): (&Turn, &Call),
     context: Seq,
-    error: ModelError,
-    spoke: bool,
+    Failed { error, spoke, retry }: Failed,
     stamp: &mut Stamp<'_>,
 ) -> Vec<RecordBody> {
     let mut records: Vec<_> = free_intent(turn, call, context).into_iter().collect();
-    let next = next_attempt(rules, turn, call, &error, stamp);
+    let next = next_attempt(rules, turn, call, &error, retry, stamp);
     let over = next.is_none();
     let mut dropped = abandoned(turn, call, Some(error.clone()), spoke);
     if !may_have_cost(error.kind) && !spoke {
@@ -95,12 +101,17 @@ fn may_have_cost(kind: ModelErrorKind) -> bool {
 }
 
 /// The same entry again after a pause, then the next entry of the fallback list at once, then nothing.
-fn next_attempt(rules: &Rules, turn: &Turn, call: &Call, error: &ModelError, stamp: &mut Stamp<'_>) -> Option<Next> {
+fn next_attempt(
+    rules: &Rules,
+    turn: &Turn,
+    call: &Call,
+    error: &ModelError,
+    retry: bool,
+    stamp: &mut Stamp<'_>,
+) -> Option<Next> {
     let tried = call.tried + 1;
-    let attempts = rules.model(&call.model).map_or(1, |model| model.attempts);
     let limits = &rules.limits;
-    let asked_to_wait_too_long = error.retry_after.is_some_and(|wait| wait > limits.retry_pause_max);
-    if error.kind.is_retryable() && tried < attempts && !asked_to_wait_too_long {
+    if retry && is_worth_another_try(rules, call, error) {
         let doubled = limits.retry_pause.saturating_mul(1_u32.checked_shl(tried - 1).unwrap_or(u32::MAX));
         let pause = doubled.min(limits.retry_pause_max);
         // Between half and all of it, so that many sessions do not come back together; never before we were asked to.
@@ -115,6 +126,18 @@ fn next_attempt(rules: &Rules, turn: &Turn, call: &Call, error: &ModelError, sta
     let place = fallback.iter().position(|name| *name == call.model).map_or(0, |place| place + 1);
     let model = fallback.get(place)?.clone();
     Some(Next { model, tried: 0, not_before: stamp.now })
+}
+
+fn is_worth_another_try(rules: &Rules, call: &Call, error: &ModelError) -> bool {
+    let attempts = rules.model(&call.model).map_or(1, |model| model.attempts);
+    let asked_to_wait_too_long = error.retry_after.is_some_and(|wait| wait > rules.limits.retry_pause_max);
+    error.kind.is_retryable() && call.tried + 1 < attempts && !asked_to_wait_too_long
+}
+
+/// Whether the model call in flight, failing so, would be tried again with the same entry.
+pub fn would_try_again(state: &State, rules: &Rules, error: &ModelError) -> bool {
+    let call = state.turn.as_ref().and_then(|turn| turn.call.as_ref());
+    call.is_some_and(|call| is_worth_another_try(rules, call, error))
 }
 
 /// What is wrong with the request itself is wrong for every model.

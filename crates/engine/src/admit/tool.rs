@@ -45,6 +45,9 @@ pub(super) fn open(state: &State, effect: EffectId, attempt: Attempt) -> Option<
 }
 
 pub(super) fn verdict(turn: &Turn, open: &OpenTool, context: Seq, verdict: Verdict) -> Vec<RecordBody> {
+    if open.intended {
+        return Vec::new();
+    }
     let denied = match &verdict {
         Verdict::Permit { .. } => None,
         Verdict::Deny { message, .. } => Some(ToolOutcome::Failed(message.clone())),
@@ -128,12 +131,13 @@ pub(super) fn take_over(rules: &Rules, turn: &Turn, now: Timestamp) -> Vec<Recor
 
 fn give_up(rules: &Rules, turn: &Turn, open: &OpenTool, cause: Cause) -> RecordBody {
     let seconds = rules.limits.tool_call_time.as_secs();
+    let reached = if open.has_begun() { "ended" } else { "began" };
     let why = match cause {
         Cause::CallDeadline => format!("the call took longer than the {seconds} s that this server allows"),
-        Cause::Cancelled => "the turn was cancelled before the call ended".to_owned(),
-        Cause::TurnDeadline => "the turn ran out of time before the call ended".to_owned(),
-        Cause::SessionFailed => "the session failed before the call ended".to_owned(),
-        Cause::Crash | Cause::Answered | Cause::Denied => "the server stopped before the call ended".to_owned(),
+        Cause::Cancelled => format!("the turn was cancelled before the call {reached}"),
+        Cause::TurnDeadline => format!("the turn ran out of time before the call {reached}"),
+        Cause::SessionFailed => format!("the session failed before the call {reached}"),
+        Cause::Crash | Cause::Answered | Cause::Denied => format!("the server stopped before the call {reached}"),
     };
     let doubtful = matches!(open.call.class, Class::Irreversible | Class::Keyed) && open.has_begun();
     let outcome = if doubtful {

@@ -3,7 +3,7 @@
 
 use super::script::Script;
 use std::collections::BTreeSet;
-use types::{ItemBody, RecordBody};
+use types::{Class, ItemBody, RecordBody};
 
 const STEPS: &[&str] = &[
     "message more",
@@ -14,6 +14,20 @@ const STEPS: &[&str] = &[
     "thinks hm",
     "stops tokens half",
     "calls c1 f {} & c2 g {}",
+    "offer read pure & get idempotent & pay keyed & run attachable & send irreversible",
+    "offer send irreversible & f pure",
+    "calls t1 read {} & t2 get {} & t3 pay {} & t4 run {} & t5 send {}",
+    "calls t1 send {} & c1 f {} & t2 pay {}",
+    "calls t1 run {}",
+    "begin OPEN",
+    "begin OPEN",
+    "refuse OPEN",
+    "done OPEN ok",
+    "done OPEN ok",
+    "broke OPEN no",
+    "lost OPEN who knows",
+    "overdue OPEN",
+    "done GONE late",
     "calls c1 f {}",
     "calls c1 nobody {} & c2 f {",
     "result c1 ok",
@@ -39,19 +53,29 @@ fn any_order_is_sound() {
         let mut chance = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
         let mut script = Script::new();
         script.step("create hello").expect("created");
-        for _ in 0..60 {
+        for _ in 0..80 {
             chance ^= chance << 13;
             chance ^= chance >> 7;
             chance ^= chance << 17;
-            let step = STEPS[(chance % STEPS.len() as u64) as usize];
+            let step = &place(STEPS[(chance % STEPS.len() as u64) as usize], &script, chance);
             // A refusal is an answer too; the state was not touched.
             let before = script.state.clone();
             if script.step(step).is_err() {
                 assert_eq!(before, script.state, "seed {seed}: {step}");
             }
             pairs(&script, seed);
+            begun_once(&script, seed);
         }
     }
+}
+
+/// Names a tool call that is open, or one that may be given up.
+fn place(step: &str, script: &Script, chance: u64) -> String {
+    let open: Vec<u64> = script.state.turn.iter().flat_map(|turn| &turn.tools).map(|open| open.call.effect.0).collect();
+    let nth = usize::try_from(chance >> 32).unwrap_or_default();
+    let one = open.get(nth % open.len().max(1)).copied().unwrap_or(999);
+    let gone = script.state.doubts.keys().next().map_or(999, |effect| effect.0);
+    step.replace("OPEN", &one.to_string()).replace("GONE", &gone.to_string())
 }
 
 /// Of what ended turns showed the model, every call has one result.
@@ -67,11 +91,38 @@ fn pairs(script: &Script, seed: u64) {
                 assert!(calls.contains(call_id), "seed {seed}: a result without its call");
                 assert!(results.insert(call_id.clone()), "seed {seed}: two results for {call_id}");
             }
+            ItemBody::ToolCall(call) => {
+                assert!(calls.insert(call.call_id.clone()), "seed {seed}: call {} twice", call.call_id);
+            }
+            ItemBody::ToolOutcome { call, .. } => {
+                assert!(calls.contains(&call.call_id), "seed {seed}: an outcome without its call");
+                assert!(results.insert(call.call_id.clone()), "seed {seed}: two outcomes for {}", call.call_id);
+            }
             _ => {}
         }
     }
-    let open: BTreeSet<_> =
-        script.state.turn.iter().flat_map(|turn| &turn.open).map(|call| call.call_id.clone()).collect();
+    let performed = script.state.turn.iter().flat_map(|turn| &turn.tools).map(|open| open.call.call_id.clone());
+    let open: BTreeSet<_> = script
+        .state
+        .turn
+        .iter()
+        .flat_map(|turn| &turn.open)
+        .map(|call| call.call_id.clone())
+        .chain(performed)
+        .collect();
     let missing: BTreeSet<_> = calls.difference(&results).cloned().collect();
     assert_eq!(missing, open, "seed {seed}: calls without a result are those that wait");
+}
+
+/// An irreversible call has one intent; a keyed or idempotent one has a new one only after the old was abandoned.
+fn begun_once(script: &Script, seed: u64) {
+    let mut begun = BTreeSet::new();
+    for record in &script.log {
+        let RecordBody::Intended(intended) = &record.body else { continue };
+        if intended.class == Class::Repeatable {
+            continue;
+        }
+        let attempt = if intended.class == Class::Irreversible { 1 } else { intended.attempt.0 };
+        assert!(begun.insert((intended.effect, attempt)), "seed {seed}: effect {} begun twice", intended.effect.0);
+    }
 }

@@ -7,6 +7,15 @@
 //! fails KIND          torn TEXT           fails after it spoke
 //! result ID TEXT      failure ID TEXT     other turn's result: result ID TEXT @TURN
 //! intent AMOUNT       deny CODE           over budget
+//! offer NAME CLASS [& NAME CLASS]         what this server performs
+//! begin N             refuse N            the gate lets the tool call with effect N through, or not
+//! done N TEXT         broke N TEXT        lost N TEXT         its outcome: done, failed, unknown
+//! overdue N           its time is over
+//! ```
+//!
+//! `N.A` names another attempt than the one that is open.
+//!
+//! ```text
 //! ```
 //!
 //! What comes out is a line for each record with its events after it.
@@ -99,6 +108,11 @@ impl Script {
         self.take("thinks", input).expect("taken");
     }
 
+    /// The records from the one at `first` on, without their numbers.
+    pub(super) fn told(&self, first: usize) -> Vec<String> {
+        self.log.iter().skip(first).map(|record| describe(&record.body)).collect()
+    }
+
     pub(super) fn step(&mut self, step: &str) -> Result<(), Refusal> {
         let input = self.input(step);
         self.take(step, input)
@@ -139,7 +153,12 @@ impl Script {
             self.state.turn.is_some(),
             matches!(head.status, SessionStatus::InProgress | SessionStatus::RequiresAction)
         );
-        assert_eq!(head.needs_work, head.status == SessionStatus::InProgress, "nobody works, or it is in progress");
+        let performs = self.state.turn.as_ref().is_some_and(|turn| !turn.tools.is_empty());
+        assert_eq!(
+            head.needs_work,
+            head.status == SessionStatus::InProgress || performs,
+            "nobody works, or it is in progress, or calls that this server performs run beside those that wait"
+        );
     }
 
     fn input(&self, step: &str) -> Input {
@@ -186,6 +205,8 @@ impl Script {
                 Input::Verdict { effect, attempt, context, verdict }
             }
             "over" => Input::OverBudget { effect, attempt },
+            "offer" => Input::Offer(rest.split(" & ").filter(|tool| !tool.is_empty()).map(offered).collect()),
+            "begin" | "refuse" | "overdue" | "done" | "broke" | "lost" => self.tool(verb, rest),
             "late" => {
                 let finish = ModelFinish { usage: None, stop: Stop::End };
                 Input::ModelDone { effect: EffectId(1), attempt: Attempt(1), context, answer: text(rest), finish }
@@ -211,6 +232,28 @@ impl Script {
         Input::Create { session: SessionId::new("sess_1"), settings: Box::new(settings), input }
     }
 
+    fn tool(&self, verb: &str, rest: &str) -> Input {
+        let (place, said) = rest.split_once(' ').unwrap_or((rest, ""));
+        let (effect, attempt) =
+            place.split_once('.').map_or((place, None), |(effect, attempt)| (effect, Some(attempt)));
+        let effect = EffectId(effect.parse().expect("an effect"));
+        let attempt = match attempt {
+            Some(attempt) => Attempt(attempt.parse().expect("an attempt")),
+            None => self.state.tool(effect).map_or(Attempt(1), |open| open.attempt),
+        };
+        let said = said.to_owned();
+        let done = |outcome| Input::ToolDone { effect, attempt, outcome };
+        let verdict = |verdict| Input::Verdict { effect, attempt, context: self.state.seq, verdict };
+        match verb {
+            "begin" => verdict(Verdict::Permit { reserve: Vec::new() }),
+            "refuse" => verdict(Verdict::Deny { code: "no".to_owned(), message: "not permitted".to_owned() }),
+            "overdue" => Input::ToolOverdue { effect, attempt },
+            "done" => done(ToolOutcome::Done(CallOutput::Text(said))),
+            "broke" => done(ToolOutcome::Failed(said)),
+            _ => done(ToolOutcome::Unknown(said)),
+        }
+    }
+
     fn turn(&self) -> TurnId {
         self.state.turn.as_ref().map_or(TurnId::new("turn_none"), |turn| turn.id.clone())
     }
@@ -218,7 +261,7 @@ impl Script {
     fn failed(&self, effect: EffectId, attempt: Attempt, kind: &str, spoke: bool) -> Input {
         let kind: ModelErrorKind = serde_json::from_value(kind.into()).expect("a kind");
         let error = ModelError::new(kind, "broken");
-        Input::ModelFailed { effect, attempt, context: self.state.seq, error, spoke }
+        Input::ModelFailed { effect, attempt, context: self.state.seq, error, spoke, retry: true }
     }
 
     fn tool_result(&self, success: bool, rest: &str) -> Input {
@@ -229,6 +272,17 @@ impl Script {
         let said = rest.split_once(' ').map_or("", |(_, said)| said).to_owned();
         let (output, error) = if success { (Some(CallOutput::Text(said)), None) } else { (None, Some(said)) };
         Input::ToolResult { turn, call_id: call_id(rest), success, output, error }
+    }
+}
+
+fn offered(tool: &str) -> OfferedTool {
+    let (name, class) = tool.split_once(' ').expect("a name and a class");
+    OfferedTool {
+        name: name.to_owned(),
+        description: String::new(),
+        parameters: serde_json::Map::new(),
+        class: serde_json::from_value(class.into()).expect("a class"),
+        server_label: "s".to_owned(),
     }
 }
 
@@ -256,10 +310,21 @@ fn describe(body: &RecordBody) -> String {
             ItemBody::FunctionCallOutput { call_id, .. } => format!("output {call_id}"),
             ItemBody::MalformedCall { call_id, error, .. } => format!("malformed {call_id}: {error}"),
             ItemBody::ClosedCall { call_id, .. } => format!("closed {call_id}"),
+            ItemBody::ToolCall(call) => {
+                format!("tool call {} {} effect {} {:?}", item.id, call.name, call.effect.0, call.class)
+            }
+            ItemBody::ToolOutcome { call, attempt, cause, outcome } => {
+                format!("outcome {}.{} {cause:?} {outcome:?}", call.effect.0, attempt.0)
+            }
         },
+        RecordBody::Intended(Intended { effect, attempt, class, verdict, .. }) if *class != Class::Repeatable => {
+            let refused = if matches!(verdict, Verdict::Deny { .. }) { " refused" } else { "" };
+            format!("intended {}.{} {class:?}{refused}", effect.0, attempt.0)
+        }
         RecordBody::Intended(intended) => {
             format!("intended {}.{} {}", intended.effect.0, intended.attempt.0, intended.model)
         }
+        RecordBody::Late(late) => format!("late {}.{} {:?}", late.effect.0, late.attempt.0, late.outcome),
         RecordBody::Abandoned(abandoned) => format!(
             "abandoned {}.{} charged {}{}{}",
             abandoned.effect.0,

@@ -309,7 +309,7 @@ fn time_in_which_a_caller_is_waited_for_does_not_count() {
     let deadline = |script: &Script| {
         pending(&script.state, &script.rules.limits).into_iter().find_map(|effect| match effect {
             Effect::TurnDeadline { at, .. } => Some(at.0),
-            Effect::ModelCall { .. } => None,
+            Effect::ModelCall { .. } | Effect::ToolCall { .. } => None,
         })
     };
     let day = 8 * 3600 * 1000;

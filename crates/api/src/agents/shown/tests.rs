@@ -5,7 +5,7 @@ use crate::agents::samples;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use types::Phase;
+use types::{Attempt, Cause, Phase};
 
 fn json_of(value: impl Serialize) -> Value {
     serde_json::to_value(value).unwrap()
@@ -139,4 +139,39 @@ fn hidden_items_are_never_shown() {
         ItemBody::MalformedCall { call_id: "c".into(), name: "n".into(), arguments: "{".into(), error: "e".into() };
     assert_eq!(of(closed, Stage::Added), None);
     assert_eq!(of(malformed, Stage::Listed), None);
+}
+
+fn mcp_call(status: &str, output: Value, error: Value) -> Option<Value> {
+    Some(json!({
+        "type": "mcp_call", "id": "item_1", "turn_id": "turn_1", "server_label": "label", "name": "t",
+        "arguments": { "b": 1.10, "a": 1 }, "status": status, "output": output, "error": error,
+    }))
+}
+
+#[test]
+fn a_call_that_the_server_performs_is_shown_in_progress_and_with_its_outcome() {
+    let call = || ItemBody::ToolCall(samples::tool_call());
+    assert_eq!(of(call(), Stage::Added), mcp_call("in_progress", Value::Null, Value::Null));
+    assert!(!samples::item(Some(0), call()).is_listed());
+    let ended = |outcome| ItemBody::ToolOutcome {
+        call: samples::tool_call(),
+        attempt: Attempt(1),
+        cause: Cause::Answered,
+        outcome,
+    };
+    let text = |text: &str| CallOutput::Text(text.into());
+    let parts = CallOutput::Parts(vec![Content::Text { text: "t".into() }]);
+    let parts_shown = json!([{ "type": "input_text", "text": "t" }]);
+    let unknown = "outcome unknown: it may have happened";
+    for (outcome, expected) in [
+        (ToolOutcome::Done(text("ok")), mcp_call("completed", json!("ok"), Value::Null)),
+        (ToolOutcome::Done(parts), mcp_call("completed", parts_shown, Value::Null)),
+        (ToolOutcome::Failed("no".into()), mcp_call("failed", Value::Null, json!("no"))),
+        (ToolOutcome::Unknown("it may have happened".into()), mcp_call("failed", Value::Null, json!(unknown))),
+    ] {
+        assert!(samples::item(Some(0), ended(outcome.clone())).is_listed());
+        for stage in [Stage::Done, Stage::Listed] {
+            assert_eq!(of(ended(outcome.clone()), stage), expected);
+        }
+    }
 }
