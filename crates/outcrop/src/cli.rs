@@ -82,6 +82,11 @@ pub enum Command {
     #[cfg(feature = "failpoints")]
     #[command(hide = true)]
     Failpoints,
+    /// Check any server of the Agents API against the API's rules
+    ///
+    /// Prints what was checked, passed, failed and skipped, with the request and the answer of each failure; exits with
+    /// status 1 if a check failed. It makes agents and short sessions of its own, and deletes them again.
+    Conform(Conform),
     /// First contact: an agent session on a small model, whose server is killed in the middle
     ///
     /// Runs a server and a session with a function, kills the server with SIGKILL in the middle of an answer, starts it
@@ -96,6 +101,37 @@ pub enum Command {
         #[arg(long)]
         once: bool,
     },
+}
+
+#[derive(Args, Debug)]
+pub struct Conform {
+    /// The server, as an SDK is given it, such as `http://127.0.0.1:8080/v1`
+    #[arg(long, value_name = "URL")]
+    pub base: String,
+    /// The key to send [env: OPENAI_API_KEY]
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
+    /// A model that the server answers with
+    #[arg(long, value_name = "NAME")]
+    pub model: String,
+    /// A model whose turns cost more than a cent, for the checks of spending limits
+    #[arg(long, value_name = "NAME")]
+    pub priced: Option<String>,
+    /// The model follows scripts, as that of the provider `script` does; without it, it is asked
+    #[arg(long)]
+    pub scripted: bool,
+    /// Check these areas alone
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Wait this many seconds for each answer and each event
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub patience: u64,
+    /// Write the report to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Write what is served, refused and missing into this page, between its marks
+    #[arg(long, value_name = "FILE")]
+    pub coverage: Option<PathBuf>,
 }
 
 /// What only `quickstart` asks of its server.

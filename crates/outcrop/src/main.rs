@@ -7,6 +7,7 @@ mod backup;
 mod cli;
 mod client;
 mod configuration;
+mod conform;
 mod data;
 mod doctor;
 #[cfg(feature = "failpoints")]
@@ -67,8 +68,13 @@ async fn run(
     configuration: Result<Configuration, configuration::Complaint>,
     variables: &Variables,
 ) -> ExitCode {
-    if matches!(cli.command, Command::Doctor) {
-        return if doctor::run(configuration).await { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    match &cli.command {
+        Command::Doctor => {
+            return if doctor::run(configuration).await { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        }
+        // It asks another server and needs nothing of this one's.
+        Command::Conform(wanted) => return conform::run(wanted, variables).await,
+        _ => {}
     }
     let configuration = match configuration {
         Ok(configuration) => configuration,
@@ -88,7 +94,7 @@ async fn run(
         Command::Model(command) => model::run(command, &configuration).await,
         Command::Session(command) => session::run(command, &configuration, variables).await,
         Command::Quickstart { once, .. } => quickstart::run(&configuration, &cli.flags(), variables, *once).await,
-        Command::Doctor => Ok(()),
+        Command::Doctor | Command::Conform(_) => Ok(()),
         #[cfg(feature = "failpoints")]
         Command::Failpoints => {
             failpoints::list();
