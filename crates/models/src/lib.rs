@@ -8,19 +8,32 @@
 pub mod fuzz;
 #[cfg(feature = "local")]
 pub mod local;
+#[cfg(feature = "providers")]
 mod openai_chat;
+#[cfg(feature = "providers")]
 mod openai_responses;
+#[cfg(feature = "providers")]
 mod sampling;
+#[cfg(feature = "providers")]
 mod schema;
+#[cfg(feature = "providers")]
 mod script;
+#[cfg(feature = "providers")]
 mod secret;
+#[cfg(feature = "providers")]
 mod speech;
+#[cfg(feature = "providers")]
 pub mod upstream;
 
+#[cfg(feature = "providers")]
 pub use openai_chat::OpenaiChat;
+#[cfg(feature = "providers")]
 pub use openai_responses::OpenaiResponses;
+#[cfg(feature = "providers")]
 pub use script::Script;
+#[cfg(feature = "providers")]
 pub use secret::Secret;
+#[cfg(feature = "providers")]
 pub use upstream::Upstream;
 
 use std::collections::BTreeMap;

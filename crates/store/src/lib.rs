@@ -8,10 +8,12 @@ mod append;
 pub mod chain;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
+#[cfg(feature = "sqlite")]
 mod sqlite;
 mod traits;
 
 pub use append::BLOB_BYTES;
+#[cfg(feature = "sqlite")]
 pub use sqlite::{Copied, CopyError, Damage, Present, Sqlite};
 pub use traits::{
     Account, Append, AppendError, BlobHash, Direction, DueTimer, Error, HeadRow, Idempotency, KeyRow, LogQuery, Page,
