@@ -8,11 +8,13 @@ import shutil
 import sqlite3
 import struct
 import subprocess
+import sys
 import threading
 import time
 
 import httpx2
 import openai
+import pytest
 
 from conversation import begin, message, messages, post, settings
 from server import ROOT, Server
@@ -32,6 +34,8 @@ GONE = (openai.APIConnectionError, openai.InternalServerError, openai.RateLimitE
 
 def library():
     """Compiled when its source is newer; put in place whole, since several runs may do this at once."""
+    if not sys.platform.startswith("linux"):
+        pytest.skip("the library is for Linux")
     if not LIBRARY.exists() or LIBRARY.stat().st_mtime < SOURCE.stat().st_mtime:
         LIBRARY.parent.mkdir(exist_ok=True)
         new = LIBRARY.with_name(f"faults.{os.getpid()}.so")
@@ -72,6 +76,11 @@ class FaultyServer(Server):
             "LD_PRELOAD": str(library()), "FAULTS_ROOT": str(self.data.absolute()),
             "FAULTS_CONTROL": str(self.folder.absolute() / "control"), "FAULTS_IMAGE": str(self.image.absolute()),
         }
+
+    def start(self):
+        super().start()
+        assert self.control.fsyncs, "the server does not go through the library"
+        return self
 
     def cut_power(self, rng=None):
         """Makes the data folder of a killed server what its disk would hold. Without `rng`, nothing that was not synced

@@ -40,7 +40,7 @@ def test_f08_turns_and_keys_do_not_notice_that_the_clock_jumps(tmp_path, offset)
         post(client, repeated, message("say taken"), idempotency_key="key")
         with client.beta.agents.sessions.events.stream(session) as stream:
             # Spoken across the jump, and a pause before a second try that ends after it.
-            post(client, session, message("fail 503 2\nslow 60 an answer that takes its time"))
+            post(client, session, message("fail 503\nslow 60 an answer that takes its time"))
             seen = until(stream, "agent.session.turn.output_text.delta")
             jump(server, offset)
             seen += until(stream, *TURN_ENDS)

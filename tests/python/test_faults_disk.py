@@ -1,13 +1,17 @@
 """Disks that lose power, fail, fill up and stall under the release binary."""
 import contextlib
 import errno
+import hashlib
 import http.client
 import json
 import random
 import re
 import shutil
+import struct
 import subprocess
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import openai
 import pytest
@@ -90,6 +94,45 @@ def test_f04_nothing_acknowledged_is_lost_when_the_power_goes(tmp_path):
     verify(server.data)
 
 
+def test_f04_the_power_goes_in_the_middle_of_a_checkpoint(tmp_path):
+    """Once while the server works, once while the next one starts: pages are written to the database, none is synced,
+    and chance decides which sectors are there."""
+    rng = random.Random(44)
+    with FaultyServer(tmp_path, image=True) as server:
+        client = server.client()
+        session, _ = begin(client, "say hello")
+        server.control.fsync_match = "outcrop.db$"
+        server.control.fsync_hold = 1
+        taken = []
+
+        def ask():
+            with contextlib.suppress(openai.APIConnectionError):
+                while True:
+                    taken.append(client.beta.agents.sessions.create(**large_session(1)).id)
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        wait_for(lambda: server.control.fsync_waiting, "a checkpoint")
+        server.kill()
+        asking.join()
+        server.cut_power(rng)
+        server.control.fsync_waiting = 0
+        starting = threading.Thread(target=lambda: pytest.raises(AssertionError, server.start))
+        starting.start()
+        wait_for(lambda: server.control.fsync_waiting, "the checkpoint of the start")
+        server.kill()
+        starting.join()
+        server.cut_power(rng)
+        server.control.fsync_hold = server.control.fsync_waiting = 0
+        server.start()
+        assert messages(client, session) == [("user", "say hello"), ("assistant", "hello")]
+        there = {session.id for session in client.beta.agents.sessions.list(limit=100)}
+        assert there >= {session, *taken}
+        assert len(client.beta.agents.sessions.retrieve(taken[0]).agent.instructions) == 1 << 20
+        assert server.stop() == 0
+    verify(server.data)
+
+
 # ---- fsync fails
 
 @pytest.mark.parametrize("where", ["outcrop.db-wal$", "outcrop.db$", "/blobs/"])
@@ -109,19 +152,36 @@ def test_f05_an_fsync_that_fails_ends_the_server(tmp_path, where):
         assert server.control.fsync_failed == 1, "it was asked again"
         assert "the store stopped after a failed write" in server.log()
         assert any(refused.status_code == 503 for refused in refusals(talkers))
-        told = [talker.told() for talker in talkers]
-        server.start()
-        for talker, before in zip(talkers, told):
-            talker.check(before)
-        # What the kernel could not write is still in its memory, and the server has read it: nothing may stand on it.
-        progress(talkers, 2)
-        server.kill()
-        told = [talker.told() for talker in talkers]
-        server.cut_power()
-        server.start()
-        for talker, before in zip(talkers, told):
-            talker.check(before)
+        restart(server, talkers)
     verify(server.data)
+
+
+def test_f05_nothing_stands_on_what_an_fsync_could_not_write(tmp_path):
+    """What the kernel could not write is still in its memory, and a server that starts now reads it there."""
+    with FaultyServer(tmp_path, image=True) as server, talk(server, 3) as talkers:
+        progress(talkers)
+        server.control.fsync_match = "outcrop.db-wal$"
+        server.control.fsync_errno = errno.EIO
+        server.control.fsync_fails = 1
+        wait_for(lambda: server.control.fsync_failed, "the fsync")
+        server.kill()
+        restart(server, talkers)
+    verify(server.data)
+
+
+def restart(server, talkers):
+    """Twice: as it is, and after more work and a power cut. All that clients were told is there each time."""
+    told = [talker.told() for talker in talkers]
+    server.start()
+    for talker, before in zip(talkers, told):
+        talker.check(before)
+    progress(talkers, 2)
+    server.kill()
+    told = [talker.told() for talker in talkers]
+    server.cut_power()
+    server.start()
+    for talker, before in zip(talkers, told):
+        talker.check(before)
 
 
 # ---- the disk is full
@@ -152,13 +212,13 @@ def test_f06_a_checkpoint_on_a_full_disk_is_made_later(tmp_path):
         server.control.write_match = "outcrop.db$"
         server.control.write_errno = errno.ENOSPC
         server.control.write_room = 1 << 20
-        assert fill(client, 40) == 40, "the log itself has room"
+        assert fill(client, 34) == 34, "the log itself has room"
         assert server.control.write_failed > 0
         reads(server, client, session)
         say(client, session, "say on")
         server.control.write_room = -1
-        fill(client, 40)
-        assert (server.data / "outcrop.db").stat().st_size > 40 << 20
+        fill(client, 34)
+        assert (server.data / "outcrop.db").stat().st_size > 34 << 20
         assert len(messages(client, session)) == 4
         assert server.stop() == 0
     verify(server.data)
@@ -207,6 +267,59 @@ def test_f06_a_log_that_cannot_be_written_stops_nobody(tmp_path):
             progress(talkers, 2)
         assert len(messages(client, session)) == 2
         assert server.stop() == 0
+
+
+def test_f06_weights_that_do_not_fit_are_fetched_when_they_do(tmp_path):
+    """The smallest file of weights there is, and a megabyte that nobody reads. The server beside it notices nothing."""
+    weights = b"GGUF" + struct.pack("<IQQ", 3, 0, 0) + bytes(1 << 20)
+    with shelf(weights) as url, FaultyServer(tmp_path, config=f"""
+[[model]]
+name = "scripted"
+provider = "script"
+
+[[model]]
+name = "fetched"
+provider = "local"
+source = "{url}"
+""") as server:
+        client = server.client()
+        session, _ = begin(client, "say hello")
+        pull = server.command("model", "pull", "fetched")
+        server.control.write_match = "/models/"
+        server.control.write_errno = errno.ENOSPC
+        server.control.write_room = 300_000
+        full = subprocess.run(pull, env=server.environment, capture_output=True, text=True, timeout=30)
+        assert full.returncode == 1 and "the disk is full" in full.stderr, full
+        say(client, session, "say on")
+        server.control.write_room = -1
+        fetched = subprocess.run(pull, env=server.environment, capture_output=True, text=True, timeout=30)
+        assert fetched.returncode == 0, fetched
+        (there,) = (server.data / "models").glob("**/*.gguf")
+        assert there.read_bytes() == weights
+        assert hashlib.sha256(weights).hexdigest() in fetched.stdout
+
+
+@contextlib.contextmanager
+def shelf(weights):
+    """A web server with one file; where it is."""
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(weights)))
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                self.wfile.write(weights)
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/m.gguf"
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def test_f06_a_real_file_system_that_is_full(tmp_path):
