@@ -8,6 +8,8 @@ mod forget;
 mod input;
 mod tool;
 
+pub use attempt::would_try_again;
+
 use crate::state::{Call, State, Turn};
 use types::{Attempt, EffectId, Input, Record, RecordBody, Refusal, Rules, Stamp};
 
@@ -31,8 +33,10 @@ pub fn admit(state: &State, rules: &Rules, input: Input, stamp: &mut Stamp<'_>) 
             Some((turn, call)) => answer::done(state, rules, turn, call, context, answer, finish),
             None => Vec::new(),
         },
-        Input::ModelFailed { effect, attempt, context, error, spoke } => match flying(state, effect, attempt) {
-            Some(flying) => attempt::failed(state, rules, flying, context, error, spoke, stamp),
+        Input::ModelFailed { effect, attempt, context, error, spoke, retry } => match flying(state, effect, attempt) {
+            Some(flying) => {
+                attempt::failed(state, rules, flying, context, attempt::Failed { error, spoke, retry }, stamp)
+            }
             None => Vec::new(),
         },
         Input::Offer(tools) => tool::offer(state, tools),

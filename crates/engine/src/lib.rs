@@ -14,7 +14,7 @@ mod pending;
 mod state;
 mod view;
 
-pub use admit::admit;
+pub use admit::{admit, would_try_again};
 pub use apply::apply;
 pub use pending::{context, pending, standing};
 pub use state::{Call, CallState, HeadKind, Intent, ItemHead, OpenCall, OpenTool, State, Turn};

@@ -32,7 +32,10 @@ impl ModelCall {
         let answer = self.tail.answer(self.origin);
         match result {
             Ok(finish) => Input::ModelDone { effect, attempt, context, answer, finish },
-            Err(error) => Input::ModelFailed { effect, attempt, context, error, spoke: answer.has_spoken() },
+            Err(error) => {
+                let spoke = answer.has_spoken();
+                Input::ModelFailed { effect, attempt, context, error, spoke, retry: true }
+            }
         }
     }
 

@@ -12,6 +12,7 @@ mod cursor;
 mod handle;
 mod ledger;
 mod registry;
+mod retries;
 mod slots;
 mod start;
 mod subscription;

@@ -3,6 +3,7 @@
 
 use crate::World;
 use crate::actor::{Actor, Command, Errands};
+use crate::retries::Retries;
 use crate::slots::Slots;
 use crate::tail::Tail;
 use engine::State;
@@ -20,6 +21,7 @@ pub(crate) struct Registry {
     world: World,
     epoch: Epoch,
     pub(crate) slots: Slots,
+    pub(crate) retries: Retries,
     entries: Mutex<BTreeMap<(ProjectId, SessionId), Entry>>,
     draining: AtomicBool,
     counters: Mutex<BTreeMap<String, ModelCounters>>,
@@ -62,8 +64,8 @@ pub struct ModelCounters {
 impl Registry {
     pub(crate) fn new(world: World, epoch: Epoch) -> Self {
         let slots = Slots::new(&world.rules.limits);
-        let (entries, counters) = (Mutex::default(), Mutex::default());
-        Self { world, epoch, slots, entries, draining: AtomicBool::new(false), counters }
+        let (entries, counters, retries) = (Mutex::default(), Mutex::default(), Retries::default());
+        Self { world, epoch, slots, retries, entries, draining: AtomicBool::new(false), counters }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<(ProjectId, SessionId), Entry>> {

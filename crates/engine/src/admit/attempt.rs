@@ -22,6 +22,10 @@ pub(super) fn verdict(
     verdict: Verdict,
 ) -> Vec<RecordBody> {
     let Some((turn, call)) = flying(state, effect, attempt) else { return Vec::new() };
+    if call.intent.is_some() {
+        // The store had kept it and could not say so; it was asked again.
+        return Vec::new();
+    }
     let mut records = vec![RecordBody::Intended(intended(turn, call, context, verdict.clone()))];
     if let Verdict::Deny { code, message } = verdict {
         // Nothing was asked, so there is nothing to abandon.

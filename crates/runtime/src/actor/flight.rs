@@ -85,8 +85,9 @@ impl Actor {
                 }
                 self.depart(flight.origin, slot).await
             }
-            Landed::Outcome(input) => {
+            Landed::Outcome(mut input) => {
                 self.registry.count(&self.state, &input);
+                self.hold_to_budget(&mut input);
                 types::failpoint!(BeforeOutcome);
                 let taken = self.insist(vec![*input]).await;
                 types::failpoint!(AfterOutcome);
@@ -128,6 +129,10 @@ impl Actor {
             return;
         };
         let entry = self.world.models.entry(&call.model).cloned();
+        if call.tried == 0 {
+            let name = self.world.models.entry_name(&call.model);
+            self.registry.retries.asked(name, self.world.clock.monotonic());
+        }
         let upstream_model = entry.as_ref().and_then(|entry| entry.upstream_model.as_deref()).unwrap_or(&call.model);
         let asked = Asked {
             session: &self.session,
@@ -144,6 +149,16 @@ impl Actor {
         let call = ModelCall { world, tail, entry, request, origin, context };
         let future = Box::pin(async move { Landed::Outcome(Box::new(call.perform().await)) });
         self.flight = Some(Flight { origin, future, slot });
+    }
+
+    /// Takes what another try costs from the entry's budget; where nothing is left, there is none.
+    fn hold_to_budget(&self, outcome: &mut Input) {
+        let Input::ModelFailed { error, retry, .. } = outcome else { return };
+        let Some(call) = self.state.turn.as_ref().and_then(|turn| turn.call.as_ref()) else { return };
+        if engine::would_try_again(&self.state, &self.world.rules, error) {
+            let name = self.world.models.entry_name(&call.model);
+            *retry = self.registry.retries.take(name, self.world.clock.monotonic());
+        }
     }
 
     /// The bound on the answer. A session with a spending limit is held to what was reserved for it.
