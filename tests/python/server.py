@@ -48,7 +48,8 @@ def free_port():
 class Server:
     """One server process on one data folder. `start` may be called again after `kill` or `stop`."""
 
-    def __init__(self, folder, config=CONFIG, environment=None, port=None):
+    def __init__(self, folder, config=CONFIG, environment=None, port=None, binary=BINARY):
+        self.binary = binary
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.data = self.folder / "data"
@@ -109,7 +110,7 @@ class Server:
             self.kill()
 
     def command(self, *words):
-        return [str(BINARY), *words, "--config", str(self.config), "--data", str(self.data)]
+        return [str(self.binary), *words, "--config", str(self.config), "--data", str(self.data)]
 
     def run(self, *words):
         """One command of the CLI beside the running server; what it printed."""
