@@ -20,7 +20,12 @@ const STEPS: u64 = 100_000_000;
 /// A simulated world.
 pub struct Sim {
     core: Arc<Core>,
+    steps: u64,
 }
+
+/// Tasks that live and die together, as those of one process do.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Group(pub u32);
 
 /// Why a run did not end.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -46,13 +51,22 @@ impl Sim {
             entropy: root.fork(),
             others: root.fork(),
             now: Duration::ZERO,
+            skew: 0,
+            doomed: Vec::new(),
             numbers: MAIN,
             tasks: BTreeMap::new(),
             ready: Vec::new(),
             timers: BTreeMap::new(),
             trace: Trace { steps: 0, digest: 0 },
         };
-        Self { core: Arc::new(Core { state: Mutex::new(state) }) }
+        Self { core: Arc::new(Core { state: Mutex::new(state) }), steps: STEPS }
+    }
+
+    /// Counts a run as endless after so many polls.
+    #[must_use]
+    pub fn with_steps(mut self, steps: u64) -> Self {
+        self.steps = steps;
+        self
     }
 
     pub fn clock(&self) -> Arc<dyn Clock> {
@@ -64,7 +78,17 @@ impl Sim {
     }
 
     pub fn spawn(&self) -> Arc<dyn Spawn> {
-        Arc::new(SimSpawn(self.core.clone()))
+        self.spawn_in(Group::default())
+    }
+
+    /// Starts tasks of one group.
+    pub fn spawn_in(&self, group: Group) -> Arc<dyn Spawn> {
+        Arc::new(SimSpawn(self.core.clone(), group))
+    }
+
+    /// What ends groups of tasks and sets the clock, for those who live in the world.
+    pub fn fate(&self) -> Fate {
+        Fate(self.core.clone())
     }
 
     /// Runs until `future` is done; tasks that it started and that are not done wait for the next run.
@@ -74,7 +98,7 @@ impl Sim {
         self.core.wake(MAIN);
         loop {
             match self.core.pick() {
-                Some(_) if self.trace().steps > STEPS => return Err(Stuck::Endless),
+                Some(_) if self.trace().steps > self.steps => return Err(Stuck::Endless),
                 Some(MAIN) => {
                     if let Poll::Ready(value) = main.as_mut().poll(&mut Context::from_waker(&waker)) {
                         return Ok(value);
@@ -84,6 +108,7 @@ impl Sim {
                 None if self.core.jump() => {}
                 None => return Err(Stuck::Deadlock { waiting: self.core.names() }),
             }
+            self.core.bury();
         }
     }
 
@@ -112,6 +137,33 @@ impl Drop for Sim {
     }
 }
 
+/// The power over a world from inside of it.
+#[derive(Clone)]
+pub struct Fate(Arc<Core>);
+
+impl Fate {
+    /// Ends a group of tasks where they stand, before any other task goes on.
+    pub fn doom(&self, group: Group) {
+        self.0.state().doomed.push(group);
+    }
+
+    /// Sets the wall clock forward or back; the monotonic one goes on as it did.
+    pub fn jump_clock(&self, millis: i64) {
+        let mut state = self.0.state();
+        state.skew = state.skew.saturating_add(millis);
+    }
+
+    /// Starts tasks of one group.
+    pub fn spawn_in(&self, group: Group) -> Arc<dyn Spawn> {
+        Arc::new(SimSpawn(self.0.clone(), group))
+    }
+
+    /// Chance for a fault injector; each call gives another stream.
+    pub(crate) fn random(&self) -> Random {
+        self.0.state().others.fork()
+    }
+}
+
 /// What the executor, the clock and the wakers share. Nothing foreign is called, woken or dropped under the lock.
 pub(crate) struct Core {
     state: Mutex<State>,
@@ -122,6 +174,9 @@ struct State {
     entropy: Random,
     others: Random,
     now: Duration,
+    /// Milliseconds by which the wall clock is off.
+    skew: i64,
+    doomed: Vec<Group>,
     numbers: u64,
     tasks: BTreeMap<u64, Alive>,
     ready: Vec<u64>,
@@ -131,6 +186,7 @@ struct State {
 
 struct Alive {
     name: &'static str,
+    group: Group,
     /// None while it is polled.
     task: Option<Task>,
 }
@@ -139,16 +195,39 @@ struct Alive {
 pub(crate) type Timer = (Duration, u64);
 
 impl Core {
-    pub(crate) fn spawn(&self, name: &'static str, task: Task) {
+    pub(crate) fn spawn(&self, group: Group, name: &'static str, task: Task) {
         let mut state = self.state();
+        if state.doomed.contains(&group) {
+            // Outside of the lock: what a task holds may start or wake others when it goes.
+            drop(state);
+            return drop(task);
+        }
         state.numbers += 1;
         let number = state.numbers;
-        state.tasks.insert(number, Alive { name, task: Some(task) });
+        state.tasks.insert(number, Alive { name, group, task: Some(task) });
         state.ready.push(number);
     }
 
     pub(crate) fn now(&self) -> Duration {
         self.state().now
+    }
+
+    pub(crate) fn skew(&self) -> i64 {
+        self.state().skew
+    }
+
+    /// Drops the tasks of doomed groups.
+    fn bury(&self) {
+        loop {
+            let mut state = self.state();
+            let Some(group) = state.doomed.pop() else { return };
+            let numbers: Vec<u64> =
+                state.tasks.iter().filter(|(_, alive)| alive.group == group).map(|(number, _)| *number).collect();
+            let tasks: Vec<Alive> = numbers.iter().filter_map(|number| state.tasks.remove(number)).collect();
+            state.ready.retain(|number| !numbers.contains(number));
+            drop(state);
+            drop(tasks);
+        }
     }
 
     pub(crate) fn fill(&self, bytes: &mut [u8]) {

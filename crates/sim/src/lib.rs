@@ -2,14 +2,30 @@
 //! that fails can be run again by its seed.
 //!
 //! [`Sim`] is the executor and the world (`Clock`, `Entropy`, `Spawn`); [`MemStore`] is a store in memory that passes the
-//! same contract as the one on disk, and can fail and crash. Nothing here starts a thread or looks at the real clock.
+//! same contract as the one on disk, and can fail and crash. [`run()`] puts the very runtime among clients, models and
+//! tools that misbehave, lets its process die, and has [`check`] look at what is left. Nothing here starts a thread or
+//! looks at the real clock.
 
+mod arena;
+mod case;
+pub mod check;
+mod client;
 mod executor;
 mod mem_store;
+mod model;
+pub mod notes;
+mod plan;
 mod random;
+mod run;
+mod summary;
 #[cfg(test)]
 mod tests;
+mod tools;
 mod world;
 
-pub use executor::{Sim, Stuck, Trace};
-pub use mem_store::MemStore;
+pub use case::{Case, Replay, case};
+pub use executor::{Fate, Group, Sim, Stuck, Trace};
+pub use mem_store::{Kept, MemStore, Moment, Moments};
+pub use plan::{Crashes, Faults, MODEL, Plan, SPARE};
+pub use run::{Report, run};
+pub use summary::Summary;

@@ -1,8 +1,9 @@
 //! A store in memory, with faults. It keeps the contract of the one on disk, and it can do what disks do: take time, fail
 //! a commit, and lose or keep what was on its way when the power went.
 //!
-//! A write has three moments: it is asked for, it is committed, it is answered; between them lies a time that the seed
-//! draws. A crash in the first interval loses the write or keeps it, in the second it keeps it and loses the answer.
+//! A write has four moments: it is asked for, it is under way, it is committed, it is answered; between them lies a time
+//! that the seed draws. A crash in the first interval loses the write, in the second it loses it or keeps it, in the third
+//! it keeps it and loses the answer. Whoever wants to be there passes a [`Moments`].
 
 mod append;
 mod lists;
@@ -10,28 +11,51 @@ mod methods;
 mod state;
 
 use self::state::State;
-use crate::Sim;
 use crate::random::Random;
+use crate::{Fate, Sim};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use store::Error;
+use store::{Account, Error, HeadRow, Stored};
 use tokio::sync::oneshot;
-use types::Clock;
+use types::{BoxFuture, Clock, Epoch, MicroUsd, ProjectId, SessionId};
 
 /// The longest that a write takes to its commit, and from there to its answer.
 const WRITE: Duration = Duration::from_millis(10);
 /// The longest that a read takes before it looks and after.
 const READ: Duration = Duration::from_millis(1);
 
-/// A [`Store`](store::Store) in memory.
+/// A [`Store`](store::Store) in memory, as one process has it open.
 pub struct MemStore {
     clock: Arc<dyn Clock>,
+    disk: Arc<Mutex<State>>,
     inner: Mutex<Inner>,
+    moments: Option<Arc<dyn Moments>>,
 }
 
+/// What an access goes through.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Moment {
+    /// A read is asked for.
+    Read,
+    /// A write is asked for; nothing of it has left the process.
+    Asked,
+    /// It is on its way: kept or lost, by chance.
+    UnderWay,
+    /// It is kept; nobody was told.
+    Committed,
+    /// It is about to be told.
+    Answered,
+}
+
+/// Somebody who is there at each moment: may hold it up, end the process, or let the store fail for now. At `Committed`
+/// that is a write that is kept and reported as failed; errors at `UnderWay` and `Answered` are not heard.
+pub trait Moments: Send + Sync + 'static {
+    fn pass(&self, moment: Moment) -> BoxFuture<'_, Result<(), Error>>;
+}
+
+/// What this process has asked of the disk.
 struct Inner {
-    state: State,
     random: Random,
     /// Asked for and not committed, in order.
     in_flight: BTreeMap<u64, Write>,
@@ -45,19 +69,35 @@ struct Inner {
 /// Changes the state and puts the answer where its caller finds it.
 type Write = Box<dyn FnOnce(&mut State) + Send>;
 
+/// A session as the disk has it.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    pub project: ProjectId,
+    pub row: HeadRow,
+    pub deleted: bool,
+    pub records: Vec<Stored>,
+}
+
 impl MemStore {
     /// An empty store in this world; its times and faults come from the world's seed.
     pub fn new(sim: &Sim) -> Arc<Self> {
-        let inner = Inner {
-            state: State::default(),
-            random: sim.random(),
-            in_flight: BTreeMap::new(),
-            numbers: 0,
-            life: 0,
-            fail_next_commit: false,
-            stopped: None,
-        };
-        Arc::new(Self { clock: sim.clock(), inner: Mutex::new(inner) })
+        Self::over(sim.clock(), sim.random(), Arc::default(), None)
+    }
+
+    /// The same disk, opened by another process.
+    pub fn reopen(&self, fate: &Fate, moments: Option<Arc<dyn Moments>>) -> Arc<Self> {
+        Self::over(self.clock.clone(), fate.random(), self.disk.clone(), moments)
+    }
+
+    fn over(
+        clock: Arc<dyn Clock>,
+        random: Random,
+        disk: Arc<Mutex<State>>,
+        moments: Option<Arc<dyn Moments>>,
+    ) -> Arc<Self> {
+        let inner =
+            Inner { random, in_flight: BTreeMap::new(), numbers: 0, life: 0, fail_next_commit: false, stopped: None };
+        Arc::new(Self { clock, disk, inner: Mutex::new(inner), moments })
     }
 
     /// The next commit fails: its write is kept or lost, and the store stops until it crashes.
@@ -74,9 +114,10 @@ impl MemStore {
         inner.fail_next_commit = false;
         if inner.stopped.take().is_none() {
             let kept = inner.random.below(inner.in_flight.len() as u64 + 1);
+            let mut disk = self.disk();
             for _ in 0..kept {
                 if let Some((_, write)) = inner.in_flight.pop_first() {
-                    write(&mut inner.state);
+                    write(&mut disk);
                 }
             }
         }
@@ -88,22 +129,66 @@ impl MemStore {
         self.inner().in_flight.len()
     }
 
+    // ---- what is on the disk, for those who check it: it takes no time and passes no moment
+
+    /// Every session, deleted ones too.
+    pub fn kept(&self) -> Vec<Kept> {
+        let disk = self.disk();
+        let sessions = disk.sessions.iter().map(|((project, _), session)| Kept {
+            project: project.clone(),
+            row: session.row.clone(),
+            deleted: session.deleted,
+            records: session.records.clone(),
+        });
+        sessions.collect()
+    }
+
+    /// The records of a session, deleted or not, newest last, as `look` wants them.
+    pub fn look<T>(&self, project: &ProjectId, session: &SessionId, look: impl FnOnce(&[Stored]) -> T) -> T {
+        let disk = self.disk();
+        let found = disk.sessions.get(&(project.clone(), session.clone()));
+        look(found.map_or(&[], |session| session.records.as_slice()))
+    }
+
+    pub fn kept_account(&self, project: &ProjectId, account: &str) -> Option<Account> {
+        self.disk().accounts.get(&(project.clone(), account.to_owned())).copied()
+    }
+
+    /// Reservations that were never settled: account and amount.
+    pub fn unsettled(&self) -> Vec<(String, MicroUsd)> {
+        let disk = self.disk();
+        let open = disk.reservations.iter().filter(|(_, reservation)| !reservation.settled);
+        open.map(|(((_, account), _), reservation)| (account.clone(), reservation.amount)).collect()
+    }
+
+    /// Appends that were taken from a node that was not the newest: its epoch and the newest one.
+    pub fn taken_from_old_nodes(&self) -> Vec<(SessionId, Epoch, Epoch)> {
+        self.disk().taken_from_old_nodes.clone()
+    }
+
+    // ---- inside
+
     async fn write<T, E>(&self, work: impl FnOnce(&mut State) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
+        self.moment(Moment::Asked).await?;
         let (tell, mut hear) = oneshot::channel();
         let write: Write = Box::new(move |state| {
             // Nobody waiting is nobody's fault.
             let _ = tell.send(work(state));
         });
         let flight = self.begin(write)?;
-        self.pause(WRITE).await;
         let life = flight.life;
+        let _ = self.moment(Moment::UnderWay).await;
+        self.pause(WRITE).await;
         flight.land();
         self.check(life)?;
+        self.moment(Moment::Committed).await?;
         self.pause(WRITE).await;
+        self.check(life)?;
+        let _ = self.moment(Moment::Answered).await;
         self.check(life)?;
         hear.try_recv().map_err(|_| lost())?
     }
@@ -111,12 +196,20 @@ impl MemStore {
     async fn read<T>(&self, work: impl FnOnce(&State) -> Result<T, Error>) -> Result<T, Error> {
         let life = self.inner().life;
         self.check(life)?;
+        self.moment(Moment::Read).await?;
         self.pause(READ).await;
         self.check(life)?;
-        let found = work(&self.inner().state);
+        let found = work(&self.disk());
         self.pause(READ).await;
         self.check(life)?;
         found
+    }
+
+    async fn moment(&self, moment: Moment) -> Result<(), Error> {
+        match &self.moments {
+            Some(moments) => moments.pass(moment).await,
+            None => Ok(()),
+        }
     }
 
     fn begin(&self, write: Write) -> Result<Flight<'_>, Error> {
@@ -148,6 +241,11 @@ impl MemStore {
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Locked after `inner`, where both are.
+    fn disk(&self) -> MutexGuard<'_, State> {
+        self.disk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A write on its way. It lands, be it that its caller went away.
@@ -168,16 +266,17 @@ impl Drop for Flight<'_> {
         let inner = &mut *self.store.inner();
         // Gone where a crash has decided about it.
         let Some(write) = inner.in_flight.remove(&self.number) else { return };
+        let mut disk = self.store.disk();
         if std::mem::take(&mut inner.fail_next_commit) {
             inner.stopped = Some("a commit failed, as it was told to".to_owned());
             // Nobody knows what a failed commit has written.
             if inner.random.below(2) == 0 {
-                write(&mut inner.state);
+                write(&mut disk);
             }
             inner.in_flight.clear();
             return;
         }
-        write(&mut inner.state);
+        write(&mut disk);
     }
 }
 

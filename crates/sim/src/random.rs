@@ -27,6 +27,16 @@ impl Random {
         }
     }
 
+    /// True `permille` times in a thousand.
+    pub(crate) fn chance(&mut self, permille: u64) -> bool {
+        self.below(1000) < permille
+    }
+
+    /// From `low` to `high`, both inclusive.
+    pub(crate) fn between(&mut self, low: u64, high: u64) -> u64 {
+        low + self.below(high.saturating_sub(low) + 1)
+    }
+
     /// A stream of its own: what is drawn from it moves nothing here.
     pub(crate) fn fork(&mut self) -> Self {
         Self(self.next())

@@ -1,6 +1,6 @@
 //! The simulated clock, random source and spawner, as the traits through which everything else gets them.
 
-use crate::executor::{Core, Timer};
+use crate::executor::{Core, Group, Timer};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ pub(crate) struct SimClock(pub(crate) Arc<Core>);
 
 impl Clock for SimClock {
     fn now(&self) -> Timestamp {
-        BEGINNING.after(self.0.now())
+        Timestamp(BEGINNING.after(self.0.now()).0.saturating_add_signed(self.0.skew()))
     }
 
     fn monotonic(&self) -> Duration {
@@ -66,10 +66,10 @@ impl Entropy for SimEntropy {
     }
 }
 
-pub(crate) struct SimSpawn(pub(crate) Arc<Core>);
+pub(crate) struct SimSpawn(pub(crate) Arc<Core>, pub(crate) Group);
 
 impl Spawn for SimSpawn {
     fn spawn(&self, name: &'static str, task: Task) {
-        self.0.spawn(name, task);
+        self.0.spawn(self.1, name, task);
     }
 }

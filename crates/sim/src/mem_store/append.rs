@@ -56,6 +56,9 @@ impl State {
         if let Some((head, settings)) = draft.head {
             self.put_head(&name, head, settings);
         }
+        if append.epoch < self.epoch {
+            self.taken_from_old_nodes.push((append.session, append.epoch, self.epoch));
+        }
         let Some(session) = self.sessions.get_mut(&name) else { return Ok(head) };
         for record in append.records {
             session.seq = session.seq.next();

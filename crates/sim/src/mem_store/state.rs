@@ -20,6 +20,8 @@ pub(super) struct State {
     pub(super) rows: BTreeMap<(ProjectId, String, String), RowEntry>,
     pub(super) keys: Vec<KeyRow>,
     pub(super) blobs: BTreeMap<(ProjectId, BlobHash), Vec<u8>>,
+    /// Appends that should have been refused: whose, by which epoch, and which was the newest.
+    pub(super) taken_from_old_nodes: Vec<(SessionId, Epoch, Epoch)>,
 }
 
 /// Project, route, session, key.

@@ -1,0 +1,63 @@
+//! The checker: what must hold of a run, whatever its seed. Pure: it reads what was seen from outside ([`Notes`]) and the
+//! final log ([`Disk`]), and says what does not fit.
+
+pub mod effects;
+pub mod inputs;
+pub mod log;
+pub mod money;
+pub mod streams;
+pub mod transcript;
+
+use crate::mem_store::Kept;
+use crate::notes::Notes;
+use crate::plan::Plan;
+use engine::State;
+use std::collections::BTreeMap;
+use store::Account;
+use types::{Epoch, Event, MicroUsd, Record, Seq, SessionId};
+
+/// What was on the disk at the end.
+#[derive(Default)]
+pub struct Disk {
+    pub sessions: Vec<Kept>,
+    pub accounts: BTreeMap<SessionId, Account>,
+    pub unsettled: Vec<(String, MicroUsd)>,
+    pub taken_from_old_nodes: Vec<(SessionId, Epoch, Epoch)>,
+}
+
+/// A session's log, read and folded.
+pub struct Folded<'a> {
+    pub kept: &'a Kept,
+    pub id: &'a SessionId,
+    pub records: Vec<(Seq, Record)>,
+    /// The events of every record, as a reader of the log alone is told them.
+    pub events: Vec<Event>,
+    pub state: State,
+}
+
+/// Everything that is wrong with a run that has come to its end.
+pub fn history(plan: &Plan, notes: &Notes, disk: &Disk) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (session, epoch, newest) in &disk.taken_from_old_nodes {
+        wrong.push(format!("{session}: an append of epoch {} was taken when {} had begun", epoch.0, newest.0));
+    }
+    let mut sessions = BTreeMap::new();
+    for kept in &disk.sessions {
+        match log::fold(kept) {
+            Ok(folded) => drop(sessions.insert(folded.id.clone(), folded)),
+            Err(why) => wrong.push(format!("{}: the log cannot be read: {why}", kept.row.head.session)),
+        }
+    }
+    for folded in sessions.values() {
+        let id = folded.id;
+        let mut say = |found: Vec<String>| wrong.extend(found.into_iter().map(|what| format!("{id}: {what}")));
+        say(log::check(folded));
+        say(log::heard(folded, notes));
+        say(log::said(folded, notes));
+        say(effects::check(folded, notes));
+        say(money::check(plan, folded, notes, disk));
+    }
+    wrong.extend(inputs::check(notes, &sessions));
+    wrong.extend(streams::check(notes, &sessions));
+    wrong
+}

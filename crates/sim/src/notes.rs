@@ -1,0 +1,119 @@
+//! What was seen of a run from outside of the process that is tried: what clients asked and were told, what they heard on
+//! their streams, what models and tools were asked. It survives every crash; the checker reads it and nothing else but the
+//! final log.
+
+use std::collections::BTreeMap;
+use types::{
+    Attempt, CallId, Class, ContextItem, EffectId, Event, MicroUsd, RefusalKind, Seq, SessionId, ToolOutcome, TurnId,
+};
+
+/// Everything that was seen.
+#[derive(Default, Debug)]
+pub struct Notes {
+    /// By its mark: a number that no other input has, and that its text carries.
+    pub asked: BTreeMap<u64, Asked>,
+    pub calls: Vec<ModelCall>,
+    pub dispatches: Vec<Dispatch>,
+    /// What runs, or ran, outside of the process and can be attached to, and what it comes to.
+    pub processes: BTreeMap<(SessionId, EffectId), ToolOutcome>,
+    pub streams: Vec<Stream>,
+    /// What was wrong at the very moment.
+    pub problems: Vec<String>,
+    /// How often each thing happened.
+    pub counts: BTreeMap<String, u64>,
+    /// The wall clock was set by half a day or more: keys may have been forgotten.
+    pub keys_expired: bool,
+}
+
+/// One input of a client, asked for once or several times.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub session: Option<SessionId>,
+    pub what: What,
+    /// Sent under one Idempotency-Key each time.
+    pub keyed: bool,
+    pub told: Vec<Told>,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub enum What {
+    Create,
+    Message,
+    Result { turn: TurnId, call_id: CallId },
+    Cancel,
+    Update,
+    Delete,
+}
+
+/// What a client knows of a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Told {
+    Taken,
+    Refused(RefusalKind),
+    /// Nothing came back.
+    Nothing,
+}
+
+impl Told {
+    /// Whether nothing can have been written.
+    pub fn is_refusal(self) -> bool {
+        use RefusalKind as K;
+        // After the others the store may have kept it all the same.
+        matches!(self, Self::Refused(K::Invalid | K::NotFound | K::ModelNotFound | K::Busy { .. } | K::Conflict))
+    }
+}
+
+/// One call of a model, as the model saw it.
+#[derive(Clone, Debug)]
+pub struct ModelCall {
+    pub session: SessionId,
+    pub entry: String,
+    /// The node that asked.
+    pub node: u32,
+    /// The last durable record of the session when it was asked.
+    pub head: Seq,
+    pub context: Vec<ContextItem>,
+    /// Texts of the messages that it said, whole or not.
+    pub said: Vec<String>,
+    /// None while it speaks, and for ever where it was cut off.
+    pub end: Option<End>,
+    /// What it would put on a bill.
+    pub cost: MicroUsd,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    Answered,
+    Failed,
+}
+
+/// One attempt of a tool call, as the tool saw it.
+#[derive(Clone, Debug)]
+pub struct Dispatch {
+    pub session: SessionId,
+    pub effect: EffectId,
+    pub attempt: Attempt,
+    pub class: Class,
+    pub key: Option<String>,
+    pub attach: bool,
+    pub node: u32,
+    /// What it answered; None where it was cut off, or never answered.
+    pub outcome: Option<ToolOutcome>,
+}
+
+/// What one client heard of one session, over all its connections.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    pub client: String,
+    pub session: SessionId,
+    /// From the session's first event on; otherwise from somewhere on.
+    pub from_beginning: bool,
+    pub events: Vec<Event>,
+    pub connections: u64,
+}
+
+impl Notes {
+    pub fn count(&mut self, what: impl Into<String>) {
+        *self.counts.entry(what.into()).or_default() += 1;
+    }
+}

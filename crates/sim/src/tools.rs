@@ -1,0 +1,174 @@
+//! Tools of every class of effect, outside of the process that may die. They count each time that they are begun, look
+//! whether the intent is durable by then, and hang, fail, take their time and answer when nobody waits any more.
+
+use crate::arena::{Arena, Boundary, Life};
+use crate::notes::Dispatch;
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+use store::Stored;
+use types::{
+    BoxFuture, CallOutput, Class, OfferedTool, ProjectId, Record, RecordBody, SessionId, SessionSettings, ToolOutcome,
+    ToolRequest, Tools,
+};
+
+/// By the name of the tool.
+const CLASSES: [(&str, Class); 5] = [
+    ("read", Class::Pure),
+    ("put", Class::Idempotent),
+    ("pay", Class::Keyed),
+    ("run", Class::Attachable),
+    ("launch", Class::Irreversible),
+];
+
+pub(crate) struct FakeTools {
+    life: Arc<Life>,
+}
+
+impl FakeTools {
+    pub(crate) fn new(life: Arc<Life>) -> Self {
+        Self { life }
+    }
+
+    fn arena(&self) -> &Arena {
+        &self.life.arena
+    }
+
+    async fn act(&self, request: &ToolRequest) -> ToolOutcome {
+        let class = request.call.class;
+        self.life.cross(Boundary::ToolBegun).await;
+        let place = self.begin(request);
+        self.life.cross(Boundary::ToolRuns).await;
+        let mark = self.arena().mark();
+        let outcome = match self.arena().chance(self.arena().plan.faults.tool).then(|| self.arena().between(0, 5)) {
+            None => ToolOutcome::Done(CallOutput::Text(format!("done <{mark}>"))),
+            Some(0 | 1) => self.fault("fails", ToolOutcome::Failed(format!("failed <{mark}>"))),
+            Some(2) => self.fault("does not know", ToolOutcome::Unknown(format!("no idea <{mark}>"))),
+            Some(3) => {
+                self.arena().count("tool: hangs");
+                return pending().await;
+            }
+            Some(4) => {
+                // Longer than a call may take, deaf to whoever takes it back.
+                self.arena().pause(Duration::from_secs(1200)).await;
+                self.fault("takes too long", ToolOutcome::Done(CallOutput::Text(format!("late <{mark}>"))))
+            }
+            Some(_) => {
+                self.arena().pause(Duration::from_secs(60)).await;
+                self.fault("slow", ToolOutcome::Done(CallOutput::Text(format!("slow <{mark}>"))))
+            }
+        };
+        self.arena().pause(Duration::from_millis(50)).await;
+        let outcome = if class == Class::Attachable { self.process(request, outcome) } else { outcome };
+        self.arena().notes(|notes| notes.dispatches[place].outcome = Some(outcome.clone()));
+        self.life.cross(Boundary::ToolEnded).await;
+        outcome
+    }
+
+    fn fault(&self, name: &str, outcome: ToolOutcome) -> ToolOutcome {
+        self.arena().count(format!("tool: {name}"));
+        outcome
+    }
+
+    /// A process comes to one end, whoever asks for it and however often.
+    fn process(&self, request: &ToolRequest, outcome: ToolOutcome) -> ToolOutcome {
+        let name = (request.session.clone(), request.call.effect);
+        self.arena().notes(|notes| {
+            if request.attach && !notes.processes.contains_key(&name) {
+                return ToolOutcome::Unknown("there is no such process".to_owned());
+            }
+            let end = notes.processes.entry(name).or_insert_with(|| outcome.clone());
+            // Begun, and not ended until now.
+            if *end == begun() {
+                *end = outcome;
+            }
+            end.clone()
+        })
+    }
+
+    /// Writes the attempt down; returns its place in the notes.
+    fn begin(&self, request: &ToolRequest) -> usize {
+        let arena = self.arena();
+        let (session, call) = (request.session.clone(), &request.call);
+        arena.trace(format!(
+            "node {}: tool {} of effect {} attempt {}{}",
+            self.life.number,
+            call.name,
+            call.effect.0,
+            request.attempt.0,
+            if request.attach { ", attach" } else { "" }
+        ));
+        let durable = arena.disk.look(&arena.project, &session, |records| is_intended(records, request));
+        if call.class != Class::Pure && !durable {
+            arena.problem(format!(
+                "{session}: effect {} attempt {} ({:?}) was begun before its intent was durable",
+                call.effect.0, request.attempt.0, call.class
+            ));
+        }
+        let dispatch = Dispatch {
+            session: session.clone(),
+            effect: call.effect,
+            attempt: request.attempt,
+            class: call.class,
+            key: request.key.clone(),
+            attach: request.attach,
+            node: self.life.number,
+            outcome: None,
+        };
+        arena.notes(|notes| {
+            notes.count(format!("tool calls: {:?}", call.class));
+            if call.class == Class::Attachable && !request.attach {
+                let name = (session.clone(), call.effect);
+                if notes.processes.insert(name, begun()).is_some() {
+                    notes.problems.push(format!("{session}: effect {} was started twice", call.effect.0));
+                }
+            }
+            notes.dispatches.push(dispatch);
+            notes.dispatches.len() - 1
+        })
+    }
+}
+
+impl Tools for FakeTools {
+    fn offered<'a>(
+        &'a self,
+        _: &'a ProjectId,
+        _: &'a SessionId,
+        _: &'a SessionSettings,
+    ) -> BoxFuture<'a, Vec<OfferedTool>> {
+        let offered = CLASSES.map(|(name, class)| OfferedTool {
+            name: name.to_owned(),
+            description: String::new(),
+            parameters: Default::default(),
+            class,
+            server_label: "world".to_owned(),
+        });
+        Box::pin(async move {
+            self.arena().pause(Duration::from_millis(5)).await;
+            offered.to_vec()
+        })
+    }
+
+    fn perform<'a>(&'a self, request: &'a ToolRequest) -> BoxFuture<'a, ToolOutcome> {
+        Box::pin(self.act(request))
+    }
+
+    fn cancel(&self, request: &ToolRequest) {
+        self.arena().count("tool calls taken back");
+        self.arena().trace(format!("tool of effect {} is taken back", request.call.effect.0));
+    }
+}
+
+/// What a process that has not ended stands for.
+fn begun() -> ToolOutcome {
+    ToolOutcome::Unknown("begun".to_owned())
+}
+
+/// Whether this very attempt has its durable intent.
+fn is_intended(records: &[Stored], request: &ToolRequest) -> bool {
+    let intents = records.iter().rev().filter(|stored| stored.record.kind == "intended");
+    intents.filter_map(|stored| Record::decode(&stored.record).ok()).any(|record| match record.body {
+        RecordBody::Intended(intended) => intended.effect == request.call.effect && intended.attempt == request.attempt,
+        _ => false,
+    })
+}
