@@ -2,7 +2,7 @@
 
 use super::script::Script;
 use super::{check, refused, run};
-use crate::{context, pending};
+use crate::{HeadKind, context, pending};
 use expect_test::expect;
 use types::{Effect, SessionStatus};
 
@@ -320,4 +320,25 @@ fn time_in_which_a_caller_is_waited_for_does_not_count() {
         deadline(&run("create hello\ncalls c1 f {}\nmessage x\nmessage y\nresult c1 ok")),
         Some(5000 + day - 1000)
     );
+}
+
+#[test]
+fn an_intent_that_is_there_already_is_not_written_again() {
+    let script = run("create hello\nintent 5\nintent 5");
+    let intents = script.log.iter().filter(|record| matches!(record.body, types::RecordBody::Intended(_)));
+    assert_eq!(intents.count(), 1);
+}
+
+/// A message that steers stands in the log before the results of the calls that were open, and in the transcript after
+/// them: what is left out is cut out of the transcript.
+#[test]
+fn what_is_left_out_never_parts_a_call_from_its_result() {
+    let long = "word ".repeat(200);
+    let script = run(&format!(
+        "create {long}\ncalls c1 f {{}}\nmessage {long}\nresult c1 ok\nsays {long}\nmessage more\nfails context_length"
+    ));
+    let kinds: Vec<_> = script.state.transcript.iter().map(|head| head.kind).collect();
+    let count = |kind| kinds.iter().filter(|of| **of == kind).count();
+    assert_eq!(count(HeadKind::Call), count(HeadKind::Output), "{kinds:?}");
+    assert_eq!(kinds, [HeadKind::Message, HeadKind::Answer]);
 }
