@@ -15,9 +15,6 @@
 //!
 //! `N.A` names another attempt than the one that is open.
 //!
-//! ```text
-//! ```
-//!
 //! What comes out is a line for each record with its events after it.
 
 use crate::state::State;

@@ -108,11 +108,14 @@ impl Actor {
     /// Starts the tool calls that are due, and lets go of those that are not any more. Whether it must look again,
     /// because a refusal made others due.
     pub(super) async fn run_errands(&mut self) -> Result<bool, String> {
+        if self.errands.under_way.is_empty() && matches!(self.errands.place, Place::None) && !self.performs() {
+            return Ok(false);
+        }
         let mut due = self.due();
-        let (kept, dropped) =
-            self.errands.under_way.drain(..).partition(|errand| due.iter().any(|due| due.origin == errand.origin));
+        let is_due = |errand: &Errand| due.iter().any(|due| due.origin == errand.origin);
+        let (kept, dropped): (Vec<_>, Vec<_>) = self.errands.under_way.drain(..).partition(is_due);
         self.errands.under_way = kept;
-        for errand in Vec::<Errand>::from(dropped) {
+        for errand in dropped {
             self.let_go(errand);
         }
         due.retain(|due| self.errands.under_way.iter().all(|errand| errand.origin != due.origin));
@@ -132,6 +135,10 @@ impl Actor {
                 Ok(false)
             }
         }
+    }
+
+    fn performs(&self) -> bool {
+        self.state.turn.as_ref().is_some_and(|turn| !turn.tools.is_empty())
     }
 
     fn due(&self) -> Vec<Due> {
