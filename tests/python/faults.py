@@ -289,7 +289,9 @@ def wait_for(holds, what, seconds=20):
         time.sleep(0.002)
 
 
-def verify(data):
-    """The database is sound, and every session's records form an unbroken chain. For a server that has ended."""
-    with contextlib.closing(sqlite3.connect(data / "outcrop.db")) as database:
+def verify(server):
+    """What a server that has ended leaves behind: its database is sound, and a backup can be made, which walks every
+    session's chain and looks at every large body."""
+    with contextlib.closing(sqlite3.connect(server.data / "outcrop.db")) as database:
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    server.run("backup", str(server.folder / "backup"))

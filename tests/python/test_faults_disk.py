@@ -91,7 +91,7 @@ def test_f04_nothing_acknowledged_is_lost_when_the_power_goes(tmp_path):
             server.start()
             for talker, before in zip(talkers, told):
                 talker.check(before)
-    verify(server.data)
+    verify(server)
 
 
 def test_f04_the_power_goes_in_the_middle_of_a_checkpoint(tmp_path):
@@ -130,7 +130,7 @@ def test_f04_the_power_goes_in_the_middle_of_a_checkpoint(tmp_path):
         assert there >= {session, *taken}
         assert len(client.beta.agents.sessions.retrieve(taken[0]).agent.instructions) == 1 << 20
         assert server.stop() == 0
-    verify(server.data)
+    verify(server)
 
 
 # ---- fsync fails
@@ -153,7 +153,7 @@ def test_f05_an_fsync_that_fails_ends_the_server(tmp_path, where):
         assert "the store stopped after a failed write" in server.log()
         assert any(refused.status_code == 503 for refused in refusals(talkers))
         restart(server, talkers)
-    verify(server.data)
+    verify(server)
 
 
 def test_f05_nothing_stands_on_what_an_fsync_could_not_write(tmp_path):
@@ -166,7 +166,7 @@ def test_f05_nothing_stands_on_what_an_fsync_could_not_write(tmp_path):
         wait_for(lambda: server.control.fsync_failed, "the fsync")
         server.kill()
         restart(server, talkers)
-    verify(server.data)
+    verify(server)
 
 
 def restart(server, talkers):
@@ -202,7 +202,7 @@ def test_f06_a_full_disk_refuses_writes_until_there_is_room(tmp_path, why):
             progress(talkers, 2)
         assert len(messages(client, session)) == 2, "what was refused was not done"
         assert server.stop() == 0
-    verify(server.data)
+    verify(server)
 
 
 def test_f06_a_checkpoint_on_a_full_disk_is_made_later(tmp_path):
@@ -221,7 +221,7 @@ def test_f06_a_checkpoint_on_a_full_disk_is_made_later(tmp_path):
         assert (server.data / "outcrop.db").stat().st_size > 34 << 20
         assert len(messages(client, session)) == 4
         assert server.stop() == 0
-    verify(server.data)
+    verify(server)
 
 
 def test_f06_without_inodes_large_bodies_wait_and_the_rest_goes_on(tmp_path):
@@ -241,7 +241,7 @@ def test_f06_without_inodes_large_bodies_wait_and_the_rest_goes_on(tmp_path):
         say(client, session, large)
         assert [text for _, text in messages(client, session)][2:] == [large, large.removeprefix("say ")]
         assert server.stop() == 0
-    verify(server.data)
+    verify(server)
 
 
 def test_f06_a_server_does_not_start_on_a_full_disk_and_harms_nothing(tmp_path):
@@ -347,7 +347,7 @@ def test_f06_a_real_file_system_that_is_full(tmp_path):
                 ballast.unlink()
                 progress(talkers, 2)
             assert server.stop() == 0
-        verify(server.data)
+        verify(server)
     finally:
         subprocess.run(["umount", "-l", disk], check=True)
 
@@ -368,7 +368,7 @@ def test_f07_a_disk_that_becomes_read_only_refuses_writes_until_it_is_not(tmp_pa
             server.control.write_never = server.control.create_errno = 0
             progress(talkers, 2)
         assert server.stop() == 0
-    verify(server.data)
+    verify(server)
 
 
 def test_f07_an_fsync_that_stalls_holds_up_writes_only(tmp_path):
@@ -395,7 +395,7 @@ def test_f07_an_fsync_that_stalls_holds_up_writes_only(tmp_path):
             server.control.fsync_hold = 0
             progress(talkers, 2)
         assert server.stop() == 0
-    verify(server.data)
+    verify(server)
 
 
 def desert(server, sessions, megabytes):

@@ -68,7 +68,7 @@ def test_f27_without_files_the_server_serves_who_is_there_and_takes_others_later
             progress(talkers, 2)
         assert [text for role, text in messages(client, session) if role == "assistant"] == ["hello", "again", "again"]
         assert server.stop() == 0
-    verify(server.data)
+    verify(server)
 
 
 def client_status(connection, session):
@@ -95,7 +95,7 @@ def test_f27_without_files_bodies_that_need_one_are_refused_and_taken_later(tmp_
         say(client, session, large)
         assert len(messages(client, session)) == 4
         assert server.stop() == 0
-    verify(server.data)
+    verify(server)
 
 
 def test_f27_without_threads_a_running_server_goes_on_and_a_new_one_says_so(tmp_path):
@@ -113,7 +113,7 @@ def test_f27_without_threads_a_running_server_goes_on_and_a_new_one_says_so(tmp_
         server.start()
         assert len(messages(server.client(), session)) == 2
         assert server.stop() == 0
-    verify(server.data)
+    verify(server)
 
 
 def test_f09_a_server_that_is_stopped_for_a_while_goes_on_and_keeps_its_folder(tmp_path):
@@ -134,4 +134,4 @@ def test_f09_a_server_that_is_stopped_for_a_while_goes_on_and_keeps_its_folder(t
             for talker, before in zip(talkers, told):
                 talker.check(before)
         assert server.stop() == 0
-    verify(server.data)
+    verify(server)
