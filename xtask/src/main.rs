@@ -8,6 +8,8 @@
 )]
 
 mod bench;
+mod sim;
+mod soak;
 mod source;
 mod steps;
 mod suite;
@@ -20,8 +22,13 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask VERB
 
-  test [--quick]   everything that must be green, on a fresh machine too; --quick leaves out node and the crash soak
-  bench NAME       measures, beside a baseline in the same run: local
+  test [--quick]   everything that must be green, on a fresh machine too; --quick leaves out node and the kills
+  failpoints       builds the binary that can be made to die at any failpoint, for tests/python/test_kills.py
+  bench NAME       measures, beside a baseline in the same run: local, turns, load
+  sim [--seeds N] [--seed S] [--mutants]
+                   the simulator: 200 seeds, or N; one seed again; the proof that broken code is caught
+  soak [--minutes N] [PART...]
+                   for hours: seeds, kills, load and fuzz, 10 minutes each or N; or only some of: sim kills load fuzz
   tidy             the code's own form: sizes, names, edges between crates, licences, sources, duplicates
 ";
 
@@ -31,7 +38,12 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["test"] => suite::run(suite::Extent::Full),
         ["test", "--quick"] => suite::run(suite::Extent::Quick),
-        ["bench", name] => bench::run(name),
+        ["bench", name, words @ ..] => bench::run(name, words),
+        ["soak", words @ ..] => soak::run(words),
+        ["sim", words @ ..] => sim::run(words),
+        ["failpoints"] => {
+            root().and_then(|root| Ok(suite::binaries::failpoints(&root)? && suite::binaries::release(&root)?))
+        }
         ["tidy"] => tidy::run(),
         ["--help" | "-h" | "help"] => {
             print!("{USAGE}");

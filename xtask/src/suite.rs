@@ -1,6 +1,7 @@
 //! Everything that must be green, in one order, on a fresh machine too. The steps need cargo, a C compiler, git, python3
 //! with venv and pip, and (unless quick) node with npm; whatever else they need they install into the checkout.
 
+pub mod binaries;
 mod clients;
 pub mod fixture;
 
@@ -13,7 +14,7 @@ use std::process::Command;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Extent {
     Full,
-    /// Below three minutes when warm: without node and without the crash soak.
+    /// Below three minutes when warm: without node and without what kills servers a hundred times.
     Quick,
 }
 
@@ -34,11 +35,10 @@ pub fn run(extent: Extent) -> Result<bool> {
     tests.env("OUTCROP_TEST_GGUF", root.join(fixture::MODEL));
     steps.tests("cargo test", &mut tests);
 
-    // What is tested from outside is the binary that users build, not one with the features that tests add.
-    let built = steps.step("release binary", || {
-        steps::run(cargo(&root).args(["build", "--release", "--locked", "--package", "outcrop"]))
-    });
-    if built {
+    if extent == Extent::Full {
+        steps.step("failpoint binary", || binaries::failpoints(&root));
+    }
+    if steps.step("release binary", || binaries::release(&root)) {
         clients::run(&mut steps, &root, extent);
     }
     Ok(steps.close())
