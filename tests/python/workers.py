@@ -288,19 +288,22 @@ def told(events):
             assert event.item.id not in closed, "an item was closed twice"
             closed[event.item.id] = event.item.status
     assert begun == set(closed), "an item was left open"
-    story = []
+    # What belongs to no item, in order; and item by item, for a message that steers may come while another is said.
+    story, told_of = [], {}
     for event in events:
         item = getattr(event, "item", None)
         owner = item.id if item else getattr(event, "item_id", None)
         if closed.get(owner) == "incomplete":
             continue
         kind = event.type.removeprefix("agent.session.")
-        text = getattr(event, "delta", None)
-        if text is not None and story and story[-1][:2] == [kind, owner]:
-            story[-1][2] += text
-        elif text is not None:
-            story.append([kind, owner, text])
-        else:
+        if owner is None:
             turn = getattr(event, "turn", None)
-            story.append([kind, owner, item.to_dict() if item else turn and (turn.id, turn.status)])
-    return story
+            story.append([kind, turn and (turn.id, turn.status)])
+            continue
+        said = told_of.setdefault(owner, [])
+        text = getattr(event, "delta", None)
+        if text is not None and said[-1][0] == kind:
+            said[-1][1] += text
+        else:
+            said.append([kind, text if text is not None else item and item.to_dict()])
+    return story, told_of
