@@ -400,6 +400,3 @@ fn word(kind: ModelErrorKind) -> String {
         _ => "error".to_owned(),
     }
 }
-
-#[cfg(test)]
-mod tests;

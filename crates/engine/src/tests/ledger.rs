@@ -48,117 +48,164 @@ fn why(error: &Option<Problem>) -> String {
 
 #[test]
 fn calls_and_what_asked_for_them() {
-    check("create hello\ncalls c1 f {} & c2 g {}\nresult c1 one\nfailure c2 no\nsays done", expect![[r#"
+    check(
+        "create hello\ncalls c1 f {} & c2 g {}\nresult c1 one\nfailure c2 no\nsays done",
+        expect![[r#"
         1 ModelCall Repeatable m: Committed
           1 m permit Committed charged 120
         2 FunctionCall External f: Committed
         3 FunctionCall External g: Failed (call_failed: no)
         4 ModelCall Repeatable m: Committed
           1 m permit Committed charged 120
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn what_never_became_an_effect_is_not_there() {
-    check("create hello\ncalls c1 nothing {} & c2 f [1]\nsays well", expect![[r#"
+    check(
+        "create hello\ncalls c1 nothing {} & c2 f [1]\nsays well",
+        expect![[r#"
         1 ModelCall Repeatable m: Committed
           1 m permit Committed charged 120
         2 ModelCall Repeatable m: Committed
           1 m permit Committed charged 120
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_call_that_waits_and_one_that_was_closed() {
-    check(HANDED_OUT, expect![[r#"
+    check(
+        HANDED_OUT,
+        expect![[r#"
         1 ModelCall Repeatable m: Committed
           1 m permit Committed charged 120
         2 FunctionCall External f: Waiting, open
-    "#]]);
-    check(&format!("{HANDED_OUT}\ncancel"), expect![[r#"
+    "#]],
+    );
+    check(
+        &format!("{HANDED_OUT}\ncancel"),
+        expect![[r#"
         1 ModelCall Repeatable m: Committed
           1 m permit Committed charged 120
         2 FunctionCall External f: Unknown (no_result: outcome unknown: cancelled before a result arrived)
-    "#]]);
-    check(&format!("{HANDED_OUT}\ndeadline"), expect![[r#"
+    "#]],
+    );
+    check(
+        &format!("{HANDED_OUT}\ndeadline"),
+        expect![[r#"
         1 ModelCall Repeatable m: Committed
           1 m permit Committed charged 120
         2 FunctionCall External f: Unknown (no_result: outcome unknown: the turn ran out of time before a result arrived)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn every_attempt_is_told_with_its_money() {
-    check("create hello\nintent 500\nfails upstream\nintent 500\nfails rate_limited\nintent 500\nsays hi", expect![[r#"
+    check(
+        "create hello\nintent 500\nfails upstream\nintent 500\nfails rate_limited\nintent 500\nsays hi",
+        expect![[r#"
         1 ModelCall Repeatable m: Committed
           1 m permit Abandoned charged 500 (upstream: broken)
           2 m permit Abandoned charged 0 (rate_limited: broken)
           3 m permit Committed charged 120
-    "#]]);
-    check("create hello\nfails connect\nfails connect\nfails connect\nsays hi", expect![[r#"
+    "#]],
+    );
+    check(
+        "create hello\nfails connect\nfails connect\nfails connect\nsays hi",
+        expect![[r#"
         1 ModelCall Repeatable spare: Committed
           1 m permit Abandoned charged 0 (connect: broken)
           2 m permit Abandoned charged 0 (connect: broken)
           3 m permit Abandoned charged 0 (connect: broken)
           4 spare permit Committed charged 0
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_durable_intent_without_outcome_is_dispatched() {
-    check("create hello\nintent 500", expect![[r#"
+    check(
+        "create hello\nintent 500",
+        expect![[r#"
         1 ModelCall Repeatable m: Dispatched, open
           1 m permit Dispatched charged 0
-    "#]]);
-    check("create hello\nintent 500\nrecover", expect![[r#"
+    "#]],
+    );
+    check(
+        "create hello\nintent 500\nrecover",
+        expect![[r#"
         1 ModelCall Repeatable m: Intended, open
           1 m permit Abandoned charged 500
           2 m no verdict Intended charged 0
-    "#]]);
-    check("create hello\nrecover\nsays hi", expect![[r#"
+    "#]],
+    );
+    check(
+        "create hello\nrecover\nsays hi",
+        expect![[r#"
         1 ModelCall Repeatable m: Committed
           1 - no verdict Abandoned charged 0
           2 m permit Committed charged 120
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn what_was_refused_was_never_asked() {
-    check("create hello\ndeny context_length_exceeded", expect![[r#"
+    check(
+        "create hello\ndeny context_length_exceeded",
+        expect![[r#"
         1 ModelCall Repeatable m: Failed (context_length_exceeded: no)
           1 m deny Denied charged 0 (context_length_exceeded: no)
-    "#]]);
+    "#]],
+    );
     check("create hello\nover budget", expect![""]);
 }
 
 #[test]
 fn what_ends_with_its_turn_says_why() {
-    check("create hello\nintent 500\ncancel", expect![[r#"
+    check(
+        "create hello\nintent 500\ncancel",
+        expect![[r#"
         1 ModelCall Repeatable m: Failed (cancelled: The turn was cancelled.)
           1 m permit Abandoned charged 500
-    "#]]);
-    check("create hello\nintent 500\ndeadline", expect![[r#"
+    "#]],
+    );
+    check(
+        "create hello\nintent 500\ndeadline",
+        expect![[r#"
         1 ModelCall Repeatable m: Failed (request_timeout: The turn took longer than this server allows (limits.turn_time).)
           1 m permit Abandoned charged 500
-    "#]]);
-    check("create hello\nfails invalid", expect![[r#"
+    "#]],
+    );
+    check(
+        "create hello\nfails invalid",
+        expect![[r#"
         1 ModelCall Repeatable m: Failed (invalid: broken)
           1 m permit Abandoned charged 0 (invalid: broken)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn calls_of_tools() {
     let offer = "create hello\noffer get idempotent & send irreversible";
-    check(&format!("{offer}\ncalls c1 get {{}} & c2 send {{}}\nbegin 2\nbegin 3\ndone 2 ok"), expect![[r#"
+    check(
+        &format!("{offer}\ncalls c1 get {{}} & c2 send {{}}\nbegin 2\nbegin 3\ndone 2 ok"),
+        expect![[r#"
         1 ModelCall Repeatable m: Committed
           1 m permit Committed charged 120
         2 ToolCall Idempotent get: Committed
           1 - permit Committed charged 0
         3 ToolCall Irreversible send: Dispatched, open
           1 - permit Dispatched charged 0
-    "#]]);
-    check(&format!("{offer}\ncalls c1 get {{}} & c2 send {{}}\nbegin 2\nbegin 3\nrecover"), expect![[r#"
+    "#]],
+    );
+    check(
+        &format!("{offer}\ncalls c1 get {{}} & c2 send {{}}\nbegin 2\nbegin 3\nrecover"),
+        expect![[r#"
         1 ModelCall Repeatable m: Committed
           1 m permit Committed charged 120
         2 ToolCall Idempotent get: Intended, open
@@ -166,25 +213,35 @@ fn calls_of_tools() {
           2 - no verdict Intended charged 0
         3 ToolCall Irreversible send: Unknown (interrupted: outcome unknown: the server stopped before the call ended; it may have taken effect)
           1 - permit Abandoned charged 0 (interrupted: outcome unknown: the server stopped before the call ended; it may have taken effect)
-    "#]]);
-    check(&format!("{offer}\ncalls c2 send {{}}\nbegin 2\ncancel"), expect![[r#"
+    "#]],
+    );
+    check(
+        &format!("{offer}\ncalls c2 send {{}}\nbegin 2\ncancel"),
+        expect![[r#"
         1 ModelCall Repeatable m: Committed
           1 m permit Committed charged 120
         2 ToolCall Irreversible send: Unknown (cancelled: outcome unknown: the turn was cancelled before the call ended; it may have taken effect)
           1 - permit Abandoned charged 0 (cancelled: outcome unknown: the turn was cancelled before the call ended; it may have taken effect)
-    "#]]);
-    check(&format!("{offer}\ncalls c2 send {{}}\nbegin 2\ncancel\ndone 2 ok"), expect![[r#"
+    "#]],
+    );
+    check(
+        &format!("{offer}\ncalls c2 send {{}}\nbegin 2\ncancel\ndone 2 ok"),
+        expect![[r#"
         1 ModelCall Repeatable m: Committed
           1 m permit Committed charged 120
         2 ToolCall Irreversible send: Reconciled
           1 - permit Abandoned charged 0 (cancelled: outcome unknown: the turn was cancelled before the call ended; it may have taken effect)
-    "#]]);
-    check(&format!("{offer}\ncalls c2 send {{}}\nbegin 2\nbroke 2 no"), expect![[r#"
+    "#]],
+    );
+    check(
+        &format!("{offer}\ncalls c2 send {{}}\nbegin 2\nbroke 2 no"),
+        expect![[r#"
         1 ModelCall Repeatable m: Committed
           1 m permit Committed charged 120
         2 ToolCall Irreversible send: Failed (call_failed: no)
           1 - permit Abandoned charged 0 (call_failed: no)
-    "#]]);
+    "#]],
+    );
 }
 
 /// Effects begin after its number, what was open may have ended, and what came after the backup is one entry.
@@ -215,7 +272,8 @@ fn a_restore_says_that_it_does_not_know() {
 /// The records of one turn give the effects of that turn, and the kinds that are named suffice.
 #[test]
 fn a_turn_stands_for_itself() {
-    let script = run("create hello\ncalls c1 f {}\nresult c1 one\nsays hi\nmessage again\nintent 5\nfails torn\nsays so");
+    let script =
+        run("create hello\ncalls c1 f {}\nresult c1 one\nsays hi\nmessage again\nintent 5\nfails torn\nsays so");
     let whole = told(&script.log);
     let mut parts = String::new();
     let turns = script.log.iter().filter_map(|record| match &record.body {
