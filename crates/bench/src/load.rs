@@ -11,6 +11,7 @@ mod report;
 mod sleepers;
 mod slow;
 mod talker;
+mod told;
 
 use crate::server::Server;
 use anyhow::{Result, ensure};

@@ -3,7 +3,7 @@
 use super::Options;
 use super::memory::{assert_flat, resident, shown};
 use super::report::Report;
-use super::talker::{Talker, create};
+use super::talker::{Talker, begin, create};
 use crate::client::{Connection, Target};
 use crate::server::Server;
 use anyhow::Result;
@@ -72,7 +72,7 @@ async fn make(target: &Target, count: usize) -> Result<()> {
         makers.spawn(async move {
             let mut posts = Connection::open(&target).await?;
             while made.fetch_add(1, Ordering::Relaxed) < count {
-                create(&mut posts).await?;
+                begin(&mut posts).await?;
             }
             anyhow::Ok(())
         });
@@ -80,5 +80,7 @@ async fn make(target: &Target, count: usize) -> Result<()> {
     while let Some(done) = makers.join_next().await {
         done??;
     }
+    // The last ones may still be answered.
+    create(&mut Connection::open(target).await?).await?;
     Ok(())
 }

@@ -4,11 +4,11 @@
 use super::memory::{assert_flat, resident, shown};
 use super::report::Report;
 use super::talker::{create, message};
+use super::told::Told;
 use crate::client::{Connection, Events, Target};
 use crate::server::Server;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
-use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -88,46 +88,40 @@ async fn hold_up(server: &Server) -> Result<(u64, u64)> {
     let path = format!("{session}/events");
     let mut healthy = Connection::open(target).await?.events(&path).await?;
     // One turn before: what its text needs is no growth.
-    let mut told = turn(&mut posts, &path, &mut healthy).await?;
+    let mut told = Told::default();
+    turn(&mut posts, &path, &mut healthy, &mut told).await?;
     let before = resident(server)?;
     let mut slow = Vec::new();
     for _ in 0..READERS {
         let stream = narrow(target).await?;
         slow.push(Connection::over(target, stream).events(&path).await?);
     }
-    told.clear();
+    told = Told::default();
     for _ in 0..TURNS {
-        told.extend(turn(&mut posts, &path, &mut healthy).await?);
+        turn(&mut posts, &path, &mut healthy, &mut told).await?;
     }
     let after = resident(server)?;
     // Whoever was slow and reads at last misses nothing and is told nothing twice.
     let mut late = slow.swap_remove(0);
-    let mut heard = Vec::new();
-    while heard.len() < told.len() {
-        let event = late.next().await?.context("a slow reader's stream ended")?;
-        if !event.name.ends_with(".delta") {
-            heard.push(event.id);
-        }
+    let mut heard = Told::default();
+    while heard.names.len() < told.names.len() {
+        heard.take(&late.next().await?.context("a slow reader's stream ended")?)?;
     }
-    ensure!(heard == told, "a slow reader was told {} other events", heard.len());
+    ensure!(heard == told, "a slow reader was told otherwise");
     Ok((before, after))
 }
 
-/// A turn with a long text: the ids of all events but deltas, which a slow reader gets in fewer pieces.
-async fn turn(posts: &mut Connection, path: &str, events: &mut Events) -> Result<Vec<String>> {
+/// A turn with a long text.
+async fn turn(posts: &mut Connection, path: &str, events: &mut Events, told: &mut Told) -> Result<()> {
     let text = format!("say {}", "x".repeat(LENGTH));
     let body = json!({"events": [{"type": "agent.session.input.message", "input": message(&text)}]}).to_string();
     posts.post(path, body.as_bytes(), None).await?.expect(202)?;
-    let mut ids = Vec::new();
     loop {
         let event = events.next().await?.context("the stream ended")?;
         ensure!(event.name != "agent.session.turn.failed", "a turn failed: {}", event.data);
-        if !event.name.ends_with(".delta") {
-            ids.push(event.id);
-        }
+        told.take(&event)?;
         if event.name == "agent.session.idle" {
-            ensure!(ids.iter().collect::<BTreeSet<_>>().len() == ids.len(), "an id twice");
-            return Ok(ids);
+            return Ok(());
         }
     }
 }

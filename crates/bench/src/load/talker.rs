@@ -86,10 +86,21 @@ impl Talker {
     }
 }
 
-/// A session that says nothing yet: its path.
+/// A session whose first turn has ended: its path.
 pub async fn create(posts: &mut Connection) -> Result<String> {
+    let path = begin(posts).await?;
+    let until = Instant::now() + PATIENCE;
+    while posts.get(&path).await?.json(200)?["status"] != "idle" {
+        ensure!(Instant::now() < until, "a session does not become idle");
+    }
+    Ok(path)
+}
+
+/// A session whose first turn will end by itself: its path.
+pub async fn begin(posts: &mut Connection) -> Result<String> {
     let tool = json!({"type": "function", "name": "f", "description": "d", "parameters": {"type": "object"}});
-    let body = json!({"agent": {"model": "script", "tools": [tool]}, "environment": {"type": "none"}});
+    let agent = json!({"model": "script", "tools": [tool]});
+    let body = json!({"agent": agent, "environment": {"type": "none"}, "input": "say ready"});
     let created = posts.post("/v1/agents/sessions", body.to_string().as_bytes(), None).await?.json(201)?;
     Ok(format!("/v1/agents/sessions/{}", created["id"].as_str().context("a session without an id")?))
 }
