@@ -1,16 +1,28 @@
 //! Measurements, side by side with a baseline in the same run: machines are noisy, ratios count.
 
-use crate::suite::fixture;
+use crate::suite::{binaries, fixture};
 use crate::{root, steps};
 use anyhow::{Result, bail};
 use std::process::Command;
 
-/// Runs the bench of that name; true if it ran to its end.
-pub fn run(name: &str) -> Result<bool> {
-    match name {
-        "local" => local(),
-        _ => bail!("there is no bench {name:?}; there is: local"),
+/// Runs a bench by its name, with further words for it; true if it ran to its end.
+pub fn run(name: &str, words: &[&str]) -> Result<bool> {
+    match (name, words) {
+        ("local", []) => local(),
+        ("turns" | "load", words) => outside(name, words),
+        _ => bail!("there is no bench {name:?} {words:?}; there are: local, turns [OPTIONS], load [OPTIONS]"),
     }
+}
+
+/// What is measured from outside: the binary that users build, by the crate `bench`.
+fn outside(name: &str, words: &[&str]) -> Result<bool> {
+    let root = root()?;
+    if !binaries::release(&root)? {
+        return Ok(false);
+    }
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(&root).args(["run", "--release", "--locked", "--package", "bench", "--", name, "--binary"]);
+    steps::run(cargo.arg(root.join(binaries::RELEASE)).args(words))
 }
 
 /// The model in the process: prefill, decode, eight side by side, first token; every kernel of this processor in turn,

@@ -189,11 +189,15 @@ pub(crate) async fn received(
 async fn stream(mut body: Body, reader: &mut dyn Reader, sink: Sink<'_>) -> Result<ModelFinish, Fault> {
     let mut events = EventReader::default();
     while let Some(chunk) = body.chunk(sink).await? {
-        for data in events.push(&chunk)? {
+        let mut complete = Vec::new();
+        let pushed = events.push(&chunk, &mut complete);
+        // What came before a fault counts, wherever the network cut: it may have been the end.
+        for data in complete {
             if let Some(finish) = reader.event(&data, sink)? {
                 return Ok(finish);
             }
         }
+        pushed?;
     }
     // Some upstreams leave out the empty line after the last event. Half an event does not parse and counts as torn.
     if let Some(data) = events.rest() {

@@ -14,7 +14,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tower_service::Service;
-use types::{Clock, ModelRules, ProjectId, Rules};
+use types::{Clock, ModelRules, NoTools, ProjectId, Rules};
 
 /// How long an answer is listened to, in the world's own time: turns of the scripted model are over by then.
 const LISTEN: Duration = Duration::from_secs(2);
@@ -50,6 +50,7 @@ impl Server {
             spawn: sim.spawn(),
             store: MemStore::new(&sim),
             models: Arc::new(Models { entries: BTreeMap::from([("*".to_owned(), script)]) }),
+            tools: Arc::new(NoTools),
             rules: Arc::new(Rules { models: rules, ..Rules::default() }),
         };
         let started = sim.run(async {

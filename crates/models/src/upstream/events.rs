@@ -18,9 +18,8 @@ pub(super) struct EventReader {
 }
 
 impl EventReader {
-    /// The data of the events that `chunk` completes, in order.
-    pub(super) fn push(&mut self, mut chunk: &[u8]) -> Result<Vec<String>, Fault> {
-        let mut complete = Vec::new();
+    /// Appends the data of the events that `chunk` completes, in order; those before a fault too.
+    pub(super) fn push(&mut self, mut chunk: &[u8], complete: &mut Vec<String>) -> Result<(), Fault> {
         if self.after_cr && !chunk.is_empty() {
             self.after_cr = false;
             chunk = chunk.strip_prefix(b"\n").unwrap_or(chunk);
@@ -38,8 +37,7 @@ impl EventReader {
                 &tail[1..]
             };
         }
-        self.extend(chunk)?;
-        Ok(complete)
+        self.extend(chunk)
     }
 
     /// What stands at the end of the stream without its empty line.
@@ -102,8 +100,10 @@ mod tests {
 
     fn read(chunks: &[&[u8]]) -> (Vec<String>, Option<String>) {
         let mut reader = EventReader::default();
-        let events =
-            chunks.iter().flat_map(|chunk| reader.push(chunk).map_err(|fault| fault.kind()).unwrap()).collect();
+        let mut events = Vec::new();
+        for chunk in chunks {
+            reader.push(chunk, &mut events).map_err(|fault| fault.kind()).unwrap();
+        }
         (events, reader.rest())
     }
 
@@ -144,14 +144,17 @@ mod tests {
     #[test]
     fn bounds_and_encoding_are_faults() {
         let mut reader = EventReader::default();
-        assert_eq!(reader.push(b"data: \xff\xfe\n\n").unwrap_err().kind(), ModelErrorKind::Protocol);
+        let mut events = Vec::new();
+        let fault = reader.push(b"data: a\n\ndata: \xff\xfe\n\n", &mut events).unwrap_err();
+        assert_eq!(fault.kind(), ModelErrorKind::Protocol);
+        assert_eq!(events, ["a"], "what came before it counts");
         let mut reader = EventReader::default();
         let block = vec![b'x'; 1 << 20];
-        let fault = (0..17).find_map(|_| reader.push(&block).err());
+        let fault = (0..17).find_map(|_| reader.push(&block, &mut Vec::new()).err());
         assert_eq!(fault.map(|fault| fault.kind()), Some(ModelErrorKind::Protocol));
         let mut reader = EventReader::default();
         let line = [b"data: ", block.as_slice(), b"\n"].concat();
-        let fault = (0..17).find_map(|_| reader.push(&line).err());
+        let fault = (0..17).find_map(|_| reader.push(&line, &mut Vec::new()).err());
         assert_eq!(fault.map(|fault| fault.kind()), Some(ModelErrorKind::Protocol), "many lines of one event");
     }
 }

@@ -11,6 +11,8 @@ use crate::SchemaRefusal;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
+/// The token that ends an answer; those before it are the bytes.
+const END: u32 = 256;
 /// What may be said beside the shortest answer, in bytes.
 const ROOM: u64 = 200;
 
@@ -19,7 +21,9 @@ const ROOM: u64 = 200;
 pub fn spell(schema: &Map<String, Value>, choices: &[u8]) -> Result<Vec<u8>, SchemaRefusal> {
     let place = Place::new("schema");
     measure(schema, &mut 0, &place)?;
-    let tokens = Arc::new(Tokens::bytes());
+    let mut pieces: Vec<Box<[u8]>> = (0..=u8::MAX).map(|byte| vec![byte].into_boxed_slice()).collect();
+    pieces.push(Box::default());
+    let tokens = Arc::new(Tokens::new(pieces, vec![END]));
     let mut graph = Graph::default();
     let start = json(schema, &place, &tokens, &mut graph)?;
     settle(&mut graph)?;
@@ -36,18 +40,20 @@ pub fn spell(schema: &Map<String, Value>, choices: &[u8]) -> Result<Vec<u8>, Sch
 fn write(rule: &mut dyn Constraint, choices: &[u8], most: u64) -> Result<Vec<u8>, ConstraintError> {
     let mut text = Vec::new();
     let mut choices = choices.iter().copied();
-    for _ in 0..most {
+    for _ in 0..=most {
         let mask = rule.mask()?.unwrap_or_default();
-        let allowed: Vec<u8> =
-            (0..=u8::MAX).filter(|byte| mask[usize::from(*byte) / 32] >> (byte % 32) & 1 == 1).collect();
-        // Whoever has no more to say closes what is open.
-        let choice = choices.next();
-        let byte = match choice {
+        let allowed: Vec<u32> =
+            (0..=END).filter(|token| mask[*token as usize / 32] >> (token % 32) & 1 == 1).collect();
+        let token = match choices.next() {
             Some(choice) => allowed[usize::from(choice) % allowed.len()],
-            None => [b'"', b'}', b']'].into_iter().find(|byte| allowed.contains(byte)).unwrap_or(allowed[0]),
+            // Whoever has no more to say closes what is open.
+            None => [END, u32::from(b'"'), u32::from(b'}'), u32::from(b']')]
+                .into_iter()
+                .find(|token| allowed.contains(token))
+                .unwrap_or(allowed[0]),
         };
-        text.push(byte);
-        if rule.take(u32::from(byte))? {
+        text.extend(u8::try_from(token));
+        if rule.take(token)? {
             return Ok(text);
         }
     }
