@@ -33,6 +33,8 @@ use types::{
 
 /// How long a session without work stays in memory.
 const RETIRE_AFTER: Duration = Duration::from_secs(10);
+/// One with more than this in its items, bytes, goes at once: memory is for many.
+const HEAVY: usize = 1 << 20;
 /// Pause before an append that the store could not take is tried again.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 /// A day is promised; another is for a wall clock that jumps.
@@ -138,6 +140,12 @@ impl Actor {
         self.deadline = Deadline::of(&self.state, limits, known, &*self.world.clock);
     }
 
+    /// How long it stays, if nothing comes.
+    fn stay(&self) -> Duration {
+        let bytes: usize = self.items.values().map(|item| item.body.bytes()).sum();
+        if bytes > HEAVY { Duration::ZERO } else { RETIRE_AFTER }
+    }
+
     async fn wake(&mut self) -> Woken {
         let overdue = async {
             match &mut self.deadline {
@@ -158,11 +166,14 @@ impl Actor {
                 () = overdue => Woken::Overdue,
                 Some(command) = self.mailbox.recv() => Woken::Command(command),
             },
-            None => tokio::select! {
-                biased;
-                command = self.mailbox.recv() => command.map_or(Woken::Nothing, Woken::Command),
-                () = self.world.clock.sleep(RETIRE_AFTER) => Woken::Nothing,
-            },
+            None => {
+                let rest = self.world.clock.sleep(self.stay());
+                tokio::select! {
+                    biased;
+                    command = self.mailbox.recv() => command.map_or(Woken::Nothing, Woken::Command),
+                    () = rest => Woken::Nothing,
+                }
+            }
         }
     }
 

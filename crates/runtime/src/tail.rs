@@ -6,10 +6,11 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
-use types::{Answer, Event, ModelEvent, Origin, Seq, SessionId, TurnId};
+use types::{Answer, Event, EventBody, ModelEvent, Origin, Seq, SessionId, TurnId};
 
-/// Events kept for readers that are only a little behind; the others read the log.
+/// Events kept for readers that are only a little behind, and bytes of their texts, about; the others read the log.
 const RECENT_EVENTS: usize = 1024;
+const RECENT_BYTES: usize = 4 << 20;
 
 pub(crate) struct Tail {
     pub(crate) session: SessionId,
@@ -28,6 +29,7 @@ pub(crate) struct Inner {
     /// The events of the newest records, without gaps, ending with `head`.
     recent: VecDeque<(Seq, Arc<Vec<Event>>)>,
     recent_events: usize,
+    recent_bytes: usize,
     pub(crate) draft: Option<Draft>,
     /// No more will ever come: the session was deleted, or the server drains.
     pub(crate) ended: bool,
@@ -66,8 +68,7 @@ impl Tail {
         let mut inner = self.lock();
         if head > inner.head {
             inner.head = head;
-            inner.recent.clear();
-            inner.recent_events = 0;
+            inner.forget();
         }
     }
 
@@ -86,17 +87,19 @@ impl Tail {
         let mut inner = self.lock();
         for (seq, events) in records {
             if seq != inner.head.next() {
-                inner.recent.clear();
-                inner.recent_events = 0;
+                inner.forget();
             }
             inner.head = seq;
             inner.published = seq;
             inner.recent_events += events.len().max(1);
+            inner.recent_bytes += bytes(&events);
             inner.recent.push_back((seq, Arc::new(events)));
         }
-        while inner.recent_events > RECENT_EVENTS {
+        // The newest stays, however large it is: whoever waits for it would have to read it from the log.
+        while inner.recent.len() > 1 && (inner.recent_events > RECENT_EVENTS || inner.recent_bytes > RECENT_BYTES) {
             let Some((_, events)) = inner.recent.pop_front() else { break };
             inner.recent_events -= events.len().max(1);
+            inner.recent_bytes -= bytes(&events);
         }
         if inner.draft.as_ref().is_some_and(|draft| Some(draft.origin) != drafting) {
             inner.draft = None;
@@ -137,7 +140,23 @@ impl Tail {
     }
 }
 
+/// What the events of one record hold of text, about; an item that several of them show is there once.
+fn bytes(events: &[Event]) -> usize {
+    let of = |event: &Event| match &event.body {
+        EventBody::ItemAdded(item) => item.body.bytes(),
+        EventBody::Delta { text, .. } => text.len(),
+        _ => 0,
+    };
+    events.iter().map(of).sum()
+}
+
 impl Inner {
+    fn forget(&mut self) {
+        self.recent.clear();
+        self.recent_events = 0;
+        self.recent_bytes = 0;
+    }
+
     /// The events of every record after `seq`, if they are all at hand.
     pub(crate) fn after(&self, seq: Seq) -> Option<Vec<(Seq, Arc<Vec<Event>>)>> {
         let first = self.recent.front()?.0;

@@ -15,6 +15,15 @@ pub enum Content {
     },
 }
 
+impl Content {
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Text { text } => text.len(),
+            Self::Image { image_url } => image_url.len(),
+        }
+    }
+}
+
 /// One user message.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Message {
@@ -33,4 +42,13 @@ impl Message {
 pub enum CallOutput {
     Text(String),
     Parts(Vec<Content>),
+}
+
+impl CallOutput {
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Parts(parts) => parts.iter().map(Content::bytes).sum(),
+        }
+    }
 }

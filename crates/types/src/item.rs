@@ -115,6 +115,30 @@ pub enum ItemBody {
 }
 
 impl ItemBody {
+    /// Bytes of what it says, about: what it takes of memory.
+    pub fn bytes(&self) -> usize {
+        let output = |output: &Option<CallOutput>| output.as_ref().map_or(0, CallOutput::bytes);
+        match self {
+            Self::UserMessage { content } => content.iter().map(Content::bytes).sum(),
+            Self::AssistantMessage { text, .. } => text.len(),
+            Self::Reasoning { summary, .. } => summary.iter().map(String::len).sum(),
+            Self::FunctionCall { arguments, .. } | Self::MalformedCall { arguments, .. } => arguments.len(),
+            Self::FunctionCallOutput { result: CallResult::Success(result), .. } => output(result),
+            Self::FunctionCallOutput { result: CallResult::Failure { error, output: result }, .. } => {
+                error.as_ref().map_or(0, String::len) + output(result)
+            }
+            Self::ClosedCall { reason, .. } => reason.len(),
+            Self::ToolCall(call) => call.arguments.len(),
+            Self::ToolOutcome { call, outcome, .. } => {
+                let said = match outcome {
+                    ToolOutcome::Done(output) => output.bytes(),
+                    ToolOutcome::Failed(error) | ToolOutcome::Unknown(error) => error.len(),
+                };
+                call.arguments.len() + said
+            }
+        }
+    }
+
     /// The column value by which the store finds items of a kind. Never changes.
     pub fn kind(&self) -> &'static str {
         match self {
