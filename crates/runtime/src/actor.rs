@@ -229,7 +229,8 @@ impl Actor {
             self.keep(stored.seq, &record);
             engine::apply(&mut self.state, stored.seq, &record);
         }
-        self.tail.begin(self.state.seq);
+        let speaks = self.speaking().filter(|origin| self.flight.as_ref().is_some_and(|of| of.is_of(*origin)));
+        self.tail.begin(self.state.seq, speaks);
         Ok(())
     }
 

@@ -73,12 +73,17 @@ impl Tail {
     }
 
     /// The session's actor begins, with everything up to `head`.
-    pub(crate) fn begin(&self, head: Seq) {
+    ///
+    /// It may begin anew, after an append that failed: what the attempt that `speaks` has said stays, for its outcome is
+    /// made of that.
+    pub(crate) fn begin(&self, head: Seq, speaks: Option<Origin>) {
         self.raise(head);
         let mut inner = self.lock();
         inner.published = head;
         inner.ended = false;
-        inner.draft = None;
+        if inner.draft.as_ref().is_some_and(|draft| Some(draft.origin) != speaks) {
+            inner.draft = None;
+        }
     }
 
     /// Shows records that have become durable, oldest first, with their events. `drafting` says whether the attempt

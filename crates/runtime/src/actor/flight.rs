@@ -19,6 +19,12 @@ pub(crate) struct Flight {
     slot: Option<Slot>,
 }
 
+impl Flight {
+    pub(super) fn is_of(&self, origin: Origin) -> bool {
+        self.origin == origin
+    }
+}
+
 pub(super) enum Landed {
     Ready(Box<Ready>),
     Outcome(Box<Input>),
