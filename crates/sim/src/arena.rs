@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use types::{Clock, Entropy, ProjectId, Rules, Seq, SessionId, Task};
 
 /// Lines of the trace that are kept for a report.
-const TAIL: usize = 80;
+const TAIL: usize = 120;
 
 /// Where clients and the world live; nodes have groups of their own.
 const WORLD: Group = Group(0);

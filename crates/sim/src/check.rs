@@ -3,6 +3,7 @@
 
 pub mod effects;
 pub mod inputs;
+pub mod ledger;
 pub mod log;
 pub mod money;
 pub mod streams;
@@ -55,6 +56,7 @@ pub fn history(plan: &Plan, notes: &Notes, disk: &Disk) -> Vec<String> {
         say(log::heard(folded, notes));
         say(log::said(folded, notes));
         say(effects::check(folded, notes));
+        say(ledger::check(folded, notes));
         say(money::check(plan, folded, notes, disk));
     }
     wrong.extend(inputs::check(notes, &sessions));

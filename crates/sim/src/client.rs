@@ -25,6 +25,8 @@ pub(crate) struct Client {
     pub(crate) arena: Arc<Arena>,
     pub(crate) name: String,
     pub(crate) random: Random,
+    /// What its messages say beside their marks.
+    pub(crate) says: &'static str,
 }
 
 /// What came back.
@@ -54,7 +56,7 @@ impl<T> Answer<T> {
 
 impl Client {
     pub(crate) fn new(arena: &Arc<Arena>, name: String) -> Self {
-        Self { arena: arena.clone(), name, random: arena.random() }
+        Self { arena: arena.clone(), name, random: arena.random(), says: "say" }
     }
 
     /// One request to some node.
@@ -145,7 +147,7 @@ impl Client {
     pub(crate) async fn message(&mut self, session: &SessionId) -> Told {
         let keyed = self.random.chance(700);
         let mark = self.plan_to(Some(session), What::Message, keyed);
-        let input = vec![Input::Message(vec![Message::text(format!("say {}", text_of(mark)))])];
+        let input = vec![Input::Message(vec![Message::text(format!("{} {}", self.says, text_of(mark)))])];
         self.submit(session, mark, input, keyed).await
     }
 
@@ -201,6 +203,9 @@ impl Client {
         self.submit(session, mark, vec![Input::ToolResult { turn, call_id, success, output, error }], false).await;
     }
 }
+
+/// What a message that kills whoever asks a model about it says.
+pub(crate) const POISON: &str = "poison";
 
 /// How an input's text carries its mark: no other's text holds it.
 pub(crate) fn text_of(mark: u64) -> String {

@@ -81,7 +81,7 @@ fn replay(replay: Replay) -> ExitCode {
 
 fn tell(replay: Replay, report: &sim::Report) {
     println!("\n{:?}", report.plan);
-    for line in &report.tail {
+    for line in report.logs.iter().chain(&report.tail) {
         println!("{line}");
     }
     println!("boundaries {}, digest {:016x}", report.boundaries, report.digest);

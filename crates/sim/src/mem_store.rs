@@ -166,6 +166,11 @@ impl MemStore {
         self.disk().taken_from_old_nodes.clone()
     }
 
+    /// Appends that were refused because a newer node had begun.
+    pub fn refused_to_old_nodes(&self) -> u64 {
+        self.disk().refused_to_old_nodes
+    }
+
     // ---- inside
 
     async fn write<T, E>(&self, work: impl FnOnce(&mut State) -> Result<T, E> + Send + 'static) -> Result<T, E>

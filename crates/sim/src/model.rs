@@ -3,7 +3,9 @@
 
 use crate::arena::{Arena, Boundary, Life};
 use crate::check::transcript;
+use crate::client::POISON;
 use crate::notes::{End, ModelCall};
+use crate::plan::ModelFault;
 use crate::random::Random;
 use models::{Model, Sink};
 use serde_json::json;
@@ -54,6 +56,11 @@ impl FakeModel {
     async fn answer(&self, request: &ModelRequest, sink: Sink<'_>) -> Result<ModelFinish, ModelError> {
         self.life.cross(Boundary::ModelBegun).await;
         let number = self.begin(request);
+        if is_poison(request) {
+            self.arena().count("poison");
+            self.life.die();
+        }
+        self.life.cross(Boundary::ModelSpeaks).await;
         let mut random = self.arena().random();
         let act = self.choose(request, &mut random);
         let result = self.act(number, request, act, &mut random, sink).await;
@@ -108,24 +115,25 @@ impl FakeModel {
     fn misbehave(&self, random: &mut Random, reasoning: bool, pieces: u64) -> Act {
         use ModelErrorKind as K;
         let speak = |then| Act::Speak { reasoning, pieces, then };
-        let (name, act) = match random.below(14) {
-            0 => ("refused", Act::Refuse(K::Connect, None)),
-            1 => ("429", Act::Refuse(K::RateLimited, None)),
-            2 => ("429 with a wish", Act::Refuse(K::RateLimited, Some(Duration::from_secs(random.between(0, 90))))),
-            3 => ("503", Act::Refuse(K::Overloaded, None)),
-            4 => ("500 in the middle", speak(Then::Fail(K::Upstream))),
-            5 => ("torn", speak(Then::Fail(K::Torn))),
-            6 => ("never answers", Act::Silence),
-            7 => ("stalls", speak(Then::Silence)),
-            8 => ("400", Act::Refuse(K::Invalid, None)),
-            9 => ("too long", Act::Refuse(K::ContextLength, None)),
-            10 => ("cut off", speak(Then::Stop(Stop::MaxTokens))),
-            11 => ("filtered", speak(Then::Stop(Stop::Filtered))),
-            12 => ("empty", Act::Speak { reasoning: false, pieces: 0, then: Then::End }),
-            _ => ("nonsense", speak(Then::Nonsense)),
-        };
-        self.arena().count(format!("model: {name}"));
-        act
+        let drawn = ModelFault::ALL[random.below(ModelFault::ALL.len() as u64) as usize];
+        let fault = self.arena().plan.faults.model_only.unwrap_or(drawn);
+        self.arena().count(format!("model: {fault:?}"));
+        match fault {
+            ModelFault::Refused => Act::Refuse(K::Connect, None),
+            ModelFault::RateLimited => Act::Refuse(K::RateLimited, None),
+            ModelFault::RateLimitedFor => Act::Refuse(K::RateLimited, Some(Duration::from_secs(random.between(0, 90)))),
+            ModelFault::Overloaded => Act::Refuse(K::Overloaded, None),
+            ModelFault::Broken => speak(Then::Fail(K::Upstream)),
+            ModelFault::Torn => speak(Then::Fail(K::Torn)),
+            ModelFault::NeverAnswers => Act::Silence,
+            ModelFault::Stalls => speak(Then::Silence),
+            ModelFault::Invalid => Act::Refuse(K::Invalid, None),
+            ModelFault::TooLong => Act::Refuse(K::ContextLength, None),
+            ModelFault::CutOff => speak(Then::Stop(Stop::MaxTokens)),
+            ModelFault::Filtered => speak(Then::Stop(Stop::Filtered)),
+            ModelFault::Empty => Act::Speak { reasoning: false, pieces: 0, then: Then::End },
+            ModelFault::Nonsense => speak(Then::Nonsense),
+        }
     }
 
     async fn act(
@@ -228,6 +236,16 @@ impl Model for FakeModel {
 
 fn finish(usage: Usage, stop: Stop) -> ModelFinish {
     ModelFinish { usage: Some(usage), stop }
+}
+
+/// Whether a message in it kills whoever asks.
+fn is_poison(request: &ModelRequest) -> bool {
+    request.context.iter().any(|item| match item {
+        ContextItem::User { content } => {
+            content.iter().any(|part| matches!(part, Content::Text { text } if text.contains(POISON)))
+        }
+        _ => false,
+    })
 }
 
 /// Whether the newest record about a model call is an intent.

@@ -2,6 +2,7 @@
 //! their streams, what models and tools were asked. It survives every crash; the checker reads it and nothing else but the
 //! final log.
 
+use runtime::Entry;
 use std::collections::BTreeMap;
 use types::{
     Attempt, CallId, Class, ContextItem, EffectId, Event, MicroUsd, RefusalKind, Seq, SessionId, ToolOutcome, TurnId,
@@ -17,6 +18,8 @@ pub struct Notes {
     /// What runs, or ran, outside of the process and can be attached to, and what it comes to.
     pub processes: BTreeMap<(SessionId, EffectId), ToolOutcome>,
     pub streams: Vec<Stream>,
+    /// As it was at the end.
+    pub ledgers: BTreeMap<SessionId, Vec<Entry>>,
     /// What was wrong at the very moment.
     pub problems: Vec<String>,
     /// How often each thing happened.

@@ -25,6 +25,8 @@ pub struct Plan {
     pub limits: Limits,
     /// Whether owners delete their sessions at the end, by chance.
     pub deletes: bool,
+    /// The first owner's messages kill the process that asks a model about them.
+    pub poison: bool,
 }
 
 /// When the process dies, counted in boundaries that were crossed.
@@ -52,9 +54,70 @@ pub struct Faults {
     /// A commit fails, and the store stops.
     pub fsync: u64,
     pub model: u64,
+    /// The only thing that goes wrong with models, where it is not the seed's choice.
+    pub model_only: Option<ModelFault>,
     pub tool: u64,
+    pub tool_only: Option<ToolFault>,
     /// A client goes away in the middle of a request.
     pub client: u64,
+}
+
+/// What a model does wrong.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ModelFault {
+    Refused,
+    RateLimited,
+    /// With a wish for how long to stay away.
+    RateLimitedFor,
+    Overloaded,
+    /// An error of its own in the middle.
+    Broken,
+    Torn,
+    NeverAnswers,
+    /// Silence in the middle.
+    Stalls,
+    Invalid,
+    TooLong,
+    CutOff,
+    Filtered,
+    Empty,
+    /// Calls that no function should get.
+    Nonsense,
+}
+
+impl ModelFault {
+    pub const ALL: [Self; 14] = [
+        Self::Refused,
+        Self::RateLimited,
+        Self::RateLimitedFor,
+        Self::Overloaded,
+        Self::Broken,
+        Self::Torn,
+        Self::NeverAnswers,
+        Self::Stalls,
+        Self::Invalid,
+        Self::TooLong,
+        Self::CutOff,
+        Self::Filtered,
+        Self::Empty,
+        Self::Nonsense,
+    ];
+}
+
+/// What a tool does wrong.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ToolFault {
+    Fails,
+    DoesNotKnow,
+    /// For ever, whoever takes it back.
+    Hangs,
+    /// Its answer comes when it may have been given up.
+    Late,
+    Slow,
+}
+
+impl ToolFault {
+    pub const ALL: [Self; 5] = [Self::Fails, Self::DoesNotKnow, Self::Hangs, Self::Late, Self::Slow];
 }
 
 /// The entry that sessions ask for, and the one that it falls back to.
@@ -79,6 +142,7 @@ impl Plan {
             limit: (priced && random.chance(500)).then_some(MicroUsd(1_000_000)),
             limits: limits(&mut random),
             deletes: false,
+            poison: false,
         }
     }
 
@@ -92,7 +156,9 @@ impl Plan {
             torn: often(30),
             fsync: often(12),
             model: often(400),
+            model_only: None,
             tool: often(400),
+            tool_only: None,
             client: often(150),
         };
         let crashes = match random.below(4) {
@@ -113,6 +179,7 @@ impl Plan {
             limit: (priced && random.chance(600)).then(|| MicroUsd(random.between(7_000, 200_000))),
             limits: limits(&mut random),
             deletes: random.chance(300),
+            poison: false,
         }
     }
 

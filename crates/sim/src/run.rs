@@ -4,8 +4,10 @@ use crate::Sim;
 use crate::arena::{Arena, Node};
 use crate::check::{Disk, history};
 use crate::client::{Client, Heard, Listener, own};
+use crate::mem_store::Kept;
 use crate::notes::Notes;
 use crate::plan::Plan;
+use runtime::{Direction, Page};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +29,8 @@ pub struct Report {
     pub problems: Vec<String>,
     /// The end of its trace.
     pub tail: Vec<String>,
+    /// The logs of the sessions that the problems name.
+    pub logs: Vec<String>,
     /// Of the whole trace and of the order of all tasks: the same plan has the same.
     pub digest: u64,
     /// Boundaries that were crossed, those after the last fault included.
@@ -36,15 +40,16 @@ pub struct Report {
 
 /// Runs a plan to its end.
 pub fn run(plan: Plan) -> Report {
-    look_at(plan).0
+    look(plan).0
 }
 
-/// The same, with what was seen.
-pub(crate) fn look_at(plan: Plan) -> (Report, Notes, Disk) {
+/// The same, with what was seen and what was left.
+pub fn look(plan: Plan) -> (Report, Notes, Disk) {
     let sim = Sim::new(plan.seed).with_steps(STEPS);
     let arena = Arena::new(&sim, plan.clone());
     let outcome = sim.run(drive(arena.clone()));
     let disk = disk(&arena);
+    count(&arena, &disk);
     let trace = sim.trace();
     let (notes, tail, digest, boundaries) = arena.take();
     arena.close();
@@ -55,7 +60,40 @@ pub(crate) fn look_at(plan: Plan) -> (Report, Notes, Disk) {
     }
     let counts = notes.counts.clone();
     let digest = digest ^ trace.digest.rotate_left(1);
-    (Report { plan, problems, tail, digest, boundaries, counts }, notes, disk)
+    let logs = disk.sessions.iter().filter(|kept| is_named(kept, &problems)).flat_map(lines).collect();
+    (Report { plan, problems, tail, logs, digest, boundaries, counts }, notes, disk)
+}
+
+fn is_named(kept: &Kept, problems: &[String]) -> bool {
+    problems.iter().any(|problem| problem.contains(kept.row.head.session.digits()))
+}
+
+/// A log, a line for each record.
+fn lines(kept: &Kept) -> Vec<String> {
+    const LONGEST: usize = 240;
+    let line = |stored: &store::Stored| {
+        let body: String = String::from_utf8_lossy(&stored.record.body).chars().take(LONGEST).collect();
+        format!("{:>5} {} {body}", stored.seq.0, stored.record.kind)
+    };
+    let title = format!("log of {}", kept.row.head.session);
+    std::iter::once(title).chain(kept.records.iter().map(line)).collect()
+}
+
+/// What only the disk tells.
+fn count(arena: &Arena, disk: &Disk) {
+    let of_kind = |kind: &str, text: &[u8]| {
+        let records = disk.sessions.iter().flat_map(|kept| &kept.records).map(|stored| &stored.record);
+        let found = records.filter(|record| record.kind == kind);
+        found.filter(|record| record.body.windows(text.len()).any(|window| window == text)).count() as u64
+    };
+    let counts = [
+        ("appends refused to old nodes", arena.disk.refused_to_old_nodes()),
+        ("outcomes unknown", of_kind("tool_outcome", b"\"unknown\"")),
+        ("outcomes that came late", of_kind("late", b"{")),
+        ("recoveries", of_kind("recovered", b"{")),
+        ("turns", of_kind("turn_ended", b"{")),
+    ];
+    arena.notes(|notes| notes.counts.extend(counts.map(|(what, count)| (what.to_owned(), count))));
 }
 
 fn disk(arena: &Arena) -> Disk {
@@ -154,8 +192,30 @@ async fn settle(arena: &Arc<Arena>) {
     }
     for kept in arena.disk.kept() {
         let session = &kept.row.head.session;
+        if !kept.deleted {
+            read_ledger(arena, session).await;
+        }
         if let Err(error) = arena.disk.verify(&kept.project, session).await {
             arena.problem(format!("{session}: {error}"));
+        }
+    }
+}
+
+/// Reads the ledger, a few effects at a time.
+async fn read_ledger(arena: &Arena, session: &SessionId) {
+    let mut after = None;
+    loop {
+        let page = Page { after, limit: 3, direction: Direction::Ascending };
+        match runtime::ledger(&*arena.disk, &arena.project, session, page).await {
+            Ok(listed) => {
+                after = listed.data.last().map(|entry| runtime::effect_id(session, entry.id));
+                let more = listed.has_more && after.is_some();
+                arena.notes(|notes| notes.ledgers.entry(session.clone()).or_default().extend(listed.data));
+                if !more {
+                    return;
+                }
+            }
+            Err(refusal) => return arena.problem(format!("{session}: the ledger cannot be read: {refusal}")),
         }
     }
 }

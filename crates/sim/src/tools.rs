@@ -3,6 +3,7 @@
 
 use crate::arena::{Arena, Boundary, Life};
 use crate::notes::Dispatch;
+use crate::plan::ToolFault;
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,22 +41,20 @@ impl FakeTools {
         let place = self.begin(request);
         self.life.cross(Boundary::ToolRuns).await;
         let mark = self.arena().mark();
-        let outcome = match self.arena().chance(self.arena().plan.faults.tool).then(|| self.arena().between(0, 5)) {
-            None => ToolOutcome::Done(CallOutput::Text(format!("done <{mark}>"))),
-            Some(0 | 1) => self.fault("fails", ToolOutcome::Failed(format!("failed <{mark}>"))),
-            Some(2) => self.fault("does not know", ToolOutcome::Unknown(format!("no idea <{mark}>"))),
-            Some(3) => {
-                self.arena().count("tool: hangs");
-                return pending().await;
-            }
-            Some(4) => {
-                // Longer than a call may take, deaf to whoever takes it back.
+        let done = |word: &str| ToolOutcome::Done(CallOutput::Text(format!("{word} <{mark}>")));
+        let outcome = match self.misbehave() {
+            None => done("done"),
+            Some(ToolFault::Fails) => ToolOutcome::Failed(format!("failed <{mark}>")),
+            Some(ToolFault::DoesNotKnow) => ToolOutcome::Unknown(format!("no idea <{mark}>")),
+            Some(ToolFault::Hangs) => return pending().await,
+            Some(ToolFault::Late) => {
+                // It may take longer than a call may, and is deaf to whoever takes it back.
                 self.arena().pause(Duration::from_secs(1200)).await;
-                self.fault("takes too long", ToolOutcome::Done(CallOutput::Text(format!("late <{mark}>"))))
+                done("late")
             }
-            Some(_) => {
+            Some(ToolFault::Slow) => {
                 self.arena().pause(Duration::from_secs(60)).await;
-                self.fault("slow", ToolOutcome::Done(CallOutput::Text(format!("slow <{mark}>"))))
+                done("slow")
             }
         };
         self.arena().pause(Duration::from_millis(50)).await;
@@ -65,9 +64,15 @@ impl FakeTools {
         outcome
     }
 
-    fn fault(&self, name: &str, outcome: ToolOutcome) -> ToolOutcome {
-        self.arena().count(format!("tool: {name}"));
-        outcome
+    fn misbehave(&self) -> Option<ToolFault> {
+        let faults = &self.arena().plan.faults;
+        if !self.arena().chance(faults.tool) {
+            return None;
+        }
+        let drawn = ToolFault::ALL[self.arena().between(0, ToolFault::ALL.len() as u64 - 1) as usize];
+        let fault = faults.tool_only.unwrap_or(drawn);
+        self.arena().count(format!("tool: {fault:?}"));
+        Some(fault)
     }
 
     /// A process comes to one end, whoever asks for it and however often.

@@ -2,7 +2,7 @@
 //! steers, cancels, changes settings and deletes as it likes.
 
 use super::follower::follow;
-use super::{Answer, Client, Heard, Listener, text_of};
+use super::{Answer, Client, Heard, Listener, POISON, text_of};
 use crate::arena::Arena;
 use crate::notes::{Told, What};
 use crate::plan::{MODEL, SPARE};
@@ -21,6 +21,9 @@ const LOOKS: u32 = 3000;
 
 pub(crate) async fn own(arena: Arc<Arena>, number: u64) {
     let mut client = Client::new(&arena, format!("owner {number}"));
+    if arena.plan.poison && number == 0 {
+        client.says = POISON;
+    }
     let Some(session) = client.create().await else { return };
     let over = Arc::new(AtomicBool::new(false));
     for follower in 0..arena.plan.followers {
@@ -88,7 +91,7 @@ impl Client {
             review: Review::None,
             spend_limit: self.arena.plan.limit,
             metadata: tag(mark),
-            input: message.iter().map(|mark| Message::text(format!("say {}", text_of(*mark)))).collect(),
+            input: message.iter().map(|mark| Message::text(format!("{} {}", self.says, text_of(*mark)))).collect(),
         }
     }
 

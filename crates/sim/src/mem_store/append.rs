@@ -20,6 +20,7 @@ struct Draft {
 impl State {
     pub(super) fn append(&mut self, append: Append) -> Result<Seq, AppendError> {
         if append.epoch != self.epoch {
+            self.refused_to_old_nodes += 1;
             return Err(AppendError::Fenced);
         }
         let name = (append.project.clone(), append.session.clone());

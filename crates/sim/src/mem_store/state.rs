@@ -22,6 +22,8 @@ pub(super) struct State {
     pub(super) blobs: BTreeMap<(ProjectId, BlobHash), Vec<u8>>,
     /// Appends that should have been refused: whose, by which epoch, and which was the newest.
     pub(super) taken_from_old_nodes: Vec<(SessionId, Epoch, Epoch)>,
+    /// How many were refused.
+    pub(super) refused_to_old_nodes: u64,
 }
 
 /// Project, route, session, key.
