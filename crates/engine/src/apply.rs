@@ -59,6 +59,7 @@ pub fn apply(state: &mut State, seq: Seq, record: &Record) -> Vec<Event> {
         RecordBody::Recovered { .. } => Vec::new(),
         RecordBody::Restored(restored) => {
             state.effects = state.effects.max(restored.effect);
+            tool::restored(state);
             Vec::new()
         }
     };
@@ -186,7 +187,7 @@ fn abandon(state: &mut State, abandoned: &Abandoned) -> Vec<EventBody> {
         turn.unmeasured |= abandoned.unmeasured;
         turn.call = abandoned.next.as_ref().map(|next| Call {
             effect: abandoned.effect,
-            attempt: Attempt(abandoned.attempt.0 + 1),
+            attempt: abandoned.attempt.next(),
             model: next.model.clone(),
             tried: next.tried,
             not_before: Some(next.not_before),

@@ -244,7 +244,7 @@ impl State {
     }
 
     pub(crate) fn next_effect(&mut self) -> EffectId {
-        self.effects = EffectId(self.effects.0 + 1);
+        self.effects = EffectId(self.effects.0.saturating_add(1));
         self.effects
     }
 }

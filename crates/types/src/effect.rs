@@ -31,6 +31,14 @@ pub enum Class {
 #[serde(transparent)]
 pub struct Attempt(pub u32);
 
+impl Attempt {
+    /// The one after it; the last that can be counted stays the last.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
 /// What comes next. The engine's `pending` derives these from State alone, so that they are the same after a crash.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Effect {

@@ -3,12 +3,12 @@
 use crate::state::{CallOutcome, CallState, HeadKind, ItemHead, OpenCall, State, digest};
 use std::sync::Arc;
 use types::{
-    CallOutput, CallResult, Content, EffectId, EventBody, Item, ItemBody, ItemKind, Seq, Timestamp, ToolOutcome,
+    CallId, CallOutput, CallResult, Content, EffectId, EventBody, Item, ItemBody, ItemKind, Seq, Timestamp, ToolOutcome,
 };
 
 pub(super) fn apply(state: &mut State, seq: Seq, item: &Arc<Item>, at: Timestamp) -> Vec<EventBody> {
     if let (Some(index), Some(turn)) = (item.output_index, &mut state.turn) {
-        turn.outputs = turn.outputs.max(index + 1);
+        turn.outputs = turn.outputs.max(index.saturating_add(1));
     }
     let head = |kind| ItemHead { seq, kind, tokens: tokens(&item.body) };
     match &item.body {
@@ -43,19 +43,7 @@ pub(super) fn apply(state: &mut State, seq: Seq, item: &Arc<Item>, at: Timestamp
         }
         ItemBody::FunctionCallOutput { call_id, result } => {
             state.transcript.push(head(HeadKind::Output));
-            if let Some(call) = state.calls.get_mut(call_id) {
-                call.outcome = Some(CallOutcome::Answered(digest(result)));
-            }
-            let mut events = vec![EventBody::ItemAdded(item.clone())];
-            let last = state.turn.as_mut().is_some_and(|turn| {
-                let open = turn.open.len();
-                turn.open.retain(|call| call.call_id != *call_id);
-                open > 0 && turn.open.is_empty()
-            });
-            if last {
-                events.push(super::resume(state, at));
-            }
-            events
+            answered(state, item, call_id, result, at)
         }
         ItemBody::MalformedCall { call_id, .. } => {
             state.transcript.push(head(HeadKind::Call));
@@ -79,6 +67,28 @@ pub(super) fn apply(state: &mut State, seq: Seq, item: &Arc<Item>, at: Timestamp
             Vec::new()
         }
     }
+}
+
+fn answered(
+    state: &mut State,
+    item: &Arc<Item>,
+    call_id: &CallId,
+    result: &CallResult,
+    at: Timestamp,
+) -> Vec<EventBody> {
+    if let Some(call) = state.calls.get_mut(call_id) {
+        call.outcome = Some(CallOutcome::Answered(digest(result)));
+    }
+    let mut events = vec![EventBody::ItemAdded(item.clone())];
+    let last = state.turn.as_mut().is_some_and(|turn| {
+        let open = turn.open.len();
+        turn.open.retain(|call| call.call_id != *call_id);
+        open > 0 && turn.open.is_empty()
+    });
+    if last {
+        events.push(super::resume(state, at));
+    }
+    events
 }
 
 fn message_events(item: &Arc<Item>, text: &str) -> Vec<EventBody> {

@@ -82,13 +82,20 @@ pub(super) fn intend(state: &mut State, intended: &Intended) -> bool {
 /// Whether the effect is an open tool call; then its next attempt begins.
 pub(super) fn abandon(state: &mut State, abandoned: &Abandoned) -> bool {
     let Some(open) = open(state, abandoned.effect) else { return false };
-    open.attempt = Attempt(abandoned.attempt.0 + 1);
+    open.attempt = abandoned.attempt.next();
     open.intended = false;
     true
 }
 
 pub(super) fn late(state: &mut State, late: &Late) {
     state.doubts.remove(&late.effect);
+}
+
+/// What was open at the backup may have been begun in the part of the log that is lost.
+pub(super) fn restored(state: &mut State) {
+    for open in state.turn.iter_mut().flat_map(|turn| &mut turn.tools) {
+        open.intended = true;
+    }
 }
 
 fn open(state: &mut State, effect: types::EffectId) -> Option<&mut OpenTool> {
