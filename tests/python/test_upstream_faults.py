@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from conversation import IDLE, LOOKUP, begin, calls, items, messages, of_type, post, message, settle, text_of, turns, until
+from conversation import IDLE, LOOKUP, begin, calls, items, messages, message, of_type, post, result, settle, text_of, turns, until
 from liar import HEAD, WIRES, Liar, call, end, entry, half_a_call, heard, is_chat, reasoning, text
 from server import Server, free_port
 
@@ -201,6 +201,10 @@ TORN = ["stall-in-a-word", "stall-then-reset", "stall-in-reasoning", *(f"garbage
 NO_CALL = [case for case in HEALS if case.split()[0] in ("half-a-call", "call-without-an-end", "malformed", "unknown-tool")]
 
 
+def name(wire, case):
+    return f"{wire} {[*HEALS, *FAILS].index(case)}"
+
+
 class Told:
     """All cases of both wires, run side by side on one server."""
 
@@ -210,7 +214,9 @@ class Told:
         with Liar(self.upstream) as liar:
             config = '[[model]]\nname = "spare"\nprovider = "script"\n'
             for wire in WIRES:
-                config += entry(wire, liar.base, wire, timeout=TIMEOUTS, attempts=2)
+                # One for each case: an entry whose upstream fails all the time is soon tried no more.
+                for case in [*HEALS, *FAILS]:
+                    config += entry(wire, liar.base, name(wire, case), timeout=TIMEOUTS, attempts=2)
                 config += entry(wire, liar.base, f"{wire}-backed", timeout=TIMEOUTS, attempts=2, fallback='["spare"]')
                 config += entry(wire, nowhere, f"{wire}-refused", timeout=TIMEOUTS, attempts=2)
                 config += entry(wire, nowhere, f"{wire}-refused-backed", timeout=TIMEOUTS, attempts=2, fallback='["spare"]')
@@ -225,7 +231,7 @@ class Told:
                 assert server.process.poll() is None and "panicked" not in log, log[-4000:]
 
     def run(self, model, case):
-        session, events = begin(self.client, case, model=model, tools=[LOOKUP])
+        session, events = begin(self.client, case, model=name(model, case) if model in WIRES else model, tools=[LOOKUP])
         usable = True
         if events[-1].type == IDLE and not model.endswith("refused"):
             post(self.client, session, message("fine"))
@@ -330,3 +336,119 @@ def test_f17_nobody_listens(told, wire):
     assert turn.status == "failed" and turn.error.code == "connection_failed"
     _, _, turn, _, usable = told.outcomes[f"{wire}-refused-backed", "fine "]
     assert turn.status == "completed" and usable
+
+
+# ---- many sessions, and answers without an end
+
+SESSIONS = 300
+# What an entry begins with, and has more each second: docs/configuration.md.
+FLOOR, A_SECOND = 20, 1
+
+
+def test_f17_an_outage_makes_no_storm(tmp_path):
+    """Every session asks while the upstream is down: it is asked a tenth more often than there are calls, beside the
+    floor. It comes back, and so do they."""
+    down = threading.Event()
+    down.set()
+
+    def behave(asked, says):
+        return says.refuse(503) if down.is_set() else fine(asked, says)
+
+    with Liar(behave) as liar, Server(tmp_path, entry("openai-chat", liar.base, attempts=3)) as server:
+        began = time.monotonic()
+
+        def ask(_):
+            body = {"agent": {"model": "liar"}, "environment": {"type": "none"}, "input": "hello"}
+            status, made = server.json("POST", "/v1/agents/sessions", body)
+            assert status == 201, made
+            return made["id"]
+
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            sessions = list(pool.map(ask, range(SESSIONS)))
+        client = server.client()
+        for session in sessions:
+            settle(client, session, "idle")
+        asked, passed = len(liar.asked), time.monotonic() - began
+        codes = collections.Counter(turn.error.code for session in sessions for turn in turns(client, session))
+        assert codes == {"server_overloaded": SESSIONS}
+        print(f"{SESSIONS} calls, {asked} requests")
+        # Some were tried again, or the bound would say nothing.
+        assert SESSIONS < asked <= 1.1 * SESSIONS + FLOOR + A_SECOND * (passed + 1)
+        down.clear()
+        post(client, sessions[0], message("again"))
+        settle(client, sessions[0], "idle")
+        assert [turn.status for turn in turns(client, sessions[0])] == ["failed", "completed"]
+
+
+def resident(server):
+    """Bytes of memory that the server holds."""
+    for line in open(f"/proc/{server.process.pid}/status"):
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) << 10
+    raise AssertionError("no such line")
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_f16_an_answer_without_an_end(tmp_path, wire):
+    """It is cut off at a bound, again and again, and the memory that it took is free for the next."""
+    def behave(asked, says):
+        if heard(asked)[0][-1] == "fine":
+            return fine(asked, says)
+        says.stream()
+        (event,) = text(asked, "x" * (1 << 20))
+        while not says.over.is_set():
+            says.events(event)
+
+    with Liar(behave) as liar, Server(tmp_path, entry(wire, liar.base, attempts=1)) as server:
+        client, sizes = server.client(), []
+        for _ in range(4):
+            status, made = server.json(
+                "POST", "/v1/agents/sessions", {"agent": {"model": "liar"}, "environment": {"type": "none"}, "input": "endless"}
+            )
+            assert status == 201
+            settle(client, made["id"], "idle")
+            (turn,) = turns(client, made["id"])
+            assert turn.status == "failed" and turn.error.code == "server_error"
+            sizes.append(resident(server))
+        post(client, made["id"], message("fine"))
+        settle(client, made["id"], "idle")
+        assert turns(client, made["id"])[-1].status == "completed"
+        print([size >> 20 for size in sizes], "MiB")
+        assert sizes[-1] <= sizes[1] + (96 << 20), sizes
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_f16_a_stream_that_only_breathes(tmp_path, wire):
+    """Signs of life are no answer: the turn's time ends it."""
+    def behave(asked, says):
+        if heard(asked)[0][-1] == "fine":
+            return fine(asked, says)
+        says.stream()
+        while not says.over.is_set():
+            says.send(b": alive\n\n")
+            says.pause(0.05)
+
+    limits = '\n[limits]\nturn_time = "1s"\n'
+    with Liar(behave) as liar, Server(tmp_path, entry(wire, liar.base) + limits) as server:
+        client = server.client()
+        session, events = begin(client, "breathe", model="liar")
+        assert of_type(events, "turn.failed")[0].turn.error.code == "request_timeout"
+        post(client, session, message("fine"))
+        settle(client, session, "idle")
+        assert [turn.status for turn in turns(client, session)] == ["failed", "completed"]
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_f19_two_calls_with_one_id(tmp_path, wire):
+    """They are two calls, each with an id of its own, and the model is told of both."""
+    with Liar(Upstream()) as liar, Server(tmp_path, entry(wire, liar.base)) as server:
+        client = server.client()
+        session, events = begin(client, "one-id-twice", model="liar", tools=[LOOKUP])
+        first, second = calls(events)
+        assert first.call_id != second.call_id and [call.arguments["n"] for call in (first, second)] == [1, 2]
+        with client.beta.agents.sessions.events.stream(session) as stream:
+            post(client, session, result(second, "two"))
+            post(client, session, result(first, "one"))
+            assert of_type(until(stream, IDLE), "turn.completed")
+        assert sorted(heard(liar.asked[-1])[1]) == ["one", "two"]
+        assert messages(client, session)[-1] == ("assistant", "all is fine")

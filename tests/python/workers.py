@@ -41,7 +41,7 @@ class Worker(threading.Thread):
     def __init__(self, server, number, stop, kinds=("calls",), model="scripted"):
         super().__init__(name=f"client {number}", daemon=True)
         self.rng = random.Random(number)
-        self.client = server.client(timeout=20)
+        self.server, self.client = server, server.client(timeout=20)
         self.number, self.stop, self.kinds = number, stop, kinds
         money = {"spend_control": {"limit": PLENTY}} if model == "priced" else {}
         self.session, self.seen = begin(self.client, f"say ready {number}", tools=[LOOKUP], model=model, **money)
@@ -214,6 +214,7 @@ def finish(workers, stop, seconds=90):
     check(workers)
     for worker in workers:
         check_log(worker)
+        check_ledger(worker)
         check_stream(worker)
 
 
@@ -260,6 +261,30 @@ def check_ends(statuses, allowed):
     for ends in allowed:
         places = {at + len(way) for at in places for way in ends if statuses[at : at + len(way)] == way}
     assert len(statuses) in places, f"turns ended {statuses}"
+
+
+def check_ledger(worker):
+    """The server's account of what it did: nothing has two outcomes, nothing is open, and the money adds up."""
+    effects, after = [], ""
+    while True:
+        status, page = worker.server.json("GET", f"/v1/agents/sessions/{worker.session}/ledger?order=asc&limit=100{after}")
+        assert status == 200, page
+        effects += page["data"]
+        if not page["has_more"]:
+            break
+        after = f"&after={effects[-1]['id']}"
+    assert len({effect["id"] for effect in effects}) == len(effects)
+    for effect in effects:
+        states = [attempt["state"] for attempt in effect["attempts"]]
+        assert states.count("committed") == (1 if effect["state"] == "committed" and states else 0), effect
+        assert set(states[:-1]) <= {"abandoned"}, effect
+        assert effect["state"] in ("committed", "failed"), effect
+    answered = [effect for effect in effects if effect["kind"] == "function_call"]
+    assert len(answered) == sum(len(task.calls) for task in worker.plan)
+    assert all(effect["state"] == "committed" for effect in answered)
+    charged = sum(attempt["charged"] for effect in effects for attempt in effect["attempts"])
+    consumed = worker.client.beta.agents.sessions.retrieve(worker.session).spend_control.consumed
+    assert abs(charged - consumed) <= 1, "the money does not add up"
 
 
 def check_stream(worker):

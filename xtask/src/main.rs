@@ -8,6 +8,7 @@
 )]
 
 mod bench;
+mod history;
 mod sim;
 mod soak;
 mod source;
@@ -24,6 +25,7 @@ cargo xtask VERB
 
   test [--quick]   everything that must be green, on a fresh machine too; --quick leaves out node and the kills
   failpoints       builds the binary that can be made to die at any failpoint, for tests/python/test_kills.py
+  record-history NAME   writes tests/histories/NAME: logs of this version, for every later one to replay
   bench NAME       measures, beside a baseline in the same run: local, turns, load
   sim [--seeds N] [--seed S] [--mutants]
                    the simulator: 200 seeds, or N; one seed again; the proof that broken code is caught
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         ["failpoints"] => {
             root().and_then(|root| Ok(suite::binaries::failpoints(&root)? && suite::binaries::release(&root)?))
         }
+        ["record-history", name] => history::record(name),
         ["tidy"] => tidy::run(),
         ["--help" | "-h" | "help"] => {
             print!("{USAGE}");

@@ -1,0 +1,138 @@
+"""Records histories: a few sessions that together hold every kind of record that this version writes, taken out of its
+database as lines of JSON. `cargo xtask record-history NAME` puts them into tests/histories/NAME, where every later
+version replays them (crates/runtime/tests/histories.rs).
+"""
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from conversation import CANCEL, LOOKUP, begin, calls, failure, message, post, result, say, settle
+from liar import Liar, call, end, entry, heard, reasoning, text
+from server import CONFIG, ROOT, Server
+
+PROJECT = "default"
+READER = ROOT / "target/release/examples/history"
+# What needs a tool that this server performs: there is none to be configured yet.
+LATER = {"tools_offered", "tool_call", "tool_outcome", "late"}
+
+
+def thinker(asked, says):
+    """Thinks, calls, and is down for the first answer after the result."""
+    texts, results = heard(asked)
+    if texts[-1] == "fail":
+        return says.refuse(503, b'{"error":{"message":"too busy"}}')
+    if not results:
+        return says.stream(*reasoning(asked, "let me ", "think"), *call(asked, "lookup", '{"n": 1}'), *end(asked, "tool_calls"))
+    says.stream(*text(asked, "that ", "is it"), *end(asked))
+
+
+class Sessions:
+    """One method a session; each leaves it at rest."""
+
+    def __init__(self, server):
+        self.server, self.client = server, server.client()
+
+    def talk(self):
+        session, _ = begin(self.client, "say hello", tools=[LOOKUP], metadata={"colour": "green"})
+        self.client.beta.agents.sessions.update(session, metadata={"colour": "red"})
+        say(self.client, session, "json {\"a\": [1, 2.50, \"é\"]}")
+        say(self.client, session, "cut 2 a text that breaks off once")
+        return session
+
+    def calls(self):
+        session, seen = begin(self.client, 'call lookup {"n":1} & call lookup {"n":2}\nsay both', tools=[LOOKUP])
+        first, second = calls(seen)
+        post(self.client, session, result(first, "one"))
+        post(self.client, session, failure(second, "none"))
+        settle(self.client, session, "idle")
+        say(self.client, session, "call nobody {}\nsay never mind")
+        say(self.client, session, 'call lookup {"n":3}')
+        post(self.client, session, CANCEL)
+        settle(self.client, session, "idle")
+        return session
+
+    def money(self):
+        session, _ = begin(self.client, "hello", model="priced", spend_control={"limit": 1})
+        self.client.beta.agents.sessions.update(session, spend_control={"limit": 2_000_000_000})
+        say(self.client, session, "say rich")
+        return session
+
+    def thoughts(self):
+        session, seen = begin(self.client, "go", model="thinker", tools=[LOOKUP])
+        (asked,) = calls(seen)
+        post(self.client, session, result(asked, "1"))
+        settle(self.client, session, "idle")
+        say(self.client, session, "fail")
+        return session
+
+    def narrow(self):
+        """A context that is too long is forgotten."""
+        session, _ = begin(self.client, "say short", model="narrow")
+        say(self.client, session, "word " * 200)
+        say(self.client, session, "say on")
+        return session
+
+    def large(self):
+        """A body that stands in a file of its own."""
+        session, _ = begin(self.client, "say yes\n" + "x" * 33_000)
+        return session
+
+    def crashed(self):
+        """Recovered again and again until it is given up."""
+        session = None
+        for _ in range(8):
+            if session is None:
+                body = {"agent": {"model": "scripted"}, "environment": {"type": "none"}, "input": "slow 500 " + "on and on " * 50}
+                status, created = self.server.json("POST", "/v1/agents/sessions", body)
+                assert status == 201, created
+                session = created["id"]
+            self.server.kill()
+            self.server.start()
+            if self.client.beta.agents.sessions.retrieve(session).status == "failed":
+                break
+            with self.server.events(session) as stream:
+                # The attempt of the new server has begun to speak, or there is none any more.
+                next(event for event in stream if event["type"].endswith(("delta", "session.failed")))
+        assert settle(self.client, session, "failed")
+        return session
+
+
+NAMES = ("talk", "calls", "money", "thoughts", "narrow", "large", "crashed")
+
+
+def record(folder):
+    """Histories by name: the header, then one entry a record."""
+    with Liar(thinker) as upstream:
+        config = CONFIG + entry("openai-responses", upstream.base, "thinker", attempts=1, fallback='["scripted"]')
+        config += '\n[[model]]\nname = "narrow"\nprovider = "script"\ncontext_tokens = 100\n'
+        with Server(folder, config) as server:
+            made = Sessions(server)
+            sessions = {name: getattr(made, name)() for name in NAMES}
+            assert server.stop() == 0
+    return {name: history(server.data, session) for name, session in sessions.items()}
+
+
+def history(data, session):
+    """What the store reads of the log: its file is nobody else's affair."""
+    assert READER.exists(), f"{READER} is not there: `cargo build --release --package store --example history`"
+    read = subprocess.run([READER, data, PROJECT, session], capture_output=True, text=True, check=True)
+    return [json.loads(line) for line in read.stdout.splitlines()]
+
+
+def kinds(history):
+    return {line["kind"] for line in history[1:]}
+
+
+def main(folder):
+    target = Path(folder)
+    target.mkdir(parents=True)  # what was recorded once is never written over
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, lines in record(Path(scratch)).items():
+            written = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+            (target / f"{name}.jsonl").write_text(written)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
