@@ -2,9 +2,9 @@
 
 use super::script::Script;
 use super::{check, refused, run};
-use crate::{context, pending};
+use crate::{apply, context, pending};
 use expect_test::{Expect, expect};
-use types::{Effect, Limits, RecordBody};
+use types::{Effect, EffectId, Epoch, Limits, Record, RecordBody, Restored, Timestamp};
 
 const OFFER: &str = "create hello\noffer read pure & get idempotent & pay keyed & run attachable & send irreversible";
 const TOOLS: [&str; 5] = ["read", "get", "pay", "run", "send"];
@@ -488,4 +488,26 @@ fn a_session_whose_calls_only_ever_crash_it_is_poison() {
           18 session failed: error, session.failed
     "#]],
     );
+}
+
+#[test]
+fn f30_a_call_that_was_open_at_the_backup_may_have_been_made_after_it() {
+    let fate = |tool: &str| {
+        let mut script = run(&format!("{OFFER}\ncalls c1 {tool} {{}}"));
+        let turn = script.state.turn.as_ref().map(|turn| turn.id.clone());
+        let restored = Restored { epoch: Epoch(9), backup: Timestamp(5), effect: EffectId(1000), turn };
+        let record = Record { at: Timestamp(9_000), body: RecordBody::Restored(restored) };
+        let (seq, known) = (script.state.seq.next(), script.log.len() + 1);
+        apply(&mut script.state, seq, &record);
+        script.log.push(record);
+        script.step("recover").expect("taken");
+        script.told(known).join("; ")
+    };
+    let unknown =
+        "recovered; outcome 2.1 Crash Unknown(\"the server stopped before the call ended; it may have taken effect\")";
+    assert_eq!(fate("send"), unknown);
+    for tool in ["read", "get", "pay"] {
+        assert_eq!(fate(tool), "recovered; abandoned 2.1 charged 0, next  tried 1", "{tool}");
+    }
+    assert_eq!(fate("run"), "recovered");
 }

@@ -335,7 +335,7 @@ fn an_intent_that_is_there_already_is_not_written_again() {
 fn what_is_left_out_never_parts_a_call_from_its_result() {
     let long = "word ".repeat(200);
     let script = run(&format!(
-        "create {long}\ncalls c1 f {{}}\nmessage {long}\nresult c1 ok\nsays {long}\nmessage more\nfails context_length"
+        "create {long}\ncalls c1 f {{}}\nmessage {long}\nresult c1 ok\nsays hi\nmessage more\nfails context_length"
     ));
     let kinds: Vec<_> = script.state.transcript.iter().map(|head| head.kind).collect();
     let count = |kind| kinds.iter().filter(|of| **of == kind).count();
