@@ -102,7 +102,11 @@ pub async fn run(configuration: &Configuration, hidden: &Hidden) -> Result<()> {
         () = taken_apart => {}
         () = signals.next() => tracing::warn!("ending at once; unfinished work goes on at the next start"),
     }
-    let withdrawn = address::withdraw(&data);
+    outcome(&end, address::withdraw(&data))
+}
+
+/// A disk that has failed may not take the address back either: that is not why the server ends.
+fn outcome(end: &End, withdrawn: Result<()>) -> Result<()> {
     match end {
         End::Asked => withdrawn,
         End::StoreStopped => bail!("the store stopped after a failed write; see the log, check the disk, start again"),
