@@ -2,6 +2,7 @@
 //! cursor and its id for ever.
 
 use super::fault::Fault;
+use super::seal;
 use super::timers::column;
 use crate::{Direction, Error, Page, Row};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -15,12 +16,13 @@ pub(super) fn put(connection: &Connection, project: &ProjectId, row: &Row, inser
     if deleted.is_some_and(|deleted| deleted || insert) {
         return Err(Error::Exists.into());
     }
+    let sealed = seal::close([&row.collection, &row.id], row.body.clone());
     connection
         .prepare_cached(
             "INSERT INTO rows (project, collection, id, created_at, body) VALUES (?1, ?2, ?3, ?4, ?5)
              ON CONFLICT (project, collection, id) DO UPDATE SET body = excluded.body",
         )?
-        .execute(params![project.as_str(), row.collection, row.id, column(row.created_at), row.body])?;
+        .execute(params![project.as_str(), row.collection, row.id, column(row.created_at), sealed])?;
     Ok(())
 }
 
@@ -37,7 +39,7 @@ pub(super) fn get(
         )?
         .query_row(params![project.as_str(), collection, id], |row| read(row, collection))
         .optional()?;
-    Ok(found)
+    found.map(unseal).transpose()
 }
 
 pub(super) fn list(
@@ -66,7 +68,7 @@ pub(super) fn list(
     ))?;
     let found = statement
         .query_map(params![project.as_str(), collection, cursor.0, cursor.1, limit], |row| read(row, collection))?;
-    let mut rows = found.collect::<Result<Vec<_>, _>>()?;
+    let mut rows = found.map(|row| unseal(row?)).collect::<Result<Vec<_>, Error>>()?;
     let more = rows.len() > page.limit;
     rows.truncate(page.limit);
     Ok((rows, more))
@@ -79,6 +81,12 @@ fn read(row: &rusqlite::Row<'_>, collection: &str) -> Result<Row, rusqlite::Erro
         created_at: Timestamp(row.get::<_, i64>(1)?.cast_unsigned()),
         body: row.get(2)?,
     })
+}
+
+fn unseal(mut row: Row) -> Result<Row, Error> {
+    let length = seal::open([&row.collection, &row.id], &row.body)?.len();
+    row.body.truncate(length);
+    Ok(row)
 }
 
 /// The body goes; the id and the place stay.

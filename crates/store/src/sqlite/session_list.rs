@@ -93,7 +93,7 @@ fn query(
     let (first, second) = place.trim_matches(['(', ')']).split_once(", ").unwrap_or((place, place));
     let limit = i64::try_from(page.limit.saturating_add(1)).unwrap_or(i64::MAX);
     let sql = format!(
-        "SELECT s.head, (SELECT settings FROM session_settings t WHERE t.session = s.ord) {sql}
+        "SELECT s.head, (SELECT settings FROM session_settings t WHERE t.session = s.ord), s.id {sql}
          ORDER BY {first} {order}, {second} {order} LIMIT ?{}",
         value(limit.into())
     );

@@ -1,9 +1,13 @@
 //! The contract over SQLite, and what only a file can show: reopening, other processes, damage.
 
+mod copies;
 mod damage;
+mod fences;
 mod files;
+mod flips;
 mod group;
 mod stop;
+mod torn;
 
 use super::Sqlite;
 use crate::Store;
