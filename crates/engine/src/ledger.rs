@@ -119,6 +119,8 @@ pub struct Try {
 pub struct Ledger {
     entries: BTreeMap<EffectId, Entry>,
     calls: BTreeMap<CallId, EffectId>,
+    /// The last restore's number.
+    restored: EffectId,
 }
 
 impl Ledger {
@@ -147,10 +149,13 @@ impl Ledger {
         self.entries.into_values().collect()
     }
 
-    /// A model call has no record before its first attempt's.
+    /// A model call has no record before its first attempt's. One that is free may have been in flight at a backup
+    /// without any.
     fn of(&mut self, id: EffectId, turn: &TurnId) -> &mut Entry {
+        let diverged = id < self.restored;
         self.entries.entry(id).or_insert_with(|| Entry {
             turn: Some(turn.clone()),
+            diverged,
             ..Entry::new(id, EffectKind::ModelCall, Class::Repeatable, EffectState::Intended)
         })
     }
@@ -318,6 +323,7 @@ impl Ledger {
             ..Entry::new(restored.effect, EffectKind::Restore, Class::Irreversible, EffectState::Unknown)
         };
         self.entries.insert(restored.effect, entry);
+        self.restored = restored.effect;
     }
 }
 

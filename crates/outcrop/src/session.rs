@@ -91,7 +91,9 @@ async fn show(store: &dyn Store, project: &ProjectId, id: &SessionId, style: Sty
             match Record::decode(&stored.record) {
                 Ok(record) => show_record(&record.body, style),
                 // Of a newer outcrop: what it says is not known here, that it is there is.
-                Err(error) => terminal::say(style.red(&format!("  · record {}: {}", stored.seq, tame(&error.to_string())))),
+                Err(error) => {
+                    terminal::say(style.red(&format!("  · record {}: {}", stored.seq, tame(&error.to_string()))))
+                }
             }
         }
     }

@@ -20,6 +20,9 @@ mod server;
 #[cfg(feature = "local")]
 #[path = "binary/shelf.rs"]
 mod shelf;
+#[cfg(test)]
+#[path = "binary/upgrade.rs"]
+mod upgrade;
 
 use rustix::process::Signal;
 use serde_json::json;
@@ -33,7 +36,7 @@ fn help_and_version_read_well() {
     let place = Place::new("");
     let help = place.run(&["--help"]).well();
     for word in
-        ["serve", "key", "model", "session", "doctor", "quickstart", "--config <FILE>", "--data <DIR>", "--store <URL>"]
+        ["serve", "key", "model", "session", "backup", "restore", "doctor", "quickstart", "--config <FILE>", "--data <DIR>"]
     {
         assert!(help.contains(word), "{word}: {help}");
     }

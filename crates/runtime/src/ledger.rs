@@ -174,7 +174,8 @@ fn effect_of(record: &Record) -> Option<EffectId> {
         RecordBody::Intended(intended) => Some(intended.effect),
         RecordBody::Abandoned(abandoned) => Some(abandoned.effect),
         RecordBody::Committed(committed) => Some(committed.effect),
-        RecordBody::Restored(restored) => Some(restored.effect),
+        // Within a turn, effects from before it may follow.
+        RecordBody::Restored(restored) if restored.turn.is_none() => Some(restored.effect),
         RecordBody::Item(item) => match &item.body {
             ItemBody::FunctionCall { effect, .. } => Some(*effect),
             _ => None,

@@ -269,6 +269,23 @@ fn a_restore_says_that_it_does_not_know() {
     assert_eq!(state, before, "nothing else has changed");
 }
 
+/// What was in flight without a record is told by what recovery says of it.
+#[test]
+fn a_free_call_in_flight_at_a_backup_has_diverged() {
+    let script = run("create hello\nrecover\nsays hi");
+    let restored = Restored { epoch: Epoch(9), backup: Timestamp(5), effect: EffectId(1000), turn: None };
+    let created = script.log.iter().position(|record| matches!(record.body, RecordBody::Recovered { .. }));
+    let (before, after) = script.log.split_at(created.expect("recovered"));
+    let mark = Record { at: Timestamp(9_000), body: RecordBody::Restored(restored) };
+    expect![[r#"
+        1 ModelCall Repeatable m: Committed, diverged
+          1 - no verdict Abandoned charged 0
+          2 m permit Committed charged 120
+        1000 Restore Irreversible -: Unknown, diverged (diverged: The session was restored from a backup: what it did after the backup is not known.)
+    "#]]
+    .assert_eq(&told(&[before, &[mark], after].concat()));
+}
+
 /// The records of one turn give the effects of that turn, and the kinds that are named suffice.
 #[test]
 fn a_turn_stands_for_itself() {
