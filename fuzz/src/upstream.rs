@@ -78,7 +78,10 @@ pub fn record(heard: Heard) -> Recorded {
     let context = turn.state.seq;
     let input = match heard.finish {
         Ok(finish) => Input::ModelDone { effect, attempt, context, answer, finish },
-        Err(error) => Input::ModelFailed { effect, attempt, context, error, spoke: answer.has_spoken() },
+        Err(error) => {
+            let spoke = answer.has_spoken();
+            Input::ModelFailed { effect, attempt, context, error, spoke, retry: true }
+        }
     };
     take(&mut turn, input);
     sound(&turn);

@@ -3,6 +3,7 @@
 use crate::suite::{binaries, fixture};
 use crate::{root, steps};
 use anyhow::{Result, bail};
+use std::path::Path;
 use std::process::Command;
 
 /// Runs a bench by its name, with further words for it; true if it ran to its end.
@@ -17,12 +18,19 @@ pub fn run(name: &str, words: &[&str]) -> Result<bool> {
 /// What is measured from outside: the binary that users build, by the crate `bench`.
 fn outside(name: &str, words: &[&str]) -> Result<bool> {
     let root = root()?;
-    if !binaries::release(&root)? {
-        return Ok(false);
-    }
+    Ok(binaries::release(&root)? && steps::run(bench(&root, name).args(words))?)
+}
+
+/// `bench load` on the binary that is built already.
+pub fn load(root: &Path) -> Command {
+    bench(root, "load")
+}
+
+fn bench(root: &Path, name: &str) -> Command {
     let mut cargo = Command::new("cargo");
-    cargo.current_dir(&root).args(["run", "--release", "--locked", "--package", "bench", "--", name, "--binary"]);
-    steps::run(cargo.arg(root.join(binaries::RELEASE)).args(words))
+    cargo.current_dir(root).args(["run", "--release", "--locked", "--package", "bench", "--", name, "--binary"]);
+    cargo.arg(root.join(binaries::RELEASE));
+    cargo
 }
 
 /// The model in the process: prefill, decode, eight side by side, first token; every kernel of this processor in turn,

@@ -6,10 +6,13 @@ mod clients;
 pub mod fixture;
 
 use crate::steps::{self, Steps};
-use crate::{root, tidy};
+use crate::{bench, root, tidy};
 use anyhow::Result;
 use std::path::Path;
 use std::process::Command;
+
+/// What a change is worth of load; `cargo xtask soak` has more.
+const LOAD: [&str; 4] = ["--seconds", "48", "--sleepers", "10000"];
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Extent {
@@ -40,6 +43,9 @@ pub fn run(extent: Extent) -> Result<bool> {
     }
     if steps.step("release binary", || binaries::release(&root)) {
         clients::run(&mut steps, &root, extent);
+        if extent == Extent::Full {
+            steps.tests("load", bench::load(&root).args(LOAD));
+        }
     }
     Ok(steps.close())
 }

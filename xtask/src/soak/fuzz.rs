@@ -79,7 +79,10 @@ fn one(root: &Path, folder: &Path, target: &str, seconds: u64) -> Result<bool> {
     let log = root.join("target/fuzz").join(format!("{target}.log"));
     let mut fuzzer = Command::new(folder.join(target));
     fuzzer.arg(format!("-max_total_time={seconds}"));
-    fuzzer.arg(format!("-max_len={LONGEST}")).arg(format!("-timeout={PATIENCE}")).arg(format!("-rss_limit_mb={MEMORY}"));
+    fuzzer
+        .arg(format!("-max_len={LONGEST}"))
+        .arg(format!("-timeout={PATIENCE}"))
+        .arg(format!("-rss_limit_mb={MEMORY}"));
     fuzzer.arg(format!("-artifact_prefix={}/", found.display()));
     // What is new is kept in the first; the second is only read.
     fuzzer.arg(&learned).arg(root.join("fuzz/corpus").join(target));
@@ -90,7 +93,8 @@ fn one(root: &Path, folder: &Path, target: &str, seconds: u64) -> Result<bool> {
     if ok {
         println!("{}", told.lines().rev().find(|line| line.starts_with("Done")).unwrap_or_default());
     } else {
-        let from = told.lines().position(|line| line.contains("panicked") || line.contains("ERROR")).unwrap_or_default();
+        let from =
+            told.lines().position(|line| line.contains("panicked") || line.contains("ERROR")).unwrap_or_default();
         told.lines().skip(from).take(SHOWN).for_each(|line| println!("{line}"));
         println!("the inputs lie in {}; again: {} INPUT", found.display(), folder.join(target).display());
     }
