@@ -35,9 +35,19 @@ use std::process::Stdio;
 fn help_and_version_read_well() {
     let place = Place::new("");
     let help = place.run(&["--help"]).well();
-    for word in
-        ["serve", "key", "model", "session", "backup", "restore", "doctor", "quickstart", "--config <FILE>", "--data <DIR>"]
-    {
+    for word in [
+        "serve",
+        "key",
+        "model",
+        "session",
+        "backup",
+        "restore",
+        "doctor",
+        "quickstart",
+        "--config <FILE>",
+        "--data <DIR>",
+        "--store <URL>",
+    ] {
         assert!(help.contains(word), "{word}: {help}");
     }
     assert!(!place.run(&["serve", "--help"]).well().contains("stdin"), "what is for parents is not shown");
