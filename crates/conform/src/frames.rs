@@ -2,10 +2,14 @@
 //! know what the events mean.
 
 use crate::client::{MAX_ANSWER, broken, short};
-use crate::trouble::{Trouble, within};
+use crate::trouble::{Deadline, Trouble, within};
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::time::Duration;
+
+/// No stream of this suite is longer: events, and times the patience for one event.
+const MAX_EVENTS: usize = 20_000;
+const MAX_TIMES: u32 = 10;
 
 /// One event.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,12 +27,15 @@ pub struct Frames {
     pub asked: String,
     parser: Parser,
     patience: Duration,
+    read: usize,
+    deadline: Deadline,
 }
 
 impl Frames {
     pub fn of(response: reqwest::Response, asked: String, patience: Duration) -> Self {
         let status = response.status().as_u16();
-        Self { response, status, asked, parser: Parser::default(), patience }
+        let deadline = Deadline::after(patience * MAX_TIMES);
+        Self { response, status, asked, parser: Parser::default(), patience, read: 0, deadline }
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -37,6 +44,11 @@ impl Frames {
 
     /// The next event; None where the server ended the stream.
     pub async fn next(&mut self) -> Result<Option<Frame>, Trouble> {
+        self.read += 1;
+        if self.read > MAX_EVENTS || self.deadline.is_over() {
+            let why = format!("the stream goes on and on; {} events were read", self.read - 1);
+            return Err(Trouble::Broken { asked: self.asked.clone(), why });
+        }
         let asked = format!("{} (its next event)", self.asked);
         within(self.patience, &asked, self.pull()).await?
     }

@@ -5,11 +5,15 @@ mod text;
 
 use crate::area::coverage::{self, ENVIRONMENTS, INPUTS, TOOLS};
 use crate::area::{Area, Check};
-use crate::endpoint::ENDPOINTS;
+use crate::endpoint::{Answered, ENDPOINTS};
 use crate::findings::{Findings, Outcome};
 use crate::shape::Shapes;
 use serde::Serialize;
 use std::collections::BTreeMap;
+
+/// What is expected of a check that was not reached.
+const UNREACHED: &str = "to come this far";
+const UNSEEN: &str = "nothing of it was seen in this run";
 
 #[derive(Clone, Debug, Serialize)]
 pub struct Checked {
@@ -93,7 +97,7 @@ pub fn outcomes(areas: &[(Area, Findings)]) -> Vec<Checked> {
         for Check { id, area, says, source } in area.checks() {
             let outcome = found.outcomes.get(&id).cloned().unwrap_or_else(|| {
                 let came = found.trouble.as_ref().map_or("nothing".to_owned(), ToString::to_string);
-                Outcome::Failed { expected: "to come this far".to_owned(), came, evidence: String::new() }
+                Outcome::Failed { expected: UNREACHED.to_owned(), came, evidence: String::new() }
             });
             checked.push(Checked { id, area, says, source: source.to_owned(), outcome });
         }
@@ -103,7 +107,8 @@ pub fn outcomes(areas: &[(Area, Findings)]) -> Vec<Checked> {
 
 /// One check for each endpoint and event whose answers were seen, for errors, and for nullable keys.
 pub fn shapes(found: &Findings, shapes: &Shapes) -> Vec<Checked> {
-    let endpoints = ENDPOINTS.iter().map(|endpoint| {
+    let shaped = ENDPOINTS.iter().filter(|endpoint| !matches!(endpoint.answered, Answered::Bytes | Answered::Events));
+    let endpoints = shaped.map(|endpoint| {
         let says = format!("{} {} answers in the shape of the API.", endpoint.method.word(), endpoint.path);
         (endpoint.sdk.to_owned(), says)
     });
@@ -121,12 +126,14 @@ pub fn shapes(found: &Findings, shapes: &Shapes) -> Vec<Checked> {
                     Outcome::Failed { expected: "the shape".to_owned(), came: what.clone(), evidence: evidence.clone() }
                 }
             },
-            None => Outcome::Skipped { reason: "nothing of it was seen in this run".to_owned() },
+            None => Outcome::Skipped { reason: UNSEEN.to_owned() },
         };
         let id = format!("shapes.{}", name.replace(' ', "."));
         checked.push(Checked { id, area: Area::Shapes, says, source: "appendix of the contract".to_owned(), outcome });
     }
-    let outcome = if found.left_out.is_empty() {
+    let outcome = if found.shapes.is_empty() {
+        Outcome::Skipped { reason: UNSEEN.to_owned() }
+    } else if found.left_out.is_empty() {
         Outcome::Passed
     } else {
         let came = found.left_out.iter().cloned().collect::<Vec<_>>().join(", ");

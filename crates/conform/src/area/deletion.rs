@@ -31,7 +31,7 @@ pub async fn run(probe: &mut Probe) {
 }
 
 async fn running(probe: &mut Probe) -> Result<(), Trouble> {
-    let (session, mut reader) = probe.speaking().await?;
+    let (session, mut reader) = probe.speaking(400).await?;
     let answer = probe.delete(format!("/agents/sessions/{session}")).await?;
     let said = Said { code: Some("conflict_error"), ..Said::default() };
     probe.refused("deletion.running", &answer, 409, said);

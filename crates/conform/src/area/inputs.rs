@@ -96,7 +96,7 @@ async fn refused(probe: &mut Probe) -> Result<(), Trouble> {
 }
 
 async fn steering(probe: &mut Probe) -> Result<(), Trouble> {
-    let (session, mut reader) = probe.speaking().await?;
+    let (session, mut reader) = probe.speaking(60).await?;
     let answer = probe.input(&session, &[message("say steered")]).await?;
     if answer.status == 400 && answer.text.contains("active_turn_not_steerable") {
         probe.skip("inputs.steering", "this turn was not to be steered, which the API allows");
@@ -115,7 +115,7 @@ async fn steering(probe: &mut Probe) -> Result<(), Trouble> {
 }
 
 async fn cancel(probe: &mut Probe) -> Result<(), Trouble> {
-    let (session, mut reader) = probe.speaking().await?;
+    let (session, mut reader) = probe.speaking(400).await?;
     let answer = probe.input(&session, &[CANCEL()]).await?;
     probe.status("inputs.cancel", &answer, 202);
     probe.until(&mut reader, &["agent.session.idle"]).await?;

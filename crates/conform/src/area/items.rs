@@ -94,7 +94,7 @@ async fn conversation(probe: &mut Probe) -> Result<(), Trouble> {
 }
 
 async fn cut_off(probe: &mut Probe) -> Result<(), Trouble> {
-    let (session, mut reader) = probe.speaking().await?;
+    let (session, mut reader) = probe.speaking(400).await?;
     let during = probe.get(format!("/agents/sessions/{session}/items")).await?;
     probe.input(&session, &[CANCEL()]).await?;
     probe.until(&mut reader, &["agent.session.idle"]).await?;

@@ -111,7 +111,8 @@ async fn bodies(probe: &mut Probe) -> Result<(), Trouble> {
         let answer = probe.send(Call::new(Post, "/agents").raw(body)).await?;
         probe.invalid(id, &answer);
     }
-    let form = Call::new(Post, "/agents").raw("model=a").with("content-type", "application/x-www-form-urlencoded");
+    let form =
+        Call::new(Post, "/agents").raw("{\"model\": \"a\"}").with("content-type", "application/x-www-form-urlencoded");
     let answer = probe.send(form).await?;
     probe.invalid("transport.body-type", &answer);
     Ok(())

@@ -92,7 +92,7 @@ async fn two(probe: &mut Probe) -> Result<(), Trouble> {
 }
 
 async fn cancelled(probe: &mut Probe) -> Result<(), Trouble> {
-    let (session, mut reader) = probe.speaking().await?;
+    let (session, mut reader) = probe.speaking(400).await?;
     let path = format!("/agents/sessions/{session}/turns");
     let running = probe.get(&path).await?;
     probe.value("turns.in-progress", &running, "/data/0/status", &json!("in_progress"));

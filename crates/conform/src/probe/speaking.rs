@@ -181,17 +181,17 @@ impl Probe {
     }
 
     /// What makes the model speak for long.
-    pub fn long(&self) -> String {
+    fn long(&self, words: usize) -> String {
         if self.facts.scripted {
-            let words: Vec<String> = (0..400).map(|at| format!("word{at}")).collect();
-            return format!("slow 400 {}", words.join(" "));
+            let said: Vec<String> = (0..words).map(|at| format!("word{at}")).collect();
+            return format!("slow {words} {}", said.join(" "));
         }
         "Do not be short this time: write out the numbers from 1 to 3000 in words, one a line.".to_owned()
     }
 
-    /// A session that is speaking, and the stream that shows it.
-    pub async fn speaking(&mut self) -> Result<(String, Reader), Trouble> {
-        let body = self.session(&self.long());
+    /// A session that is speaking, and the stream that shows it. A scripted model says this many words, 50 a second.
+    pub async fn speaking(&mut self, words: usize) -> Result<(String, Reader), Trouble> {
+        let body = self.session(&self.long(words));
         let mut reader = self.create(body).await?;
         let started = self.until(&mut reader, &["agent.session.turn.output_text.delta", IDLE]).await?;
         let session = reader.frames.first().and_then(|frame| frame.text("/session/id")).unwrap_or_default().to_owned();

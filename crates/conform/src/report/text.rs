@@ -1,6 +1,6 @@
 //! The report as people read it: a line for each area, then each failure with what it takes to see it again.
 
-use super::{Checked, Report};
+use super::{Checked, Report, UNREACHED};
 use crate::findings::Outcome;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,6 +22,7 @@ impl fmt::Display for Report {
         for check in &self.checks {
             failure(f, check)?;
         }
+        unreached(f, &self.checks)?;
         skipped(f, &self.checks)?;
         for (part, rows) in &self.coverage {
             let mut states: BTreeMap<&str, usize> = BTreeMap::new();
@@ -41,6 +42,9 @@ impl fmt::Display for Report {
 
 fn failure(f: &mut fmt::Formatter<'_>, check: &Checked) -> fmt::Result {
     let Outcome::Failed { expected, came, evidence } = &check.outcome else { return Ok(()) };
+    if expected == UNREACHED {
+        return Ok(());
+    }
     writeln!(f, "\nFAILED {}  [{}]\n  {}", check.id, check.source, check.says)?;
     writeln!(f, "  expected  {}\n  came      {}", indented(expected), indented(came))?;
     if evidence.is_empty() { Ok(()) } else { writeln!(f, "  {}", indented(evidence)) }
@@ -48,6 +52,22 @@ fn failure(f: &mut fmt::Formatter<'_>, check: &Checked) -> fmt::Result {
 
 fn indented(text: &str) -> String {
     text.replace('\n', "\n  ")
+}
+
+/// Checks that were not reached, by what stood in the way.
+fn unreached(f: &mut fmt::Formatter<'_>, checks: &[Checked]) -> fmt::Result {
+    let mut ways: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for check in checks {
+        if let Outcome::Failed { expected, came, .. } = &check.outcome
+            && expected == UNREACHED
+        {
+            ways.entry(came).or_default().push(&check.id);
+        }
+    }
+    for (came, ids) in ways {
+        writeln!(f, "\nFAILED, because not reached: {}\n  {}", indented(came), ids.join(" "))?;
+    }
+    Ok(())
 }
 
 /// By reason, since one reason often holds for many.

@@ -1,0 +1,137 @@
+"""A proxy that passes everything on as it is, or bends it in one way: what a server with one defect looks like.
+
+A bend is an object with any of these methods; what it does not have stays straight.
+
+    request(method, path, headers)                    changes the request's headers
+    answer(method, path, status, headers, body)       gives back a status and a body; the body is JSON or None
+    events(path, frames)                              a generator over a stream's frames
+"""
+import http.client
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+# Base URLs have paths.
+ROOM = "/behind/a/proxy"
+HOP = {"connection", "transfer-encoding", "content-length", "keep-alive", "host"}
+
+
+class Frame:
+    """One event: its data, and the lines beside it."""
+
+    def __init__(self, text):
+        lines = text.split("\n")
+        self.lines = [line for line in lines if not line.startswith("data:")]
+        data = "".join(line[len("data:"):] for line in lines if line.startswith("data:"))
+        self.data = json.loads(data) if data else None
+
+    @property
+    def kind(self):
+        return (self.data or {}).get("type", "").removeprefix("agent.session.")
+
+    def written(self):
+        data = [] if self.data is None else ["data: " + (self.data if isinstance(self.data, str) else json.dumps(self.data))]
+        return ("\n".join(self.lines + data) + "\n\n").encode()
+
+
+class Proxy:
+    """Stands in front of `upstream` (a port); bends what `bend` bends."""
+
+    def __init__(self, upstream, bend=None):
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler(upstream, bend or object()))
+        self.server.daemon_threads = True
+
+    @property
+    def base(self):
+        return f"http://127.0.0.1:{self.server.server_port}{ROOM}/v1"
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def handler(upstream, bend):
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        # Small writes must not wait for each other.
+        wbufsize = -1
+        disable_nagle_algorithm = True
+
+        def log_message(self, *_):
+            pass
+
+        def pass_on(self):
+            body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            headers = {name.lower(): value for name, value in self.headers.items() if name.lower() not in HOP}
+            whole = self.path.removeprefix(ROOM)
+            path = whole.removeprefix("/v1")
+            if hasattr(bend, "request"):
+                bend.request(self.command, path, headers)
+            connection = http.client.HTTPConnection("127.0.0.1", upstream, timeout=30)
+            try:
+                connection.request(self.command, whole, body=body or None, headers=headers)
+                answer = connection.getresponse()
+                kept = {name.lower(): value for name, value in answer.getheaders() if name.lower() not in HOP}
+                if kept.get("content-type", "").startswith("text/event-stream"):
+                    self.stream(path, answer, kept)
+                else:
+                    self.whole(path, answer, kept)
+            except (BrokenPipeError, ConnectionResetError, TimeoutError):
+                self.close_connection = True
+            finally:
+                connection.close()
+
+        do_GET = do_POST = do_DELETE = pass_on
+
+        def whole(self, path, answer, headers):
+            text, status = answer.read(), answer.status
+            if hasattr(bend, "answer"):
+                body = json.loads(text) if text else None
+                status, bent = bend.answer(self.command, path, status, headers, body)
+                if bent is not body or body is not None:
+                    text = b"" if bent is None else json.dumps(bent).encode()
+            self.head(status, headers)
+            self.send_header("content-length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+            self.wfile.flush()
+
+        def head(self, status, headers):
+            self.send_response_only(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+
+        def stream(self, path, answer, headers):
+            status = answer.status
+            if hasattr(bend, "answer"):
+                status, _ = bend.answer(self.command, path, status, headers, None)
+            self.head(status, headers)
+            self.send_header("transfer-encoding", "chunked")
+            self.end_headers()
+            self.wfile.flush()
+            frames = read(answer)
+            for frame in bend.events(path, frames) if hasattr(bend, "events") else frames:
+                piece = frame.written()
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+                self.wfile.flush()
+            self.wfile.write(b"0\r\n\r\n")
+            self.wfile.flush()
+
+    return Handler
+
+
+def read(answer):
+    """Frames as they come; comments are left out."""
+    lines = []
+    for line in answer:
+        line = line.decode().rstrip("\r\n")
+        if line:
+            lines.append(line)
+            continue
+        if any(kept.startswith("data:") for kept in lines):
+            yield Frame("\n".join(lines))
+        lines = []
