@@ -17,7 +17,10 @@ pub fn arm(variables: &Variables) -> Result<(), Complaint> {
     let (name, number) = wanted.split_once(':').unwrap_or((wanted, "1"));
     let point = Failpoint::ALL.iter().copied().find(|point| point.name() == name);
     let (Some(point), Ok(fatal)) = (point, number.parse::<u64>()) else {
-        return Err(Complaint::word(VARIABLE, format!("`{wanted}` is not NAME:N; `outcrop failpoints` lists the names")));
+        return Err(Complaint::word(
+            VARIABLE,
+            format!("`{wanted}` is not NAME:N; `outcrop failpoints` lists the names"),
+        ));
     };
     let passed = AtomicU64::new(0);
     watch(move |at| {
