@@ -84,13 +84,15 @@ pub enum Input {
         answer: Answer,
         finish: ModelFinish,
     },
-    /// A model call failed. `spoke` says whether it had said anything.
+    /// A model call failed. `spoke` says whether it had said anything, `retry` whether the same entry may be asked again:
+    /// its budget of retries may be used up.
     ModelFailed {
         effect: EffectId,
         attempt: Attempt,
         context: Seq,
         error: ModelError,
         spoke: bool,
+        retry: bool,
     },
     /// What the session's model may call from now on, beside its functions.
     Offer(Vec<OfferedTool>),
