@@ -119,6 +119,26 @@ class Status:
         return self.new if fits else status, body
 
 
+class Wordy:
+    """Says something where nothing should be said."""
+
+    def answer(self, _method, _path, status, _headers, body):
+        return status, {} if status == 202 else body
+
+
+class DeletesOnce:
+    """Knows nothing of what it deleted."""
+
+    def __init__(self):
+        self.deleted = set()
+
+    def answer(self, method, path, status, _, body):
+        if method == "DELETE" and status == 200:
+            status = 404 if path in self.deleted else 200
+            self.deleted.add(path)
+        return status, body
+
+
 class Error:
     """Bends the bodies of errors."""
 
@@ -294,15 +314,13 @@ MUTANTS = {
     "sessions: 200 for 201": ("sessions", Status("POST", S, 201, 200), "sessions.create-201"),
     "streams: 200 for 201": ("streams", Status("POST", S, 201, 200), "streams.create-201"),
     "inputs: 200 for 202": ("inputs", Status("POST", ONE_S + "/events", 202, 200), "inputs.202"),
-    "inputs: a body with the 202": ("inputs", type("Body", (), {"answer": lambda self, m, p, s, h, b: (s, {} if s == 202 else b)})(), "inputs.202"),
+    "inputs: a body with the 202": ("inputs", Wordy(), "inputs.202"),
     "update: 201 for 200": ("agents", Status("POST", ONE_A, 200, 201), "agents.update"),
     "delete: 204 for 200": ("agents", Status("DELETE", ONE_A, 200, 204), "agents.delete"),
     "missing: 400 for 404": ("agents", Status("GET", ONE_A, 404, 400), "agents.unknown"),
     "conflict: 400 for 409": ("inputs", Status("POST", ONE_S + "/events", 409, 400), "inputs.key-other-body"),
     "no key: 403 for 401": ("transport", Status("GET", A, 401, 403), "transport.key-missing"),
-    "repeated deletion: 404 for 200": ("deletion", type("Once", (), {
-        "seen": None, "answer": lambda self, m, p, s, h, b: (404 if m == "DELETE" and s == 200 and self.again(p) else s, b),
-        "again": lambda self, p: p == self.seen or (setattr(self, "seen", p), False)[1]})(), "deletion.again"),
+    "repeated deletion: 404 for 200": ("deletion", DeletesOnce(), "deletion.again"),
     "agent: no metadata": ("agents", Json(ONE_A + "|" + A, drop("metadata")), "shapes.agents.create"),
     "agent: time as text": ("agents", Json(ONE_A + "|" + A, put("created_at", lambda a: str(a["created_at"]))), "shapes.agents.create"),
     "agent: time in milliseconds": ("agents", Json(A, put("created_at", lambda a: a["created_at"] * 1000)), "agents.time"),

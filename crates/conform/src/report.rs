@@ -163,7 +163,7 @@ pub fn covered(found: &Findings, shapes: &Shapes) -> BTreeMap<&'static str, Vec<
         row(&name, endpoint.sdk, coverage::state(endpoint, &found.statuses))
     });
     let events = shapes.tags("AgentSessionEvent").into_iter().map(|kind| {
-        let seen = found.shapes.get(&format!("event {kind}")).is_some();
+        let seen = found.shapes.contains_key(&format!("event {kind}"));
         row(&kind, "", if seen { "served" } else { "not seen" })
     });
     let inputs = INPUTS.iter().map(|kind| row(kind, "", of("inputs", kind)));
