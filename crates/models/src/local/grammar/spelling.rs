@@ -42,8 +42,7 @@ fn write(rule: &mut dyn Constraint, choices: &[u8], most: u64) -> Result<Vec<u8>
     let mut choices = choices.iter().copied();
     for _ in 0..=most {
         let mask = rule.mask()?.unwrap_or_default();
-        let allowed: Vec<u32> =
-            (0..=END).filter(|token| mask[*token as usize / 32] >> (token % 32) & 1 == 1).collect();
+        let allowed: Vec<u32> = (0..=END).filter(|token| mask[*token as usize / 32] >> (token % 32) & 1 == 1).collect();
         let token = match choices.next() {
             Some(choice) => allowed[usize::from(choice) % allowed.len()],
             // Whoever has no more to say closes what is open.
