@@ -79,6 +79,8 @@ pub(crate) struct Actor {
     pub(crate) flight: Option<Flight>,
     pub(crate) deadline: Option<Deadline>,
     pub(crate) errands: Errands,
+    /// Read anew after an append that failed: a newer node may have written what the log holds.
+    pub(crate) unproven: bool,
 }
 
 enum Woken {
@@ -368,8 +370,7 @@ impl Actor {
 
     // ---- writing
 
-    /// Commits what must not be refused: outcomes, deadlines, recoveries. A store that is full for the moment is asked
-    /// again; an outcome is never thrown away.
+    /// Commits what must not be refused, outcomes above all. A store that is full for the moment is asked again.
     async fn insist(&mut self, inputs: Vec<Input>) -> Result<(), String> {
         self.insist_within_budget(inputs).await.map(|_| ())
     }
@@ -430,6 +431,7 @@ impl Actor {
             }
             Err(error) => {
                 let failure = append_failure(&self.session, error);
+                self.unproven |= matches!(failure, Failure::Later);
                 self.reload().await?;
                 Err(failure)
             }

@@ -96,6 +96,7 @@ impl Registry {
             flight: None,
             deadline: None,
             errands: Errands::new(),
+            unproven: false,
         };
         self.world.spawn.spawn("session", Box::pin(actor.run()));
         sender

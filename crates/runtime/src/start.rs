@@ -4,13 +4,19 @@ use crate::registry::Registry;
 use crate::{Catalog, Handle, World};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use store::Error;
+use store::{Direction, Error, LogQuery};
 use tokio::sync::Semaphore;
-use types::{ProjectId, SessionId};
+use types::{ProjectId, Seq, SessionId};
 
 /// Recoveries that start at a time.
 const RECOVERIES: usize = 32;
+/// Recoveries without any progress after which a session may be what kills the node.
+const SUSPECT: usize = 2;
+/// How long such a session is waited for before the next is woken, and how often it is looked at.
+const PROBATION: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How often timers are looked at: a deadline is late by no more than this.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -30,15 +36,24 @@ pub async fn start(world: World) -> Result<(Handle, Catalog), Error> {
     if !unfinished.is_empty() {
         tracing::info!(sessions = unfinished.len(), "recovering unfinished sessions");
     }
-    let recovery = recover(world.clone(), handle.clone(), unfinished);
+    let recovering = Arc::new(AtomicBool::new(true));
+    let recovery = recover(world.clone(), handle.clone(), unfinished, recovering.clone());
     world.spawn.spawn("recovery", Box::pin(recovery));
-    world.spawn.spawn("timers", Box::pin(timers(world.clone(), handle.clone(), registry)));
+    world.spawn.spawn("timers", Box::pin(timers(world.clone(), handle.clone(), registry, recovering)));
     Ok((handle, Catalog::new(world)))
 }
 
-async fn recover(world: World, handle: Handle, unfinished: Vec<(ProjectId, SessionId)>) {
+/// One of them may be what kills the node, and those beside it must not be taken for it: who was recovered before and
+/// said nothing since is woken after the others, alone.
+async fn recover(world: World, handle: Handle, unfinished: Vec<(ProjectId, SessionId)>, recovering: Arc<AtomicBool>) {
     let places = Arc::new(Semaphore::new(RECOVERIES));
+    let mut suspects = Vec::new();
     for (project, session) in unfinished {
+        let recovered = recoveries(&world, &project, &session).await;
+        if recovered >= SUSPECT {
+            suspects.push((recovered, project, session));
+            continue;
+        }
         let Ok(place) = places.clone().acquire_owned().await else { return };
         let handle = handle.clone();
         let wake = async move {
@@ -47,9 +62,29 @@ async fn recover(world: World, handle: Handle, unfinished: Vec<(ProjectId, Sessi
         };
         world.spawn.spawn("recovery of a session", Box::pin(wake));
     }
+    suspects.sort();
+    for (_, project, session) in suspects {
+        tracing::warn!(%session, "recovered before without any progress; it is woken alone");
+        handle.wake(&project, &session).await;
+        let end = world.clock.monotonic() + PROBATION;
+        while world.clock.monotonic() < end && recoveries(&world, &project, &session).await > 0 {
+            world.clock.sleep(LOOK_EVERY).await;
+        }
+    }
+    recovering.store(false, Ordering::Relaxed);
 }
 
-async fn timers(world: World, handle: Handle, registry: Arc<Registry>) {
+/// How often the session was recovered since it last said anything new. What cannot be read counts as innocent.
+async fn recoveries(world: &World, project: &ProjectId, session: &SessionId) -> usize {
+    const NEWEST: usize = 64;
+    let query = LogQuery { direction: Direction::Descending, limit: NEWEST, ..LogQuery::after(Seq(0)) };
+    let newest = world.store.log(project, session, query).await.unwrap_or_default();
+    let kinds = newest.iter().map(|stored| stored.record.kind.as_str());
+    let idle = kinds.take_while(|kind| ["recovered", "abandoned", "intended", "tools_offered"].contains(kind));
+    idle.filter(|kind| *kind == "recovered").count()
+}
+
+async fn timers(world: World, handle: Handle, registry: Arc<Registry>, recovering: Arc<AtomicBool>) {
     let mut put_off: BTreeMap<(ProjectId, SessionId), Duration> = BTreeMap::new();
     let mut next_sweep = world.clock.monotonic() + SWEEP;
     while !registry.is_draining() && world.store.is_healthy() {
@@ -63,7 +98,7 @@ async fn timers(world: World, handle: Handle, registry: Arc<Registry>) {
                 Vec::new()
             }
         };
-        if next_sweep <= now {
+        if next_sweep <= now && !recovering.load(Ordering::Relaxed) {
             next_sweep = now + SWEEP;
             let unfinished = world.store.unfinished().await.unwrap_or_default();
             due.extend(unfinished.into_iter().filter(|(project, session)| !registry.is_active(project, session)));

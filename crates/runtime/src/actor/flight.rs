@@ -1,7 +1,8 @@
 //! What is pending: the model call that is due. First it waits for its time, for what the session is offered and for a
 //! place, then it passes the gate, its intent is made durable where it must be, and it is asked.
 
-use super::{Actor, Within};
+use super::batch::Batch;
+use super::{Actor, Failure, STORE_PAUSE, Within};
 use crate::call::ModelCall;
 use crate::context::{Asked, request};
 use crate::slots::Slot;
@@ -125,8 +126,28 @@ impl Actor {
                 Within::No => return self.insist(vec![Input::OverBudget { effect, attempt }]).await,
             }
         }
+        self.prove().await?;
+        if self.speaking() != Some(origin) {
+            return Ok(());
+        }
         types::failpoint!(BeforeDispatch);
         self.ask(origin, context, slot);
+        Ok(())
+    }
+
+    /// A free call needs no intent. Where the log was read anew, an append shows that the attempt is this node's to make
+    /// and no newer one's, or two would speak under one name.
+    async fn prove(&mut self) -> Result<(), String> {
+        while self.unproven {
+            let wall = self.deadline.as_ref().map(|deadline| deadline.wall(&*self.world.clock));
+            let mut batch = Batch::new(&self.state, &self.world.rules.limits);
+            batch.set_timer(wall);
+            match self.append(batch).await {
+                Ok(()) => self.unproven = false,
+                Err(Failure::Lost(why)) => return Err(why),
+                Err(_) => self.world.clock.sleep(STORE_PAUSE).await,
+            }
+        }
         Ok(())
     }
 
