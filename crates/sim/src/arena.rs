@@ -221,6 +221,11 @@ impl Arena {
         true
     }
 
+    /// Whether no other node has begun since.
+    pub(crate) fn is_newest(&self, number: u32) -> bool {
+        self.inner().numbers == number
+    }
+
     pub(crate) fn next_number(&self) -> u32 {
         let mut inner = self.inner();
         inner.numbers += 1;

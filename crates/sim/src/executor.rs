@@ -3,7 +3,7 @@
 
 use crate::random::Random;
 use crate::world::{SimClock, SimEntropy, SimSpawn};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -55,7 +55,7 @@ impl Sim {
             doomed: Vec::new(),
             numbers: MAIN,
             tasks: BTreeMap::new(),
-            ready: Vec::new(),
+            ready: BTreeSet::new(),
             timers: BTreeMap::new(),
             trace: Trace { steps: 0, digest: 0 },
         };
@@ -179,7 +179,9 @@ struct State {
     doomed: Vec<Group>,
     numbers: u64,
     tasks: BTreeMap<u64, Alive>,
-    ready: Vec<u64>,
+    /// By number, not in the order in which they were woken: tokio's channels wake their waiters in an order that is no
+    /// function of the seed.
+    ready: BTreeSet<u64>,
     timers: BTreeMap<Timer, Waker>,
     trace: Trace,
 }
@@ -205,7 +207,7 @@ impl Core {
         state.numbers += 1;
         let number = state.numbers;
         state.tasks.insert(number, Alive { name, group, task: Some(task) });
-        state.ready.push(number);
+        state.ready.insert(number);
     }
 
     pub(crate) fn now(&self) -> Duration {
@@ -255,7 +257,8 @@ impl Core {
             return None;
         }
         let index = state.schedule.below(count);
-        let number = state.ready.swap_remove(usize::try_from(index).unwrap_or(0));
+        let number = state.ready.iter().nth(usize::try_from(index).unwrap_or(0)).copied()?;
+        state.ready.remove(&number);
         let mark = number ^ (state.now.as_nanos() as u64).rotate_left(32);
         state.trace.steps += 1;
         state.trace.digest = Random::new(state.trace.digest ^ mark).next();
@@ -298,8 +301,8 @@ impl Core {
     fn wake(&self, number: u64) {
         let mut state = self.state();
         let is_known = number == MAIN || state.tasks.contains_key(&number);
-        if is_known && !state.ready.contains(&number) {
-            state.ready.push(number);
+        if is_known {
+            state.ready.insert(number);
         }
     }
 

@@ -161,6 +161,11 @@ impl MemStore {
         open.map(|(((_, account), _), reservation)| (account.clone(), reservation.amount)).collect()
     }
 
+    /// Whether a session has effects that a node must perform.
+    pub fn is_at_work(&self) -> bool {
+        self.disk().sessions.values().any(|session| !session.deleted && session.row.head.needs_work)
+    }
+
     /// Appends that were taken from a node that was not the newest: its epoch and the newest one.
     pub fn taken_from_old_nodes(&self) -> Vec<(SessionId, Epoch, Epoch)> {
         self.disk().taken_from_old_nodes.clone()

@@ -78,9 +78,14 @@ impl FakeModel {
         if let Err(why) = transcript::check(&request.context) {
             arena.problem(format!("{session}: a model was sent an invalid transcript: {why}: {:?}", request.context));
         }
-        let priced = arena.rules.model(self.entry).is_some_and(|rules| !rules.price.is_free());
+        // What an older node begins was abandoned, and charged, by the one that took over.
+        let priced = arena.rules.model(self.entry).is_some_and(|rules| !rules.price.is_free())
+            && arena.is_newest(self.life.number);
         if priced && !arena.disk.look(&arena.project, &session, is_intended) {
             arena.problem(format!("{session}: a priced model call began before its intent was durable"));
+        }
+        if priced {
+            self.check_money(&session);
         }
         let call = ModelCall {
             session,
@@ -98,6 +103,19 @@ impl FakeModel {
             notes.calls.push(call);
             notes.calls.len() - 1
         })
+    }
+
+    /// What the call may cost is reserved, within the limit.
+    fn check_money(&self, session: &SessionId) {
+        let arena = self.arena();
+        let account = arena.disk.kept_account(&arena.project, &format!("session:{session}")).unwrap_or_default();
+        let taken = account.spent.plus(account.reserved);
+        if account.reserved == MicroUsd::ZERO {
+            arena.problem(format!("{session}: a priced model call began without a reservation"));
+        }
+        if account.limit.is_some_and(|limit| taken > limit) {
+            arena.problem(format!("{session}: {} spent or reserved; the limit is {:?}", taken.0, account.limit));
+        }
     }
 
     fn choose(&self, request: &ModelRequest, random: &mut Random) -> Act {

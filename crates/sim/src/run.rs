@@ -162,6 +162,14 @@ async fn jump(arena: Arc<Arena>) {
 /// A second node starts on the same disk while the first lives; the first goes on for a while.
 async fn take_over(arena: Arc<Arena>) {
     arena.pause(Duration::from_secs(20)).await;
+    // With something under way: that is what it is about.
+    for _ in 0..LOOKS {
+        if arena.disk.is_at_work() {
+            break;
+        }
+        arena.clock.sleep(Duration::from_millis(20)).await;
+    }
+    arena.pause(Duration::from_millis(200)).await;
     let older = arena.living();
     let Some(node) = Node::start(&arena).await else { return };
     arena.count("takeovers");
