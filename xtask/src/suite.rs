@@ -6,7 +6,7 @@ mod clients;
 pub mod fixture;
 
 use crate::steps::{self, Steps};
-use crate::{bench, root, tidy};
+use crate::{bench, root, sim, tidy};
 use anyhow::Result;
 use std::path::Path;
 use std::process::Command;
@@ -38,7 +38,9 @@ pub fn run(extent: Extent) -> Result<bool> {
     tests.env("OUTCROP_TEST_GGUF", root.join(fixture::MODEL));
     steps.tests("cargo test", &mut tests);
 
+    steps.step("simulator", || sim::run(&[]));
     if extent == Extent::Full {
+        steps.step("mutants", || sim::run(&["--mutants"]));
         steps.step("failpoint binary", || binaries::failpoints(&root));
     }
     if steps.step("release binary", || binaries::release(&root)) {
