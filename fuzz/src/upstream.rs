@@ -35,20 +35,24 @@ pub struct Recorded {
 impl Recorded {
     /// The calls that the caller is asked to make: name and arguments.
     pub fn calls(&self) -> Vec<(&str, &str)> {
-        let call = |body| match body {
-            &ItemBody::FunctionCall { ref name, ref arguments, .. } => Some((name.as_str(), arguments.as_str())),
-            _ => None,
-        };
-        self.bodies().filter_map(call).collect()
+        let mut calls = Vec::new();
+        for body in self.bodies() {
+            if let ItemBody::FunctionCall { name, arguments, .. } = body {
+                calls.push((name.as_str(), arguments.as_str()));
+            }
+        }
+        calls
     }
 
     /// What the model is told of calls that were none.
     pub fn complaints(&self) -> Vec<&str> {
-        let complaint = |body| match body {
-            &ItemBody::MalformedCall { ref error, .. } => Some(error.as_str()),
-            _ => None,
-        };
-        self.bodies().filter_map(complaint).collect()
+        let mut complaints = Vec::new();
+        for body in self.bodies() {
+            if let ItemBody::MalformedCall { error, .. } = body {
+                complaints.push(error.as_str());
+            }
+        }
+        complaints
     }
 
     fn bodies(&self) -> impl Iterator<Item = &ItemBody> {

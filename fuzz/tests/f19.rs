@@ -1,6 +1,5 @@
 //! Corrupted JSON from a model, to its end: each becomes a typed error or a word to the model, never a panic and never a
 //! call that somebody acts on. Both wires, whole and byte by byte.
-#![expect(clippy::expect_used, reason = "a test says what does not hold by panicking")]
 
 use fuzz::upstream::{Recorded, record};
 use models::fuzz::{Wire, hear};
