@@ -45,12 +45,12 @@ fn mutants(only: Option<&str>) -> Result<bool> {
     println!("the tree as it is: {SEEDS} seeds");
     match copy.try_out()? {
         Found::Nothing => {}
-        found => {
-            println!("{found:?}: without a mutant, nothing must be wrong");
+        Found::Wrong(what) | Found::Unfit(what) => {
+            println!("without a mutant, nothing must be wrong: {what}");
             return Ok(false);
         }
     }
-    let mut survivors = Vec::new();
+    let mut survivors = 0;
     for patch in &patches {
         let start = Instant::now();
         let verdict = match copy.mutate(patch) {
@@ -60,14 +60,18 @@ fn mutants(only: Option<&str>) -> Result<bool> {
         let seconds = start.elapsed().as_secs_f64();
         match verdict {
             Found::Wrong(what) => println!("{:<36} caught in {seconds:.0} s: {what}", name(patch)),
-            other => {
-                println!("{:<36} NOT CAUGHT: {other:?}", name(patch));
-                survivors.push(name(patch));
+            Found::Nothing => {
+                println!("{:<36} NOT CAUGHT: {SEEDS} seeds, nothing wrong", name(patch));
+                survivors += 1;
+            }
+            Found::Unfit(why) => {
+                println!("{:<36} UNFIT: {why}", name(patch));
+                survivors += 1;
             }
         }
     }
-    println!("{} mutants, {} caught", patches.len(), patches.len() - survivors.len());
-    Ok(survivors.is_empty())
+    println!("{} mutants, {} caught", patches.len(), patches.len() - survivors);
+    Ok(survivors == 0)
 }
 
 fn name(patch: &Path) -> String {
@@ -75,7 +79,6 @@ fn name(patch: &Path) -> String {
 }
 
 /// What the simulator made of a tree.
-#[derive(Debug)]
 enum Found {
     Nothing,
     Wrong(String),
