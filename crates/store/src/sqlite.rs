@@ -6,8 +6,10 @@
 mod append;
 mod backlog;
 mod backup;
+mod batch;
 mod blobs;
 mod check;
+mod conversion;
 mod fault;
 mod health;
 mod idempotency;
@@ -18,6 +20,7 @@ mod money;
 mod restore;
 mod rows;
 mod schema;
+mod seal;
 mod session_list;
 mod sessions;
 mod store;

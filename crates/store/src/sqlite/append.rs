@@ -1,14 +1,17 @@
 //! One append, inside the writer's transaction: what it says is checked against what is there, then written.
 //!
-//! What costs time and needs no transaction (hashes, JSON) is done before, on the caller's thread: [`Prepared`].
+//! What costs time and needs no transaction (hashes, JSON, packing) is done before, on the caller's thread: [`Prepared`].
 
+use super::batch::{self, Entry, Owner};
 use super::fault::Fault;
+use super::log::{self, mark};
 use super::sessions::{self, Found, HeadColumns};
 use super::{idempotency, money, timers};
-use crate::chain::{self, GENESIS, Hash};
-use crate::{Append, AppendError, BLOB_BYTES, Error, SideWrite};
+use crate::chain::{GENESIS, Hash};
+use crate::{Append, AppendError, Error, SideWrite};
 use rusqlite::{Connection, params};
-use types::{Encoded, Epoch, ProjectId, Seq, SessionId, Timestamp};
+use std::collections::BTreeSet;
+use types::{Epoch, ProjectId, Seq, SessionId, Timestamp};
 
 /// An append that is ready for the writer.
 pub(super) struct Prepared {
@@ -17,26 +20,21 @@ pub(super) struct Prepared {
     epoch: Epoch,
     expected: Seq,
     at: Timestamp,
-    records: Vec<Ready>,
+    entries: Vec<Entry>,
+    blobs: Vec<(Hash, Vec<u8>)>,
+    /// The entries as a row, without their links.
+    data: Vec<u8>,
     head: Option<HeadColumns>,
     side: Vec<SideWrite>,
-}
-
-struct Ready {
-    record: Encoded,
-    body_hash: Hash,
-    /// Where the body stands in the blob folder.
-    blob_size: Option<i64>,
 }
 
 impl Prepared {
     /// Err where a head cannot be written as JSON.
     pub(super) fn new(append: Append) -> Result<Self, Error> {
         let Append { project, session, epoch, at, expected, records, side } = append;
-        let records = records
-            .into_iter()
-            .map(|record| Ready { body_hash: chain::of_body(&record.body), record, blob_size: None })
-            .collect();
+        let mut entries: Vec<Entry> = records.into_iter().map(Entry::new).collect();
+        let blobs = entries.iter_mut().filter_map(Entry::take_blob).collect();
+        let data = batch::pack(&session, &mut entries);
         let mut columns = None;
         let mut rest = Vec::with_capacity(side.len());
         for write in side {
@@ -45,29 +43,22 @@ impl Prepared {
                 other => rest.push(other),
             }
         }
-        Ok(Self { project, session, epoch, expected, at, records, head: columns, side: rest })
+        Ok(Self { project, session, epoch, expected, at, entries, blobs, data, head: columns, side: rest })
     }
 
-    /// The bodies that must be in the blob folder before the record names them; they leave the append here.
+    /// The bodies that must be in the blob folder before the records name them.
     pub(super) fn take_blobs(&mut self) -> Vec<(Hash, Vec<u8>)> {
-        let mut blobs = Vec::new();
-        for ready in &mut self.records {
-            if ready.blob_size.is_none() && ready.record.body.len() >= BLOB_BYTES {
-                ready.blob_size = i64::try_from(ready.record.body.len()).ok();
-                blobs.push((ready.body_hash, std::mem::take(&mut ready.record.body)));
-            }
-        }
-        blobs
+        std::mem::take(&mut self.blobs)
     }
 
     pub(super) fn project(&self) -> &ProjectId {
         &self.project
     }
 
-    pub(super) fn write(self, connection: &Connection) -> Result<Seq, Fault<AppendError>> {
+    pub(super) fn write(mut self, connection: &Connection) -> Result<Seq, Fault<AppendError>> {
         check_epoch(connection, self.epoch)?;
         let found = sessions::find(connection, &self.project, &self.session)?;
-        let (head, mut hash) = match &found {
+        let (head, before) = match &found {
             Some(found) if found.deleted => return Err(AppendError::Deleted.into()),
             Some(found) => (found.seq, found.hash),
             None => (Seq(0), GENESIS),
@@ -78,13 +69,13 @@ impl Prepared {
         for write in &self.side {
             self.write_side(connection, write)?;
         }
-        let mut seq = head;
-        for ready in &self.records {
-            seq = seq.next();
-            hash = chain::link(&hash, &self.project, &self.session, seq, &ready.record, &ready.body_hash);
-            ready.insert(connection, &self.project, &self.session, seq, &hash)?;
+        let seq = Seq(head.0 + self.entries.len() as u64);
+        let owner = Owner { project: &self.project, session: &self.session };
+        let hash = owner.link(before, head.next(), &self.entries, &mut self.data);
+        let session = self.write_head(connection, found.as_ref(), seq, &hash)?;
+        if let (Some(session), false) = (session, self.entries.is_empty()) {
+            insert(connection, session, seq, &hash, &self.entries, &self.data)?;
         }
-        self.write_head(connection, found.as_ref(), seq, &hash)?;
         Ok(seq)
     }
 
@@ -102,60 +93,61 @@ impl Prepared {
         }
     }
 
+    /// The number of the session's row, where there is one.
     fn write_head(
         &self,
         connection: &Connection,
         found: Option<&Found>,
         seq: Seq,
         hash: &Hash,
-    ) -> Result<(), Fault<AppendError>> {
+    ) -> Result<Option<i64>, Fault<AppendError>> {
         match (found, &self.head) {
-            (Some(found), Some(head)) => Ok(sessions::update(connection, &self.project, found, head, seq, hash)?),
-            (Some(_), None) if self.records.is_empty() => Ok(()),
-            (Some(found), None) => Ok(sessions::advance(connection, found, seq, hash)?),
-            (None, Some(head)) => sessions::insert(connection, &self.project, &self.session, head, seq, hash),
-            (None, None) if self.records.is_empty() => Ok(()),
-            (None, None) => Err(AppendError::from(Error::Failed(format!(
-                "session {} is not there, and its first records came without a head",
-                self.session
-            )))
-            .into()),
+            (Some(found), Some(head)) => sessions::update(connection, &self.project, found, head, seq, hash)?,
+            (Some(_), None) if self.entries.is_empty() => {}
+            (Some(found), None) => sessions::advance(connection, found, seq, hash)?,
+            (None, Some(head)) => {
+                return sessions::insert(connection, &self.project, &self.session, head, seq, hash).map(Some);
+            }
+            (None, None) if self.entries.is_empty() => {}
+            (None, None) => {
+                let session = &self.session;
+                let what = format!("session {session} is not there, and its first records came without a head");
+                return Err(AppendError::from(Error::Failed(what)).into());
+            }
         }
+        Ok(found.map(|found| found.ord))
     }
 }
 
-impl Ready {
-    fn insert(
-        &self,
-        connection: &Connection,
-        project: &ProjectId,
-        session: &SessionId,
-        seq: Seq,
-        hash: &Hash,
-    ) -> Result<(), rusqlite::Error> {
-        let record = &self.record;
-        let body = self.blob_size.is_none().then_some(record.body.as_slice());
-        connection
-            .prepare_cached(
-                "INSERT INTO records (project, session, seq, v, kind, turn_id, item_id, at, body, blob_size, body_hash, hash)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-            )?
-            .execute(params![
-                project.as_str(),
-                session.as_str(),
-                seq.0.cast_signed(),
-                record.v,
-                record.kind,
-                record.turn.as_ref().map(|turn| turn.as_str()),
-                record.item.as_ref().map(|item| item.as_str()),
-                record.at.0.cast_signed(),
-                body,
-                self.blob_size,
-                self.body_hash,
-                hash,
-            ])
-            .map(|_| ())
+/// Writes a row of a session's log, and where it is found. `data` are packed and linked.
+pub(super) fn insert(
+    connection: &Connection,
+    session: i64,
+    last: Seq,
+    hash: &Hash,
+    entries: &[Entry],
+    data: &[u8],
+) -> Result<(), rusqlite::Error> {
+    let last = last.0.cast_signed();
+    connection
+        .prepare_cached("INSERT INTO batches (session, last, count, hash, data) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![session, last, entries.len() as i64, hash, data])?;
+    let mut marks = BTreeSet::new();
+    for Entry { record, body_hash, blob } in entries {
+        marks.extend(record.turn.as_ref().map(|turn| mark::of(turn.as_str())));
+        marks.extend(record.item.as_ref().map(|item| mark::of(item.as_str())));
+        marks.extend((record.kind == log::TURN_CREATED).then_some(mark::TURN_CREATED));
+        if blob.is_some() {
+            connection
+                .prepare_cached("INSERT OR IGNORE INTO record_blobs (hash, session) VALUES (?1, ?2)")?
+                .execute(params![body_hash, session])?;
+        }
     }
+    let mut insert = connection.prepare_cached("INSERT INTO marks (session, mark, last) VALUES (?1, ?2, ?3)")?;
+    for mark in marks {
+        insert.execute([session, mark, last])?;
+    }
+    Ok(())
 }
 
 /// Every number but the newest is refused: an older node was fenced off, and a newer one never was.

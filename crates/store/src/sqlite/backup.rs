@@ -75,8 +75,9 @@ impl Sqlite {
             return Err(Error::Failed(format!("there is no store in {}", data.display())).into());
         }
         let unfinished = Unfinished::new(file)?;
+        // In the newest form, where no server says otherwise.
+        drop(Self::open_shared(data)?);
         let source = schema::open_reader(&database)?;
-        schema::refuse_others(&source, &database)?;
         copy(&source, &unfinished.path)?;
         drop(source);
         let folder = Folder::new(data, Arc::new(Health::default()));
@@ -160,9 +161,11 @@ fn complete(file: &Path, folder: &Folder, at: Timestamp) -> Result<Copied, CopyE
     for (project, hash) in named(&transaction)? {
         match body(folder, &project, &hash)? {
             Ok(body) => {
-                transaction
-                    .prepare_cached("INSERT INTO backup_blobs VALUES (?1, ?2, ?3)")?
-                    .execute(params![project.as_str(), hash, body])?;
+                transaction.prepare_cached("INSERT INTO backup_blobs VALUES (?1, ?2, ?3)")?.execute(params![
+                    project.as_str(),
+                    hash,
+                    body
+                ])?;
                 copied.blobs += 1;
             }
             Err(what) => damage.push(Damage { session: None, what: format!("blob {hash} of {project} {what}") }),
@@ -179,9 +182,8 @@ fn complete(file: &Path, folder: &Folder, at: Timestamp) -> Result<Copied, CopyE
 
 /// The blobs that records and rows name.
 fn named(connection: &Connection) -> Result<Vec<(ProjectId, String)>, rusqlite::Error> {
-    let mut statement = connection.prepare(
-        "SELECT DISTINCT project, body_hash FROM records INDEXED BY records_blob WHERE blob_size IS NOT NULL",
-    )?;
+    let mut statement = connection
+        .prepare("SELECT DISTINCT s.project, b.hash FROM record_blobs b JOIN sessions s ON s.ord = b.session")?;
     let of_records = statement
         .query_map([], |row| Ok((ProjectId::new(row.get::<_, String>(0)?), chain::hex(&row.get::<_, Hash>(1)?))))?;
     let mut blobs: Vec<(ProjectId, String)> = of_records.collect::<Result<_, _>>()?;
@@ -207,7 +209,7 @@ pub(super) fn counted(connection: &Connection) -> Result<Copied, rusqlite::Error
     let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned);
     Ok(Copied {
         sessions: count("SELECT count(*) FROM sessions WHERE deleted_at IS NULL")?,
-        records: count("SELECT count(*) FROM records")?,
+        records: count("SELECT coalesce(sum(count), 0) FROM batches")?,
         ..Copied::default()
     })
 }

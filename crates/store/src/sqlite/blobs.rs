@@ -181,7 +181,7 @@ fn folder_name(project: &str) -> String {
 fn is_named(connection: &Connection, folder: &str, file: &str) -> Result<bool, Error> {
     let Some(hash) = bytes(file) else { return Ok(!file.ends_with(".tmp")) };
     let mut statement = connection.prepare_cached(
-        "SELECT project FROM records INDEXED BY records_blob WHERE body_hash = ?1 AND blob_size IS NOT NULL
+        "SELECT s.project FROM record_blobs b JOIN sessions s ON s.ord = b.session WHERE b.hash = ?1
          UNION SELECT project FROM blobs WHERE hash = ?2",
     )?;
     let mut projects = statement.query(params![hash, file])?;

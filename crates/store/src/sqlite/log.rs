@@ -1,26 +1,30 @@
-//! Reading a log. Whatever is read is checked against the hash that was stored with it.
+//! Reading a log. Whatever is read is checked against the links of the chain, and its end against the session's row.
 
+use super::batch::{Line, Owner, Row};
 use super::blobs::Folder;
-use super::fault::unreadable;
+use super::sessions;
 use crate::chain::{self, GENESIS, Hash};
 use crate::{Direction, Error, LogQuery, Stored};
-use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
-use types::{Encoded, ItemId, ProjectId, Seq, SessionId, Timestamp, TurnId};
+use rusqlite::{Connection, OptionalExtension, params};
+use types::{ItemId, ProjectId, Seq, SessionId, TurnId};
 
-/// A record as it was found.
-struct Line {
-    seq: Seq,
-    record: Encoded,
-    body_hash: Hash,
-    hash: Hash,
+/// The kind of the records that introduce a turn.
+pub(super) const TURN_CREATED: &str = "turn_created";
+
+/// Where a row of a log is named beside its place: by its turns, by its items, and for the turns that it introduces.
+/// Two names may share a number; whoever looks reads the row.
+pub(super) mod mark {
+    pub(crate) const TURN_CREATED: i64 = 0;
+
+    /// Of a turn's or an item's id, by FNV-1a.
+    pub(crate) fn of(id: &str) -> i64 {
+        let hash = id.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+        i64::from(hash >> 1) + 1
+    }
 }
 
-const COLUMNS: &str = "seq, v, kind, turn_id, item_id, at, body, blob_size, body_hash, hash";
-
-/// A deleted session has no log that anybody may read.
-const LIVE: &str =
-    "NOT EXISTS (SELECT 1 FROM sessions s WHERE s.project = ?1 AND s.id = ?2 AND s.deleted_at IS NOT NULL)";
+const COLUMNS: &str = "b.last, b.count, b.hash, b.data,
+    (SELECT p.hash FROM batches p WHERE p.session = b.session AND p.last < b.last ORDER BY p.last DESC LIMIT 1)";
 
 pub(super) fn read(
     connection: &Connection,
@@ -29,90 +33,147 @@ pub(super) fn read(
     session: &SessionId,
     query: &LogQuery,
 ) -> Result<Vec<Stored>, Error> {
-    let (sql, values) = statement(project, session, query);
-    let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query(params_from_iter(values))?;
     let mut records = Vec::new();
-    while let Some(row) = rows.next()? {
-        let Line { seq, record, hash, .. } = line(row, folder, project)?;
-        records.push(Stored { seq, record, hash: chain::hex(&hash) });
-    }
+    let shown = |line: &Line| {
+        let Line { seq, record, .. } = line;
+        *seq > query.after
+            && query.before.is_none_or(|before| *seq < before)
+            && (query.kinds.is_empty() || query.kinds.contains(&record.kind.as_str()))
+            && query.turn.as_ref().is_none_or(|turn| record.turn.as_ref() == Some(turn))
+            && (!query.listed_items || record.item.is_some())
+    };
+    let mark = match &query.turn {
+        Some(turn) => Some(mark::of(turn.as_str())),
+        None if query.kinds == [TURN_CREATED] => Some(mark::TURN_CREATED),
+        None => None,
+    };
+    let range = Range { after: query.after, before: query.before, direction: query.direction, mark };
+    walk(connection, project, session, &range, |line| {
+        if records.len() == query.limit {
+            return Ok(false);
+        }
+        if shown(&line) {
+            records.push(stored(line, folder, project)?);
+        }
+        Ok(true)
+    })?;
     Ok(records)
 }
 
-/// SQLite keeps no statistics here, so that the index is named: each of these queries has one that was made for it.
-fn statement(project: &ProjectId, session: &SessionId, query: &LogQuery) -> (String, Vec<Value>) {
-    let mut values: Vec<Value> = vec![
-        project.as_str().to_owned().into(),
-        session.as_str().to_owned().into(),
-        seq_column(query.after).into(),
-        query.before.map_or(i64::MAX, seq_column).into(),
-        i64::try_from(query.limit).unwrap_or(i64::MAX).into(),
-    ];
-    let mut filter = String::new();
-    let mut index = "";
-    if query.kinds == ["turn_created"] {
-        index = "INDEXED BY records_created_turns";
-        filter.push_str(" AND kind = 'turn_created'");
-    } else if !query.kinds.is_empty() {
-        filter.push_str(" AND kind IN (");
-        for (n, kind) in query.kinds.iter().enumerate() {
-            values.push((*kind).to_owned().into());
-            filter.push_str(&format!("{}?{}", if n == 0 { "" } else { ", " }, values.len()));
-        }
-        filter.push(')');
-    }
-    if query.listed_items {
-        index = "INDEXED BY records_listed";
-        filter.push_str(" AND item_id IS NOT NULL");
-    }
-    if let Some(turn) = &query.turn {
-        index = "INDEXED BY records_turn";
-        values.push(turn.as_str().to_owned().into());
-        filter.push_str(&format!(" AND turn_id = ?{}", values.len()));
-    }
-    let order = match query.direction {
+/// Part of a log, by rows: those that hold something of it.
+struct Range {
+    after: Seq,
+    before: Option<Seq>,
+    direction: Direction,
+    mark: Option<i64>,
+}
+
+/// Shows every record of the rows in range, as long as `show` says true. Nothing, where the session is deleted.
+fn walk(
+    connection: &Connection,
+    project: &ProjectId,
+    session: &SessionId,
+    range: &Range,
+    mut show: impl FnMut(Line) -> Result<bool, Error>,
+) -> Result<(), Error> {
+    // One read transaction: the rows and the end must be of the same moment.
+    let reading = connection.unchecked_transaction()?;
+    let Some(found) = sessions::find(&reading, project, session)?.filter(|found| !found.deleted) else {
+        return Ok(());
+    };
+    let upto = match range.before {
+        None => i64::MAX,
+        Some(before) => holder(&reading, found.ord, Seq(before.0.saturating_sub(1)))?,
+    };
+    let order = match range.direction {
         Direction::Ascending => "ASC",
         Direction::Descending => "DESC",
     };
-    let sql = format!(
-        "SELECT {COLUMNS} FROM records {index}
-         WHERE project = ?1 AND session = ?2 AND seq > ?3 AND seq < ?4{filter} AND {LIVE}
-         ORDER BY seq {order} LIMIT ?5"
-    );
-    (sql, values)
+    // SQLite keeps no statistics here: it is told which way to go.
+    let sql = match range.mark {
+        Some(_) => format!(
+            "SELECT {COLUMNS} FROM marks m CROSS JOIN batches b ON b.session = m.session AND b.last = m.last
+             WHERE m.session = ?1 AND m.last > ?2 AND m.last <= ?3 AND m.mark = ?4 ORDER BY m.last {order}"
+        ),
+        None => format!(
+            "SELECT {COLUMNS} FROM batches b INDEXED BY batches_place
+             WHERE b.session = ?1 AND b.last > ?2 AND b.last <= ?3 AND ?4 IS NULL ORDER BY b.last {order}"
+        ),
+    };
+    let owner = Owner { project, session };
+    let mut statement = reading.prepare_cached(&sql)?;
+    let mut rows = statement.query(params![found.ord, column(range.after), upto, range.mark])?;
+    let has_end = range.before.is_none() && range.mark.is_none();
+    let mut newest = None;
+    while let Some(row) = rows.next()? {
+        let mut lines = open(&owner, row, None)?;
+        let end = lines.last().map(|line| (line.seq, line.hash));
+        if range.direction == Direction::Descending {
+            lines.reverse();
+            if has_end && newest.is_none() {
+                check_end(&found, range.after, end)?;
+            }
+            newest = newest.or(end);
+        } else {
+            newest = end;
+        }
+        for line in lines {
+            if !show(line)? {
+                return Ok(());
+            }
+        }
+    }
+    if has_end { check_end(&found, range.after, newest) } else { Ok(()) }
 }
 
-fn seq_column(seq: Seq) -> i64 {
+/// A log that is shorter than its session says has lost records.
+fn check_end(found: &sessions::Found, after: Seq, newest: Option<(Seq, Hash)>) -> Result<(), Error> {
+    match newest {
+        None if found.seq <= after => Ok(()),
+        Some((seq, hash)) if found.seq == seq && found.hash == hash => Ok(()),
+        Some((seq, _)) if found.seq <= seq => Err(damaged(seq, "it is not where the session ends".to_owned())),
+        newest => Err(damaged(newest.map_or(after, |(seq, _)| seq).next(), "it is missing".to_owned())),
+    }
+}
+
+/// Where the row ends that holds this record, or the next one that there is.
+fn holder(connection: &Connection, session: i64, seq: Seq) -> Result<i64, Error> {
+    let sql = "SELECT last FROM batches WHERE session = ?1 AND last >= ?2 ORDER BY last LIMIT 1";
+    let last = connection.prepare_cached(sql)?.query_row(params![session, column(seq)], |row| row.get(0)).optional()?;
+    Ok(last.unwrap_or(i64::MAX))
+}
+
+fn column(seq: Seq) -> i64 {
     i64::try_from(seq.0).unwrap_or(i64::MAX)
 }
 
-fn line(row: &Row<'_>, folder: &Folder, project: &ProjectId) -> Result<Line, Error> {
-    let seq = Seq(row.get::<_, i64>(0)?.cast_unsigned());
-    let (mut line, blob_size) = columns(row, seq).map_err(|error| Error::Damaged { seq, what: error.to_string() })?;
-    if let Some(size) = blob_size {
-        let body = folder.get(project, &chain::hex(&line.body_hash))?;
-        line.record.body = body.ok_or_else(|| damaged(seq, format!("its blob of {size} bytes is missing")))?;
-    }
-    if chain::of_body(&line.record.body) != line.body_hash {
-        return Err(damaged(seq, "its body does not have the hash that was stored with it".to_owned()));
-    }
-    Ok(line)
-}
-
-fn columns(row: &Row<'_>, seq: Seq) -> Result<(Line, Option<i64>), rusqlite::Error> {
-    let record = Encoded {
-        v: row.get(1)?,
-        kind: row.get(2)?,
-        turn: row.get::<_, Option<String>>(3)?.map(TurnId::new),
-        item: row.get::<_, Option<String>>(4)?.map(ItemId::new),
-        at: Timestamp(row.get::<_, i64>(5)?.cast_unsigned()),
-        body: row.get::<_, Option<Vec<u8>>>(6)?.unwrap_or_default(),
+/// The records of a row of [`COLUMNS`]; `before` is the link before it, where the caller knows better than the row.
+fn open(owner: &Owner<'_>, row: &rusqlite::Row<'_>, before: Option<&Hash>) -> Result<Vec<Line>, Error> {
+    let last = Seq(row.get::<_, i64>(0)?.cast_unsigned());
+    let unreadable = |error: rusqlite::Error| damaged(last, error.to_string());
+    let count = usize::try_from(row.get::<_, i64>(1).map_err(unreadable)?).unwrap_or_default();
+    let previous = match before {
+        Some(before) => *before,
+        None => row.get::<_, Option<Hash>>(4).map_err(unreadable)?.unwrap_or(GENESIS),
     };
-    Ok((Line { seq, record, body_hash: row.get(8)?, hash: row.get(9)? }, row.get(7)?))
+    let data = row.get_ref(3)?.as_blob().map_err(|error| damaged(last, error.to_string()))?;
+    owner.open(&Row { last, count, hash: row.get(2).map_err(unreadable)?, data }, &previous)
 }
 
-fn damaged(seq: Seq, what: String) -> Error {
+/// With its body, wherever that stands.
+fn stored(line: Line, folder: &Folder, project: &ProjectId) -> Result<Stored, Error> {
+    let Line { seq, mut record, body_hash, blob, hash } = line;
+    if let Some(size) = blob {
+        let body = folder.get(project, &chain::hex(&body_hash))?;
+        record.body = body.ok_or_else(|| damaged(seq, format!("its blob of {size} bytes is missing")))?;
+        if chain::of_body(&record.body) != body_hash {
+            return Err(damaged(seq, "its blob does not have the hash that names it".to_owned()));
+        }
+    }
+    Ok(Stored { seq, record, hash: chain::hex(&hash) })
+}
+
+pub(super) fn damaged(seq: Seq, what: String) -> Error {
     Error::Damaged { seq, what }
 }
 
@@ -125,31 +186,30 @@ pub(super) fn verify(
 ) -> Result<Seq, Error> {
     // One read transaction: the end and the records must be of the same moment.
     let reading = connection.unchecked_transaction()?;
-    let end = super::sessions::find(&reading, project, session)?;
-    let (end_seq, end_hash) = end.map_or((Seq(0), GENESIS), |found| (found.seq, found.hash));
-    let sql = format!("SELECT {COLUMNS} FROM records WHERE project = ?1 AND session = ?2 ORDER BY seq");
+    let Some(end) = sessions::find(&reading, project, session)? else { return Ok(Seq(0)) };
+    let sql = format!("SELECT {COLUMNS} FROM batches b WHERE b.session = ?1 ORDER BY b.last");
     let mut statement = reading.prepare_cached(&sql)?;
-    let mut rows = statement.query(params![project.as_str(), session.as_str()])?;
+    let mut rows = statement.query([end.ord])?;
     let (mut at, mut hash) = (Seq(0), GENESIS);
+    let owner = Owner { project, session };
     while let Some(row) = rows.next()? {
-        let line = line(row, folder, project)?;
-        at = at.next();
-        if line.seq != at {
+        let count = row.get::<_, i64>(1)?.cast_unsigned();
+        let follows = row.get::<_, i64>(0)?.cast_unsigned().checked_sub(count) == Some(at.0);
+        // A row that does not fit because one before it is gone says nothing of its own records.
+        let gone = |error| if follows { error } else { damaged(at.next(), "it is missing".to_owned()) };
+        for line in open(&owner, row, Some(&hash)).map_err(gone)? {
             // Only a restore leaves numbers out.
-            if line.record.kind != types::RESTORED || line.seq < at {
-                return Err(damaged(at, "it is missing".to_owned()));
+            if line.seq != at.next() && (line.record.kind != types::RESTORED || line.seq <= at) {
+                return Err(damaged(at.next(), "it is missing".to_owned()));
             }
-            at = line.seq;
-        }
-        hash = chain::link(&hash, project, session, at, &line.record, &line.body_hash);
-        if hash != line.hash {
-            return Err(damaged(at, "its link does not fit the record before it".to_owned()));
+            (at, hash) = (line.seq, line.hash);
+            stored(line, folder, project)?;
         }
     }
-    if at < end_seq {
+    if at < end.seq {
         return Err(damaged(at.next(), "it is missing".to_owned()));
     }
-    if at != end_seq || hash != end_hash {
+    if at != end.seq || hash != end.hash {
         return Err(damaged(at, "it is not where the session ends".to_owned()));
     }
     Ok(at)
@@ -161,11 +221,9 @@ pub(super) fn turn_seq(
     session: &SessionId,
     turn: &TurnId,
 ) -> Result<Option<Seq>, Error> {
-    let sql = format!(
-        "SELECT seq FROM records INDEXED BY records_turn
-         WHERE project = ?1 AND session = ?2 AND turn_id = ?3 AND kind = 'turn_created' AND {LIVE} ORDER BY seq LIMIT 1"
-    );
-    seq(connection, &sql, project, session, turn.as_str())
+    first(connection, project, session, mark::of(turn.as_str()), |line| {
+        line.record.kind == TURN_CREATED && line.record.turn.as_ref() == Some(turn)
+    })
 }
 
 pub(super) fn item_seq(
@@ -174,24 +232,21 @@ pub(super) fn item_seq(
     session: &SessionId,
     item: &ItemId,
 ) -> Result<Option<Seq>, Error> {
-    let sql = format!(
-        "SELECT seq FROM records INDEXED BY records_item
-         WHERE project = ?1 AND session = ?2 AND item_id = ?3 AND {LIVE} ORDER BY seq LIMIT 1"
-    );
-    seq(connection, &sql, project, session, item.as_str())
+    first(connection, project, session, mark::of(item.as_str()), |line| line.record.item.as_ref() == Some(item))
 }
 
-fn seq(
+fn first(
     connection: &Connection,
-    sql: &str,
     project: &ProjectId,
     session: &SessionId,
-    id: &str,
+    mark: i64,
+    is_it: impl Fn(&Line) -> bool,
 ) -> Result<Option<Seq>, Error> {
-    let found = connection
-        .prepare_cached(sql)?
-        .query_row(params![project.as_str(), session.as_str(), id], |row| row.get::<_, i64>(0))
-        .optional()
-        .map_err(|error| unreadable("a record's place", error))?;
-    Ok(found.map(|seq| Seq(seq.cast_unsigned())))
+    let range = Range { after: Seq(0), before: None, direction: Direction::Ascending, mark: Some(mark) };
+    let mut found = None;
+    walk(connection, project, session, &range, |line| {
+        found = is_it(&line).then_some(line.seq);
+        Ok(found.is_none())
+    })?;
+    Ok(found)
 }

@@ -9,17 +9,18 @@
 //! the old data are untouched, after it [`finish`] goes on wherever a crash stopped it, before anything else opens the
 //! folder. The old data stay, in `DATA/before-restore-N`.
 
+use super::append;
 use super::backup::{Copied, CopyError, counted, sync_parent};
+use super::batch::{self, Entry, Owner};
 use super::blobs::{Folder, failed};
 use super::check::{self, check};
 use super::health::Health;
 use super::lock::Lock;
 use super::sessions::{self, HeadColumns};
-use super::timers::column;
 use super::{Sqlite, make_folder, schema};
 use crate::Error;
 use crate::chain;
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
@@ -241,25 +242,10 @@ fn mark_session(
     };
     let record = Record { at: marks.now, body: RecordBody::Restored(restored) }.encode();
     let seq = Seq(number);
-    let body_hash = chain::of_body(&record.body);
-    let hash = chain::link(&found.hash, project, session, seq, &record, &body_hash);
-    connection
-        .prepare_cached(
-            "INSERT INTO records (project, session, seq, v, kind, turn_id, at, body, body_hash, hash)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-        )?
-        .execute(params![
-            project.as_str(),
-            session.as_str(),
-            seq.0.cast_signed(),
-            record.v,
-            record.kind,
-            record.turn.as_ref().map(|turn| turn.as_str()),
-            column(record.at),
-            record.body,
-            body_hash,
-            hash,
-        ])?;
+    let mut entries = [Entry::new(record)];
+    let mut data = batch::pack(session, &mut entries);
+    let hash = Owner { project, session }.link(found.hash, seq, &entries, &mut data);
+    append::insert(connection, found.ord, seq, &hash, &entries, &data)?;
     let head = types::Head { seq, ..row.head };
     Ok(sessions::update(connection, project, &found, &HeadColumns::new(&head, None)?, seq, &hash)?)
 }

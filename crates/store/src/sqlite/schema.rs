@@ -1,13 +1,14 @@
 //! The database file: its settings, its tables, and the way from an older form to the newest. Forward only: a database
 //! that a newer outcrop has touched is refused.
 
+use super::conversion;
 use crate::Error;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use std::path::Path;
 use std::time::Duration;
 
 /// One step a version; the number of steps taken is the file's `user_version`. Only ever added to.
-const MIGRATIONS: [&str; 1] = [FIRST];
+const MIGRATIONS: [&str; 2] = [FIRST, SECOND];
 
 /// Marks the file as ours: "outc".
 pub(super) const APPLICATION: i64 = 0x6f75_7463;
@@ -20,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// `sessions.ord` and `rows.ord` are the order of insertion; tombstones stay, so that numbers are never used again.
 /// Settings stand beside the head, because a rewritten head would otherwise drag megabytes of tools along.
-const FIRST: &str = "
+pub(super) const FIRST: &str = "
 CREATE TABLE node (one INTEGER PRIMARY KEY CHECK (one = 1), epoch INTEGER NOT NULL) STRICT;
 INSERT INTO node VALUES (1, 0);
 
@@ -93,6 +94,26 @@ CREATE TABLE blobs (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// A log as rows of many records, in the order of their writing, so that pages stay full; by their session's number, so
+/// that its name is not repeated. `conversion` fills them and takes the older tables away.
+const SECOND: &str = "
+CREATE TABLE batches (
+  ord INTEGER PRIMARY KEY, session INTEGER NOT NULL, last INTEGER NOT NULL, count INTEGER NOT NULL,
+  hash BLOB NOT NULL, data BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX batches_place ON batches (session, last);
+CREATE TABLE marks (
+  session INTEGER NOT NULL, mark INTEGER NOT NULL, last INTEGER NOT NULL, PRIMARY KEY (session, mark, last)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE record_blobs (
+  hash BLOB NOT NULL, session INTEGER NOT NULL, PRIMARY KEY (hash, session)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE answers (
+  ord INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE, body_hash BLOB NOT NULL, status INTEGER NOT NULL,
+  body BLOB NOT NULL, expires INTEGER NOT NULL
+) STRICT;
+";
+
 /// Opens the file for writing, makes it if it is not there, and brings it to the newest form. `may_migrate` is asked
 /// only where the form would change.
 pub(super) fn open(file: &Path, may_migrate: impl FnOnce() -> Result<(), Error>) -> Result<Connection, Error> {
@@ -152,12 +173,6 @@ fn refuse_foreign(connection: &Connection, file: &Path) -> Result<(), Error> {
     Err(Error::Failed(format!("{} is another program's database, not outcrop's", file.display())))
 }
 
-/// Err where the file is no store of a form that this binary knows.
-pub(super) fn refuse_others(connection: &Connection, file: &Path) -> Result<(), Error> {
-    refuse_foreign(connection, file)?;
-    refuse_newer(version(connection).map_err(foreign(file))?, file)
-}
-
 /// Err where the file is no backup of a form that this binary knows.
 pub(super) fn refuse_no_backup(connection: &Connection, file: &Path) -> Result<(), Error> {
     let application: i64 =
@@ -202,6 +217,9 @@ fn migrate(
         at = version(&transaction)?;
         for (done, migration) in MIGRATIONS.iter().enumerate().skip(at) {
             transaction.execute_batch(migration)?;
+            if *migration == SECOND {
+                conversion::convert(&transaction)?;
+            }
             transaction.pragma_update(None, "user_version", done as i64 + 1)?;
         }
         transaction.pragma_update(None, "application_id", APPLICATION)?;

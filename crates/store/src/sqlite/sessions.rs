@@ -2,15 +2,20 @@
 
 use super::append::check_epoch;
 use super::fault::{Fault, unreadable};
+use super::seal;
 use super::timers::{self, column};
 use crate::chain::Hash;
 use crate::{AppendError, Error, HeadRow};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use types::{Epoch, Head, Metadata, ProjectId, Seq, SessionId, SessionSettings, Timestamp};
 
+/// What seals call the two.
+const HEAD: &str = "the head";
+const SETTINGS: &str = "the settings";
+
 /// Where a session's log ends, deleted or not.
 pub(super) struct Found {
-    ord: i64,
+    pub(super) ord: i64,
     pub(super) seq: Seq,
     pub(super) hash: Hash,
     pub(super) deleted: bool,
@@ -51,10 +56,11 @@ impl HeadColumns {
             Some(settings) => Some(SettingsColumns {
                 agent_id: settings.agent_id.as_str().to_owned(),
                 metadata: settings.metadata.clone(),
-                settings: json(settings)?,
+                settings: seal::close([SETTINGS, head.session.as_str()], json(settings)?),
             }),
         };
-        Ok(Self { created_at: head.created_at, needs_work: head.needs_work, head: json(head)?, settings })
+        let sealed = seal::close([HEAD, head.session.as_str()], json(head)?);
+        Ok(Self { created_at: head.created_at, needs_work: head.needs_work, head: sealed, settings })
     }
 }
 
@@ -62,6 +68,7 @@ fn json<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, Error> {
     serde_json::to_vec(value).map_err(|error| Error::Failed(format!("a head cannot be written: {error}")))
 }
 
+/// The number of its row.
 pub(super) fn insert(
     connection: &Connection,
     project: &ProjectId,
@@ -69,7 +76,7 @@ pub(super) fn insert(
     head: &HeadColumns,
     seq: Seq,
     hash: &Hash,
-) -> Result<(), Fault<AppendError>> {
+) -> Result<i64, Fault<AppendError>> {
     let Some(settings) = &head.settings else {
         return Err(
             AppendError::from(Error::Failed(format!("session {session} is new and came without settings"))).into()
@@ -91,7 +98,8 @@ pub(super) fn insert(
             head.head
         ])?;
     let ord = connection.last_insert_rowid();
-    Ok(put_settings(connection, project, ord, column(head.created_at), settings)?)
+    put_settings(connection, project, ord, column(head.created_at), settings)?;
+    Ok(ord)
 }
 
 /// `created_at` is the first head's for ever: lists are ordered by it.
@@ -149,24 +157,28 @@ pub(super) fn read(
 ) -> Result<Option<HeadRow>, Error> {
     let found = connection
         .prepare_cached(
-            "SELECT s.head, t.settings FROM sessions s JOIN session_settings t ON t.session = s.ord
+            "SELECT s.head, t.settings, s.id FROM sessions s JOIN session_settings t ON t.session = s.ord
              WHERE s.project = ?1 AND s.id = ?2 AND s.deleted_at IS NULL",
         )?
-        .query_row(params![project.as_str(), session.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row(params![project.as_str(), session.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
-    found.map(|(head, settings): (Vec<u8>, Vec<u8>)| head_row(&head, &settings)).transpose()
+    let row = found.map(|(head, settings, id): (Vec<u8>, Vec<u8>, String)| head_row(&id, &head, &settings));
+    row.transpose()
 }
 
-/// From the columns `head` and `settings`, in this order.
+/// From the columns `head`, `settings` and `id`, in this order.
 pub(super) fn head_row_of(row: &Row<'_>) -> Result<HeadRow, Error> {
-    head_row(row.get_ref(0)?.as_blob().map_err(column_type)?, row.get_ref(1)?.as_blob().map_err(column_type)?)
+    let blob = |column| row.get_ref(column)?.as_blob().map_err(column_type);
+    head_row(row.get_ref(2)?.as_str().map_err(column_type)?, blob(0)?, blob(1)?)
 }
 
 fn column_type(error: rusqlite::types::FromSqlError) -> Error {
     unreadable("a session's row", error)
 }
 
-fn head_row(head: &[u8], settings: &[u8]) -> Result<HeadRow, Error> {
+fn head_row(id: &str, head: &[u8], settings: &[u8]) -> Result<HeadRow, Error> {
+    let head = seal::open([HEAD, id], head)?;
+    let settings = seal::open([SETTINGS, id], settings)?;
     Ok(HeadRow {
         head: serde_json::from_slice(head).map_err(|error| unreadable("a session's head", error))?,
         settings: serde_json::from_slice(settings).map_err(|error| unreadable("a session's settings", error))?,

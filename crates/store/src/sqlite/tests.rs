@@ -5,6 +5,7 @@ mod damage;
 mod fences;
 mod files;
 mod flips;
+mod forms;
 mod group;
 mod stop;
 mod torn;

@@ -15,7 +15,7 @@ use types::{ProjectId, Seq, SessionId, Timestamp};
 const POISON: &str = "
 CREATE TABLE parents (id INTEGER PRIMARY KEY);
 CREATE TABLE children (parent INTEGER REFERENCES parents (id) DEFERRABLE INITIALLY DEFERRED);
-CREATE TRIGGER poison AFTER INSERT ON records WHEN new.kind = 'poison' BEGIN INSERT INTO children VALUES (1); END;
+CREATE TRIGGER poison AFTER INSERT ON batches WHEN new.count = 3 BEGIN INSERT INTO children VALUES (1); END;
 ";
 
 #[test]
@@ -28,8 +28,9 @@ fn a_failed_commit_stops_the_store_for_good() {
         let mut first = writer(&store).await;
         first.append(vec![record("a", "1")]).await;
         let second = first.beside("sess_2");
+        let poison = (2..5).map(|n| record("poison", &n.to_string())).collect();
         let answers = together([
-            store.append(first.append_of(vec![record("poison", "2")], Vec::new())),
+            store.append(first.append_of(poison, Vec::new())),
             store.append(second.append_of(vec![record("a", "1")], Vec::new())),
         ])
         .await;
