@@ -100,7 +100,7 @@ fn f02_a_torn_write_ahead_log_loses_its_tail_and_nothing_else() {
     let mut lengths = 0;
     for length in (0..=end).rev() {
         let within = (length.saturating_sub(LOG_HEADER)) % FRAME;
-        let near_border = within < 30 || within > FRAME - 6;
+        let near_border = !(30..=FRAME - 6).contains(&within);
         if length > end - FRAME || near_border || length % 997 == 0 {
             log.set_len(length).unwrap();
             crashed.check(length);
