@@ -131,7 +131,7 @@ impl Ledger {
             RecordBody::Abandoned(abandoned) => self.abandoned(abandoned, record.at),
             RecordBody::Committed(committed) => self.committed(committed, record.at),
             RecordBody::Item(item) => self.item(item, record.at),
-            RecordBody::TurnEnded(ended) => self.explain(&ended.turn, &ended.ending),
+            RecordBody::TurnEnded(ended) => self.explain(&ended.turn, &ended.ending, record.at),
             RecordBody::Late(late) => self.late(late, record.at),
             RecordBody::Restored(restored) => self.restored(restored, record.at),
             RecordBody::SessionCreated { .. }
@@ -293,8 +293,8 @@ impl Ledger {
         self.entries.get_mut(self.calls.get(call_id)?)
     }
 
-    /// What ended with its turn has no error of its own.
-    fn explain(&mut self, turn: &TurnId, ending: &Ending) {
+    /// What ended with its turn has no error of its own. A next attempt that was named and never decided on ends here too.
+    fn explain(&mut self, turn: &TurnId, ending: &Ending, at: Timestamp) {
         let problem = match ending {
             Ending::Completed => return,
             Ending::Cancelled => {
@@ -302,6 +302,13 @@ impl Ledger {
             }
             Ending::Failed { code, message } => Problem { code: code.clone(), message: message.clone() },
         };
+        let of_turn = self.entries.values_mut().filter(|entry| entry.turn.as_ref() == Some(turn));
+        for entry in of_turn {
+            if entry.kind == EffectKind::ModelCall && entry.ended_at.is_none() {
+                entry.state = EffectState::Failed;
+                entry.ended_at = Some(at);
+            }
+        }
         let of_turn = self.entries.values_mut().filter(|entry| entry.turn.as_ref() == Some(turn));
         for entry in of_turn.filter(|entry| entry.state == EffectState::Failed && entry.error.is_none()) {
             entry.error = Some(problem.clone());
