@@ -44,10 +44,8 @@ fn times(effect: EffectId, dispatches: &[&Dispatch]) -> Vec<String> {
             wrong.push(format!("irreversible effect {} was begun {} times", effect.0, dispatches.len()));
         }
         Class::Attachable if begun > 1 => wrong.push(format!("effect {} was started {begun} times", effect.0)),
-        Class::Keyed => {
-            if dispatches.iter().any(|dispatch| dispatch.key.is_none() || dispatch.key != first.key) {
-                wrong.push(format!("effect {} was tried under other keys, or none", effect.0));
-            }
+        Class::Keyed if dispatches.iter().any(|dispatch| dispatch.key.is_none() || dispatch.key != first.key) => {
+            wrong.push(format!("effect {} was tried under other keys, or none", effect.0));
         }
         _ => {}
     }

@@ -32,10 +32,10 @@ pub fn check(folded: &Folded<'_>, notes: &Notes) -> Vec<String> {
     for (_, record) in &folded.records {
         let RecordBody::Item(item) = &record.body else { continue };
         match &item.body {
-            ItemBody::FunctionCall { effect, .. } => {
-                if entries.get(effect).is_none_or(|entry| entry.kind != EffectKind::FunctionCall) {
-                    wrong.push(format!("the ledger has no function call {}", effect.0));
-                }
+            ItemBody::FunctionCall { effect, .. }
+                if entries.get(effect).is_none_or(|entry| entry.kind != EffectKind::FunctionCall) =>
+            {
+                wrong.push(format!("the ledger has no function call {}", effect.0));
             }
             ItemBody::ToolOutcome { call, outcome: ToolOutcome::Unknown(_), .. } => {
                 let settled = late.contains(&call.effect);

@@ -9,7 +9,7 @@ use engine::State;
 use std::collections::{BTreeMap, BTreeSet};
 use types::{
     Attempt, CallId, Content, ContextItem, EffectId, Ending, Epoch, EventBody, ItemBody, Record, RecordBody, Seq,
-    SessionStatus, TurnId,
+    SessionStatus, ToolCall, TurnId,
 };
 
 /// Reads a log and folds it.
@@ -61,20 +61,13 @@ fn items(records: &[(Seq, Record)]) -> Vec<String> {
             wrong.push(format!("item {} is there twice, again at {seq}", item.id));
         }
         match &item.body {
-            ItemBody::FunctionCall { call_id, .. } => {
-                if calls.insert(call_id, 0).is_some() {
-                    wrong.push(format!("call {call_id} is there twice, again at {seq}"));
-                }
+            ItemBody::FunctionCall { call_id, .. } | ItemBody::ToolCall(ToolCall { call_id, .. })
+                if calls.insert(call_id, 0).is_some() =>
+            {
+                wrong.push(format!("call {call_id} is there twice, again at {seq}"));
             }
-            ItemBody::ToolCall(call) => {
-                if calls.insert(&call.call_id, 0).is_some() {
-                    wrong.push(format!("call {} is there twice, again at {seq}", call.call_id));
-                }
-            }
-            ItemBody::MalformedCall { call_id, .. } => {
-                if calls.insert(call_id, 1).is_some() {
-                    wrong.push(format!("call {call_id} is there twice, again at {seq}"));
-                }
+            ItemBody::MalformedCall { call_id, .. } if calls.insert(call_id, 1).is_some() => {
+                wrong.push(format!("call {call_id} is there twice, again at {seq}"));
             }
             ItemBody::FunctionCallOutput { call_id, .. } | ItemBody::ClosedCall { call_id, .. } => {
                 answer(&mut calls, call_id, &mut wrong);
@@ -148,15 +141,11 @@ fn attempts(records: &[(Seq, Record)]) -> Vec<String> {
                     wrong.push(format!("effect {} intended at {seq} after its end", of.effect.0));
                 }
             }
-            RecordBody::Abandoned(of) => {
-                if !ended.insert((of.effect, of.attempt)) || committed.contains(&of.effect) {
-                    wrong.push(format!("effect {} attempt {} ended twice, at {seq}", of.effect.0, of.attempt.0));
-                }
+            RecordBody::Abandoned(of) if !ended.insert((of.effect, of.attempt)) || committed.contains(&of.effect) => {
+                wrong.push(format!("effect {} attempt {} ended twice, at {seq}", of.effect.0, of.attempt.0));
             }
-            RecordBody::Committed(of) => {
-                if !ended.insert((of.effect, of.attempt)) || !committed.insert(of.effect) {
-                    wrong.push(format!("effect {} ended twice, at {seq}", of.effect.0));
-                }
+            RecordBody::Committed(of) if !ended.insert((of.effect, of.attempt)) || !committed.insert(of.effect) => {
+                wrong.push(format!("effect {} ended twice, at {seq}", of.effect.0));
             }
             _ => {}
         }

@@ -18,7 +18,7 @@ pub(crate) struct Listener {
 }
 
 pub(crate) enum Heard {
-    Event(Event),
+    Event(Box<Event>),
     Silence,
     /// The connection is gone; the next call takes it up again.
     Broken,
@@ -79,7 +79,7 @@ impl Listener {
             return Heard::Broken;
         };
         self.note(client, &event);
-        Heard::Event(event)
+        Heard::Event(Box::new(event))
     }
 
     fn note(&mut self, client: &Client, event: &Event) {
