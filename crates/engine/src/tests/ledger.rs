@@ -166,11 +166,14 @@ fn what_was_refused_was_never_asked() {
 
 #[test]
 fn an_attempt_that_was_only_named_ends_with_its_turn() {
-    check("create hello\nintent 500\ntorn half\nover budget", expect![[r#"
+    check(
+        "create hello\nintent 500\ntorn half\nover budget",
+        expect![[r#"
         1 ModelCall Repeatable m: Failed (session_budget_exceeded: The session has reached its spending limit (spend_control.limit).)
           1 m permit Abandoned charged 500 (torn: broken)
           2 m no verdict Intended charged 0
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
