@@ -6,11 +6,11 @@
 use models::{Entry, Model, Models, Script, Sink};
 use runtime::{Handle, Start, Subscription, World};
 use serde_json::{Map, json};
-use sim::{MemStore, Sim};
+use sim::{MemStore, Moment, Moments, Sim};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use store::{LogQuery, Store};
+use store::{Error, LogQuery, Store};
 use tokio::sync::Notify;
 use types::{
     AgentSettings, Attempt, BoxFuture, CallOutput, Class, ContextItem, EnvironmentSettings, EventBody, Input, ItemBody,
@@ -331,5 +331,57 @@ fn f01_a_crash_in_the_middle_of_a_call_is_judged_by_its_class() {
             _ => assert_eq!(attempts, [first, second], "{name}"),
         }
         assert!(performed.iter().all(|request| request.key == performed[0].key), "one call has one key");
+    }
+}
+
+/// The store of a node that hangs when it is about to write a tool call's intent, and fails when it is let go.
+struct Hanging {
+    disk: Arc<MemStore>,
+    hung: std::sync::atomic::AtomicBool,
+    hangs: Notify,
+    let_go: Notify,
+}
+
+impl Moments for Hanging {
+    fn pass(&self, moment: Moment) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            let calls = |kept: &sim::Kept| kept.records.last().is_some_and(|last| last.record.kind == "committed");
+            if moment != Moment::Asked || !self.disk.kept().iter().any(calls) {
+                return Ok(());
+            }
+            if self.hung.swap(true, std::sync::atomic::Ordering::Relaxed) {
+                return Ok(());
+            }
+            self.hangs.notify_one();
+            self.let_go.notified().await;
+            Err(Error::Failed("the disk was away".to_owned()))
+        })
+    }
+}
+
+#[test]
+fn f10_an_old_node_that_reads_the_log_anew_performs_nothing_under_a_newer_ones_intent() {
+    for name in ["idempotent", "keyed", "attachable", "irreversible"] {
+        for seed in 1..=5 {
+            let node = Node::new(seed);
+            let (hangs, let_go, hung) = (Notify::new(), Notify::new(), false.into());
+            let hanging = Arc::new(Hanging { disk: node.store.clone(), hung, hangs, let_go });
+            let old_store = node.store.reopen(&node.sim.fate(), Some(hanging.clone()));
+            let ended = node.run(async {
+                let world = World { store: old_store, ..node.world() };
+                let (old, _) = runtime::start(world).await.expect("started");
+                let session = create(&old, &format!("call {name} {}\nsay so", json!({ "wait": true }))).await;
+                hanging.hangs.notified().await;
+                let (new, _) = runtime::start(node.world()).await.expect("started");
+                node.workshop.begun.notified().await;
+                hanging.let_go.notify_one();
+                node.sim.clock().sleep(Duration::from_secs(30)).await;
+                node.workshop.let_go.notify_one();
+                follow(&new, &session).await
+            });
+            assert!(matches!(ended[0].1, ToolOutcome::Done(_)), "{name}, seed {seed}: {ended:?}");
+            let performed = node.workshop.performed.lock().expect("unpoisoned");
+            assert_eq!(performed.len(), 1, "{name}, seed {seed}: {performed:?}");
+        }
     }
 }

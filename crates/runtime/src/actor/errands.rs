@@ -173,6 +173,8 @@ impl Actor {
             types::failpoint!(BeforeIntent);
             self.insist(verdicts).await?;
         }
+        // An intent that was found in the log read anew may be a newer node's: then the call is that node's too.
+        self.prove().await?;
         types::failpoint!(BeforeDispatch);
         for Due { origin, attach, .. } in due {
             self.dispatch(origin, attach);

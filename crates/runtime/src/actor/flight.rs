@@ -137,7 +137,7 @@ impl Actor {
 
     /// A free call needs no intent. Where the log was read anew, an append shows that the attempt is this node's to make
     /// and no newer one's, or two would speak under one name.
-    async fn prove(&mut self) -> Result<(), String> {
+    pub(super) async fn prove(&mut self) -> Result<(), String> {
         while self.unproven {
             let wall = self.deadline.as_ref().map(|deadline| deadline.wall(&*self.world.clock));
             let mut batch = Batch::new(&self.state, &self.world.rules.limits);
