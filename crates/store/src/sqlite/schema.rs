@@ -3,6 +3,7 @@
 
 use super::conversion;
 use crate::Error;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use std::path::Path;
 use std::time::Duration;
@@ -129,7 +130,7 @@ pub(super) fn open(file: &Path, may_migrate: impl FnOnce() -> Result<(), Error>)
          PRAGMA cache_size = -65536; PRAGMA journal_size_limit = 67108864;",
     )?;
     migrate(&mut connection, file, may_migrate)?;
-    connection.set_prepared_statement_cache_capacity(96);
+    prepare_once(&connection)?;
     Ok(connection)
 }
 
@@ -144,12 +145,19 @@ pub(super) fn settle(connection: &Connection) -> Result<(), Error> {
     Ok(())
 }
 
+/// Statements are kept, and planned without a look at what is bound to them: otherwise some would be planned anew with
+/// every value.
+fn prepare_once(connection: &Connection) -> Result<(), rusqlite::Error> {
+    connection.set_prepared_statement_cache_capacity(96);
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(|_| ())
+}
+
 /// A connection that only reads. The file must have been opened for writing before.
 pub(super) fn open_reader(file: &Path) -> Result<Connection, Error> {
     let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     connection.busy_timeout(PATIENCE)?;
     connection.execute_batch("PRAGMA query_only = 1; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384;")?;
-    connection.set_prepared_statement_cache_capacity(96);
+    prepare_once(&connection)?;
     Ok(connection)
 }
 
