@@ -3,6 +3,7 @@
 
 mod crates;
 mod edges;
+mod faults;
 mod form;
 mod licence;
 mod phrases;
@@ -45,6 +46,7 @@ fn complaints(root: &Path) -> Result<Vec<String>> {
     found.extend(form::check(&rust));
     found.extend(ratchet::check(&rust, &read(root, ratchet::PATH)?));
     found.extend(phrases::check(&files));
+    found.extend(faults::check(&files));
     found.extend(crates::check_sources(&metadata));
     found.extend(crates::check_duplicates(&metadata, &deny));
     found.extend(licence::check(&metadata, &deny));
