@@ -14,6 +14,9 @@ use std::process::Command;
 /// What a change is worth of load; `cargo xtask soak` has more.
 const LOAD: [&str; 4] = ["--seconds", "48", "--sleepers", "10000"];
 
+/// The smallest round.
+const TURNS: [&str; 8] = ["--sessions", "2", "--rounds", "1", "--seconds", "0.2", "--sleepers", "2"];
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Extent {
     Full,
@@ -45,6 +48,8 @@ pub fn run(extent: Extent) -> Result<bool> {
     }
     if steps.step("release binary", || binaries::release(&root)) {
         clients::run(&mut steps, &root, extent);
+        // Its numbers say nothing here; that it still comes to an end does.
+        steps.step("bench turns", || bench::run("turns", &TURNS));
         if extent == Extent::Full {
             steps.tests("load", bench::load(&root).args(LOAD));
         }

@@ -30,7 +30,7 @@ pub struct Options {
     #[arg(long, value_enum, default_value_t = Text::Rows)]
     pub text: Text,
     /// Sleeping sessions of 200 items that are woken.
-    #[arg(long, default_value_t = 48)]
+    #[arg(long, default_value_t = 96)]
     pub sleepers: usize,
 }
 
