@@ -59,6 +59,7 @@ pub fn apply(state: &mut State, seq: Seq, record: &Record) -> Vec<Event> {
         RecordBody::Recovered { .. } => Vec::new(),
         RecordBody::Restored(restored) => {
             state.effects = state.effects.max(restored.effect);
+            state.restored = restored.effect;
             tool::restored(state);
             Vec::new()
         }
@@ -187,7 +188,7 @@ fn abandon(state: &mut State, abandoned: &Abandoned) -> Vec<EventBody> {
         turn.unmeasured |= abandoned.unmeasured;
         turn.call = abandoned.next.as_ref().map(|next| Call {
             effect: abandoned.effect,
-            attempt: abandoned.attempt.next(),
+            attempt: abandoned.next_attempt(),
             model: next.model.clone(),
             tried: next.tried,
             not_before: Some(next.not_before),

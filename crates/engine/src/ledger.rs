@@ -196,7 +196,7 @@ impl Ledger {
             None => entry.end(EffectState::Failed, at, error),
             Some(next) => {
                 entry.state = EffectState::Intended;
-                entry.asks(Attempt(abandoned.attempt.0.saturating_add(1)), &next.model);
+                entry.asks(abandoned.next_attempt(), &next.model);
             }
         }
     }

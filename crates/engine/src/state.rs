@@ -35,6 +35,8 @@ pub struct State {
     pub doubts: BTreeMap<EffectId, Doubt>,
     /// The last effect's number.
     pub effects: EffectId,
+    /// The last restore's number; 0 where there was none. Effects before it may have gone on in a part that is lost.
+    pub restored: EffectId,
     /// Tokens of all turns that ended.
     pub usage: Usage,
     /// Whether a turn ended whose tokens are not all known.
@@ -220,6 +222,7 @@ impl State {
             offered_tokens: 0,
             doubts: BTreeMap::new(),
             effects: EffectId(0),
+            restored: EffectId(0),
             usage: Usage::default(),
             unmeasured: false,
             spent: MicroUsd::ZERO,

@@ -102,12 +102,22 @@ pub struct Abandoned {
 /// The attempt that follows an abandoned one.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Next {
+    /// Its number, where that is not the one after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<Attempt>,
     /// Empty for a tool call.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub model: String,
     /// Tries that this model, or this tool call, has had before it.
     pub tried: u32,
     pub not_before: Timestamp,
+}
+
+impl Abandoned {
+    /// The number of the attempt that follows, if one does.
+    pub fn next_attempt(&self) -> Attempt {
+        self.next.as_ref().and_then(|next| next.attempt).unwrap_or_else(|| self.attempt.next())
+    }
 }
 
 /// A model call ended well; its items are the records before this one.

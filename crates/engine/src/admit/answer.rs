@@ -11,14 +11,19 @@ use types::{
     Phase, RecordBody, Rules, Said, Seq, SessionStatus, Stop, Tool, ToolCall,
 };
 
-/// Levels of what a provider wants back. Records are read back with a bound on depth of their own.
-const MAX_OPAQUE_DEPTH: usize = 64;
+/// Levels of JSON from outside. Records are read back with a bound on depth of their own.
+const MAX_DEPTH: usize = 64;
 
-fn fits(value: &Value, depth: usize) -> bool {
+/// Whether a record that holds the value can be read back.
+pub(super) fn fits(value: &Value) -> bool {
+    is_within(value, MAX_DEPTH)
+}
+
+fn is_within(value: &Value, depth: usize) -> bool {
     depth > 0
         && match value {
-            Value::Array(items) => items.iter().all(|item| fits(item, depth - 1)),
-            Value::Object(fields) => fields.values().all(|field| fits(field, depth - 1)),
+            Value::Array(items) => items.iter().all(|item| is_within(item, depth - 1)),
+            Value::Object(fields) => fields.values().all(|field| is_within(field, depth - 1)),
             _ => true,
         }
 }
@@ -108,9 +113,7 @@ impl<'a> Items<'a> {
                 (ItemKind::Message.id_prefix(), body)
             }
             Said::Reasoning { parts, opaque } => {
-                let opaque = opaque
-                    .filter(|value| fits(value, MAX_OPAQUE_DEPTH))
-                    .map(|value| Opaque { model: self.model.to_owned(), value });
+                let opaque = opaque.filter(fits).map(|value| Opaque { model: self.model.to_owned(), value });
                 (ItemKind::Reasoning.id_prefix(), ItemBody::Reasoning { summary: parts, opaque })
             }
             Said::Call { .. } if !self.keep_calls => return,

@@ -121,7 +121,8 @@ fn next_attempt(
         // Between half and all of it, so that many sessions do not come back together; never before we were asked to.
         let jittered = pause / 2 + (pause / 2).mul_f64(stamp.permille() as f64 / 1000.0);
         let pause = jittered.max(error.retry_after.unwrap_or_default());
-        return Some(Next { model: call.model.clone(), tried, not_before: stamp.now.after(pause) });
+        let not_before = stamp.now.after(pause);
+        return Some(Next { attempt: None, model: call.model.clone(), tried, not_before });
     }
     if !may_ask_another(error.kind) {
         return None;
@@ -129,7 +130,7 @@ fn next_attempt(
     let fallback = rules.model(&turn.model).map(|model| model.fallback.as_slice()).unwrap_or_default();
     let place = fallback.iter().position(|name| *name == call.model).map_or(0, |place| place + 1);
     let model = fallback.get(place)?.clone();
-    Some(Next { model, tried: 0, not_before: stamp.now })
+    Some(Next { attempt: None, model, tried: 0, not_before: stamp.now })
 }
 
 fn is_worth_another_try(rules: &Rules, call: &Call, error: &ModelError) -> bool {
@@ -169,7 +170,17 @@ pub(super) fn recover(state: &State, rules: &Rules, epoch: Epoch, now: Timestamp
     let made = may_be_made(rules, call) && call.not_before.is_none_or(|at| at <= now);
     let mut dropped = abandoned(turn, call, None, made);
     let not_before = call.not_before.unwrap_or(now).max(now);
-    dropped.next = Some(Next { model: call.model.clone(), tried: call.tried, not_before });
+    let attempt = beyond_restore(state, call);
+    dropped.next = Some(Next { attempt, model: call.model.clone(), tried: call.tried, not_before });
     records.push(RecordBody::Abandoned(dropped));
     records
+}
+
+/// The part of the log that a restore lost may have tried the call again, and its items' ids carry the number of the
+/// attempt. So the next number lies beyond all that a call can have come to, and differs from one restore to the other.
+fn beyond_restore(state: &State, call: &Call) -> Option<Attempt> {
+    const TRIES: u32 = 1 << 20;
+    let restores = u32::try_from(state.restored.0 >> 20).unwrap_or(u32::MAX);
+    let beyond = Attempt(TRIES.saturating_add(restores));
+    (call.effect < state.restored && call.attempt < beyond).then_some(beyond)
 }

@@ -3,6 +3,7 @@
 //! The class alone says what may be done with a call that has no outcome. A durable intent without an outcome counts as
 //! begun: a crash before the call left cannot be told from one after it.
 
+use super::answer::fits;
 use super::item;
 use crate::state::{OpenTool, State, Turn};
 use std::collections::BTreeSet;
@@ -14,11 +15,13 @@ use types::{
 /// Tools that one session may be offered.
 const MAX_OFFERED: usize = 1024;
 
-/// What the model may call from here on. Of several tools with one name the first counts.
+/// What the model may call from here on. Of several tools with one name the first counts; one whose schema nests too
+/// deep for a record is left out.
 pub(super) fn offer(state: &State, tools: Vec<OfferedTool>) -> Vec<RecordBody> {
     let mut names = BTreeSet::new();
     let tools: Vec<_> = tools
         .into_iter()
+        .filter(|tool| tool.parameters.values().all(fits))
         .filter(|tool| names.insert(tool.name.clone()))
         .take(MAX_OFFERED)
         .map(|tool| OfferedTool { class: strict(tool.class), ..tool })
@@ -122,7 +125,7 @@ pub(super) fn take_over(rules: &Rules, turn: &Turn, now: Timestamp) -> Vec<Recor
             error: None,
             charged: MicroUsd::ZERO,
             unmeasured: false,
-            next: Some(Next { model: String::new(), tried: open.attempt.0, not_before: now }),
+            next: Some(Next { attempt: None, model: String::new(), tried: open.attempt.0, not_before: now }),
         })),
         Class::Irreversible | Class::Repeatable | Class::External => Some(give_up(rules, turn, open, Cause::Crash)),
     };

@@ -82,7 +82,7 @@ pub(super) fn intend(state: &mut State, intended: &Intended) -> bool {
 /// Whether the effect is an open tool call; then its next attempt begins.
 pub(super) fn abandon(state: &mut State, abandoned: &Abandoned) -> bool {
     let Some(open) = open(state, abandoned.effect) else { return false };
-    open.attempt = abandoned.attempt.next();
+    open.attempt = abandoned.next_attempt();
     open.intended = false;
     true
 }

@@ -1,8 +1,9 @@
 //! Attempts of a model call.
 
 use super::{check, run};
+use crate::apply;
 use expect_test::expect;
-use types::{ItemBody, RecordBody};
+use types::{EffectId, Epoch, ItemBody, Record, RecordBody, Restored, Timestamp};
 
 #[test]
 fn a_failed_attempt_is_tried_again() {
@@ -329,4 +330,31 @@ fn what_a_provider_wants_back_is_kept_unless_it_is_too_deep() {
     };
     assert!(kept(60));
     assert!(!kept(70));
+}
+
+/// What the lost part said of a call that was open at the backup, and what two restores of it say, have ids of their own.
+#[test]
+fn f30_no_id_of_what_a_restore_lost_names_something_else() {
+    let said = |number: Option<u64>| {
+        let mut script = run("create hello\nintent 500");
+        let known = script.log.len();
+        if let Some(number) = number {
+            let turn = script.state.turn.as_ref().map(|turn| turn.id.clone());
+            let restored = Restored { epoch: Epoch(9), backup: Timestamp(5), effect: EffectId(number), turn };
+            let record = Record { at: Timestamp(9_000), body: RecordBody::Restored(restored) };
+            let seq = script.state.seq.next();
+            apply(&mut script.state, seq, &record);
+            script.log.push(record);
+        }
+        for step in ["recover", "recover", "fails torn", "says hi"] {
+            script.step(step).expect("taken");
+        }
+        script.told(known).join("; ")
+    };
+    expect![[r#"
+        recovered; abandoned 1.1 charged 500 unmeasured, next m tried 0; recovered; abandoned 1.2 charged 0, next m tried 0; intended 1.3 m; abandoned 1.3 charged 0, next m tried 1; intended 1.4 m; answer msg_1e1a4i0 FinalAnswer; committed 1.4 charged 120; turn Completed
+        restored; recovered; abandoned 1.1 charged 500 unmeasured, next m tried 0; recovered; abandoned 1.1048577 charged 0, next m tried 0; intended 1.1048578 m; abandoned 1.1048578 charged 0, next m tried 1; intended 1.1048579 m; answer msg_1e1a1048579i0 FinalAnswer; committed 1.1048579 charged 120; turn Completed
+        restored; recovered; abandoned 1.1 charged 500 unmeasured, next m tried 0; recovered; abandoned 1.28609763 charged 0, next m tried 0; intended 1.28609764 m; abandoned 1.28609764 charged 0, next m tried 1; intended 1.28609765 m; answer msg_1e1a28609765i0 FinalAnswer; committed 1.28609765 charged 120; turn Completed
+    "#]]
+    .assert_eq(&format!("{}\n{}\n{}\n", said(None), said(Some(1 << 20)), said(Some(28_900_000_000_000))));
 }

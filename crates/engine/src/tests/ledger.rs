@@ -277,7 +277,7 @@ fn a_restore_says_that_it_does_not_know() {
         assert!(!matches!(record.body, RecordBody::Restored(_)) || events.is_empty());
     }
     assert_eq!(state.effects, EffectId(1000));
-    let before = State { seq: state.seq, effects: state.effects, ..script.state };
+    let before = State { seq: state.seq, effects: state.effects, restored: EffectId(1000), ..script.state };
     assert_eq!(state, before, "nothing else has changed");
 }
 

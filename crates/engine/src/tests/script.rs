@@ -115,7 +115,7 @@ impl Script {
         self.take(step, input)
     }
 
-    fn take(&mut self, step: &str, input: Input) -> Result<(), Refusal> {
+    pub(super) fn take(&mut self, step: &str, input: Input) -> Result<(), Refusal> {
         self.now += 1000;
         let mut stamp = Stamp::new(Timestamp(self.now), &self.entropy);
         let records = admit(&self.state, &self.rules, input, &mut stamp)?;

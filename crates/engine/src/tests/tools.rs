@@ -4,7 +4,8 @@ use super::script::Script;
 use super::{check, refused, run};
 use crate::{apply, context, pending};
 use expect_test::{Expect, expect};
-use types::{Effect, EffectId, Epoch, Limits, Record, RecordBody, Restored, Timestamp};
+use serde_json::{Map, json};
+use types::{Class, Effect, EffectId, Epoch, Input, Limits, OfferedTool, Record, RecordBody, Restored, Timestamp};
 
 const OFFER: &str = "create hello\noffer read pure & get idempotent & pay keyed & run attachable & send irreversible";
 const TOOLS: [&str; 5] = ["read", "get", "pay", "run", "send"];
@@ -402,6 +403,27 @@ fn a_function_of_the_session_goes_before_an_offered_tool() {
           9 committed 1.1 charged 120: session.requires_action(1)
     "#]],
     );
+}
+
+/// Its record could be written and never read again.
+#[test]
+fn a_tool_whose_schema_nests_too_deep_is_not_offered() {
+    let tool = |name: &str, depth: usize| OfferedTool {
+        name: name.to_owned(),
+        description: String::new(),
+        parameters: Map::from_iter([("a".to_owned(), (0..depth).fold(json!(1), |inner, _| json!([inner])))]),
+        class: Class::Pure,
+        server_label: "s".to_owned(),
+    };
+    let written = |tools: &[OfferedTool]| {
+        let body = RecordBody::ToolsOffered { tools: tools.to_vec().into() };
+        Record::decode(&Record { at: Timestamp(0), body }.encode())
+    };
+    let tools = [tool("deep", 200), tool("flat", 60)];
+    written(&tools).expect_err("deeper than what can be read");
+    let mut script = run("create hello");
+    script.take("offer", Input::Offer(tools.to_vec())).expect("taken");
+    assert_eq!(*script.state.offered, tools[1..]);
 }
 
 #[test]
