@@ -42,6 +42,7 @@ pub fn admit(state: &State, rules: &Rules, input: Input, stamp: &mut Stamp<'_>) 
         Input::Offer(tools) => tool::offer(state, tools),
         Input::ToolDone { effect, attempt, outcome } => tool::done(state, rules, effect, attempt, outcome),
         Input::ToolOverdue { effect, attempt } => tool::overdue(state, rules, effect, attempt),
+        Input::ClockSet { turn, ends } => ending::clock_set(state, rules, &turn, ends),
         Input::Deadline { turn } => ending::deadline(state, rules, &turn),
         Input::Recover { epoch } => attempt::recover(state, rules, epoch, stamp.now),
     };

@@ -57,6 +57,12 @@ pub fn apply(state: &mut State, seq: Seq, record: &Record) -> Vec<Event> {
             Vec::new()
         }
         RecordBody::Recovered { .. } => Vec::new(),
+        RecordBody::ClockSet(set) => {
+            if let Some(turn) = &mut state.turn {
+                turn.working_since = set.working_since;
+            }
+            Vec::new()
+        }
         RecordBody::Restored(restored) => {
             state.effects = state.effects.max(restored.effect);
             state.restored = restored.effect;
@@ -77,7 +83,8 @@ fn note_progress(state: &mut State, record: &Record) {
         RecordBody::Recovered { .. } => state.recoveries += 1,
         // What recovery itself writes, and the intents of attempts that may die again, are no progress.
         RecordBody::Abandoned(abandoned) if abandoned.error.is_none() => {}
-        RecordBody::Intended(_) | RecordBody::Restored(_) | RecordBody::Late(_) | RecordBody::ToolsOffered { .. } => {}
+        RecordBody::Intended(_) | RecordBody::ToolsOffered { .. } => {}
+        RecordBody::Restored(_) | RecordBody::Late(_) | RecordBody::ClockSet(_) => {}
         RecordBody::Item(item) if matches!(item.body, ItemBody::ToolOutcome { cause: Cause::Crash, .. }) => {}
         _ => state.recoveries = 0,
     }

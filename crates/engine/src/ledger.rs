@@ -140,6 +140,7 @@ impl Ledger {
             | RecordBody::TurnCreated { .. }
             | RecordBody::TurnStarted { .. }
             | RecordBody::ToolsOffered { .. }
+            | RecordBody::ClockSet(_)
             | RecordBody::Recovered { .. } => {}
         }
     }

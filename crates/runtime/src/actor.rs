@@ -248,9 +248,8 @@ impl Actor {
     }
 
     async fn recover(&mut self) -> Result<(), String> {
-        let recover = vec![Input::Recover { epoch: self.epoch }];
         types::failpoint!(BeforeRecovered);
-        self.insist(recover).await?;
+        self.insist(vec![Input::Recover { epoch: self.epoch }]).await?;
         types::failpoint!(AfterRecovered);
         Ok(())
     }
@@ -389,9 +388,10 @@ impl Actor {
 
     async fn commit(&mut self, inputs: Vec<Input>, key: Option<(String, Idempotency)>) -> Result<(), Failure> {
         let mut batch = Batch::new(&self.state, &self.world.rules.limits);
+        let jump = self.jump();
         // One input is taken or refused before anything changes; of several, the first may be taken back.
-        let before = (inputs.len() > 1).then(|| self.state.clone());
-        for input in inputs {
+        let before = (inputs.len() > 1 || jump.is_some()).then(|| self.state.clone());
+        for input in jump.into_iter().chain(inputs) {
             let mut stamp = Stamp::new(self.world.clock.now(), &*self.world.entropy);
             match engine::admit(&self.state, &self.world.rules, input, &mut stamp) {
                 Ok(records) => {

@@ -13,9 +13,9 @@ use std::time::Duration;
 use store::{Error, LogQuery, Store};
 use tokio::sync::Notify;
 use types::{
-    AgentSettings, Attempt, BoxFuture, CallOutput, Class, ContextItem, EnvironmentSettings, EventBody, Input, ItemBody,
-    Message, ModelError, ModelFinish, ModelRequest, ModelRules, NewSession, OfferedTool, ProjectId, Record, RecordBody,
-    Review, Rules, Seq, SessionId, SessionSettings, Tool, ToolOutcome, ToolRequest, Tools,
+    AgentSettings, Attempt, BoxFuture, CallOutput, Class, ContextItem, Ending, EnvironmentSettings, EventBody, Input,
+    Item, ItemBody, Message, ModelError, ModelFinish, ModelRequest, ModelRules, NewSession, OfferedTool, ProjectId,
+    Record, RecordBody, Review, Rules, Seq, SessionId, SessionSettings, Tool, ToolOutcome, ToolRequest, Tools,
 };
 
 fn project() -> ProjectId {
@@ -135,7 +135,7 @@ impl Node {
         let context = &asked.last().expect("asked").context;
         let mut names = BTreeMap::new();
         let mut told = Vec::new();
-        for item in context {
+        for item in context.iter() {
             match item {
                 ContextItem::Call { call_id, name, .. } => {
                     names.insert(call_id.clone(), name.clone());
@@ -383,5 +383,36 @@ fn f10_an_old_node_that_reads_the_log_anew_performs_nothing_under_a_newer_ones_i
             let performed = node.workshop.performed.lock().expect("unpoisoned");
             assert_eq!(performed.len(), 1, "{name}, seed {seed}: {performed:?}");
         }
+    }
+}
+
+/// A day that a clock skips is no day of work: the turn has all its time when it goes on.
+#[test]
+fn f08_a_clock_that_jumps_while_a_turn_works_takes_nothing_of_its_time() {
+    const DAY: i64 = 24 * 3600 * 1000;
+    for jump in [DAY, -DAY] {
+        let node = Node::new(8);
+        let ending = node.run(async {
+            let (handle, _) = runtime::start(node.world()).await.expect("started");
+            let script = format!("call idempotent {} & call f {{}}\nslow 50 so and so", json!({ "wait": true }));
+            let session = create(&handle, &script).await;
+            node.workshop.begun.notified().await;
+            node.sim.fate().jump_clock(jump);
+            node.workshop.let_go.notify_one();
+            // Then only the caller is waited for, and the time that was worked is added up.
+            let is_outcome = |item: &Item| matches!(item.body, ItemBody::ToolOutcome { .. });
+            record(&node, &session, |body| match body {
+                RecordBody::Item(item) if is_outcome(item) => Some(()),
+                _ => None,
+            })
+            .await;
+            follow(&handle, &session).await;
+            record(&node, &session, |body| match body {
+                RecordBody::TurnEnded(ended) => Some(ended.ending.clone()),
+                _ => None,
+            })
+            .await
+        });
+        assert_eq!(ending, Ending::Completed, "{jump}");
     }
 }

@@ -9,6 +9,7 @@ use crate::id::{AgentId, CallId, EffectId, Epoch, Seq, SessionId, TurnId};
 use crate::model::{ModelError, ModelFinish};
 use crate::money::MicroUsd;
 use crate::session::{EnvironmentSettings, Metadata, PromptCacheTtl, Review, SessionSettings};
+use crate::stamp::Timestamp;
 use crate::tool::{OfferedTool, ToolOutcome};
 use std::fmt;
 use std::time::Duration;
@@ -106,6 +107,11 @@ pub enum Input {
     ToolOverdue {
         effect: EffectId,
         attempt: Attempt,
+    },
+    /// Wall time was set while this server worked on the turn: seen from now, its time is over at `ends`.
+    ClockSet {
+        turn: TurnId,
+        ends: Timestamp,
     },
     /// The turn ran out of time.
     Deadline {

@@ -41,7 +41,8 @@ pub use model::{
 };
 pub use money::{MicroUsd, Price};
 pub use record::{
-    Abandoned, Committed, DecodeError, Encoded, Intended, Late, Next, RESTORED, Record, RecordBody, Restored, TurnEnded,
+    Abandoned, ClockSet, Committed, DecodeError, Encoded, Intended, Late, Next, RESTORED, Record, RecordBody, Restored,
+    TurnEnded,
 };
 pub use session::{
     EnvironmentSettings, Head, Metadata, PromptCacheTtl, RequiredAction, Review, SessionSettings, SessionStatus,

@@ -64,6 +64,7 @@ pub enum RecordBody {
         epoch: Epoch,
     },
     Restored(Restored),
+    ClockSet(ClockSet),
 }
 
 /// An effect was let through the gate and is about to touch the world.
@@ -166,6 +167,14 @@ pub struct Restored {
     pub turn: Option<TurnId>,
 }
 
+/// Wall time was set while this server worked on the turn. The time that nobody worked is not the turn's.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ClockSet {
+    pub turn: TurnId,
+    /// Since when it has been worked on without a pause, as the clock tells time now.
+    pub working_since: Timestamp,
+}
+
 /// A record as the store keeps it: columns and a JSON body.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Encoded {
@@ -213,6 +222,7 @@ impl Record {
             B::ToolsOffered { tools } => ("tools_offered", None, None, json(&Offer { tools: tools.clone() })),
             B::Late(late) => ("late", Some(&late.turn), None, json(late)),
             B::Restored(restored) => (RESTORED, restored.turn.as_ref(), None, json(restored)),
+            B::ClockSet(set) => ("clock_set", Some(&set.turn), None, json(set)),
             B::Recovered { epoch } => ("recovered", None, None, json(&Recovered { epoch: *epoch })),
         };
         Encoded { at: self.at, v: VERSION, kind: kind.to_owned(), turn: turn.cloned(), item, body }
@@ -258,6 +268,7 @@ impl Record {
             "tools_offered" => B::ToolsOffered { tools: parse::<Offer>(&encoded.kind, bytes)?.tools },
             "late" => B::Late(parse(&encoded.kind, bytes)?),
             RESTORED => B::Restored(parse(&encoded.kind, bytes)?),
+            "clock_set" => B::ClockSet(parse(&encoded.kind, bytes)?),
             "recovered" => B::Recovered { epoch: parse::<Recovered>(&encoded.kind, bytes)?.epoch },
             other => {
                 return Err(DecodeError(format!("unknown record kind {other:?}, written by a newer outcrop")));

@@ -4,7 +4,8 @@
 use super::{item, tool};
 use crate::state::{Call, State, Turn};
 use types::{
-    Abandoned, Cause, Ending, Item, ItemBody, ModelError, RecordBody, Rules, SessionStatus, TurnEnded, TurnId,
+    Abandoned, Cause, ClockSet, Ending, Item, ItemBody, ModelError, RecordBody, Rules, SessionStatus, Timestamp,
+    TurnEnded, TurnId,
 };
 
 pub(super) fn cancel(state: &State, rules: &Rules) -> Vec<RecordBody> {
@@ -23,6 +24,14 @@ pub(super) fn deadline(state: &State, rules: &Rules, id: &TurnId) -> Vec<RecordB
     let ending = Ending::Failed { code: "request_timeout".to_owned(), message };
     let why = (Cause::TurnDeadline, "the turn ran out of time before a result arrived");
     end(state, rules, turn, why, ending, SessionStatus::Idle)
+}
+
+/// What is left of the turn's time stays what it is, whatever the clock says from now on.
+pub(super) fn clock_set(state: &State, rules: &Rules, id: &TurnId, ends: Timestamp) -> Vec<RecordBody> {
+    let worked_on = |turn: &&Turn| turn.id == *id && turn.is_worked_on();
+    let Some(turn) = state.turn.as_ref().filter(worked_on) else { return Vec::new() };
+    let working_since = ends.before(rules.limits.turn_time.saturating_sub(turn.worked));
+    vec![RecordBody::ClockSet(ClockSet { turn: id.clone(), working_since })]
 }
 
 /// Abandons the model call in flight, closes every open call, ends the turn.

@@ -4,7 +4,8 @@ use super::script::Script;
 use super::{check, refused, run};
 use crate::{HeadKind, context, pending};
 use expect_test::expect;
-use types::{Effect, SessionStatus};
+use std::time::Duration;
+use types::{Effect, Input, SessionStatus, TurnId};
 
 #[test]
 fn a_message_makes_a_turn() {
@@ -341,4 +342,26 @@ fn what_is_left_out_never_parts_a_call_from_its_result() {
     let count = |kind| kinds.iter().filter(|of| **of == kind).count();
     assert_eq!(count(HeadKind::Call), count(HeadKind::Output), "{kinds:?}");
     assert_eq!(kinds, [HeadKind::Message, HeadKind::Answer]);
+}
+
+/// A day that the clock skips is nobody's work; what is left of a turn's time stays what it is.
+#[test]
+fn f08_a_clock_that_was_set_is_a_record_and_takes_no_time() {
+    let mut script = run("create hello");
+    let ends = |script: &Script| match &pending(&script.state, &script.rules.limits)[..] {
+        [Effect::TurnDeadline { at, .. }, ..] => *at,
+        other => panic!("{other:?}"),
+    };
+    let turn = script.state.turn.as_ref().map(|turn| turn.id.clone()).expect("a turn");
+    let (before, day) = (ends(&script), Duration::from_secs(24 * 3600));
+    script.take("set", Input::ClockSet { turn: turn.clone(), ends: before.after(day) }).expect("taken");
+    assert_eq!(ends(&script), before.after(day));
+    let other = Input::ClockSet { turn: TurnId::new("turn_other"), ends: before };
+    script.take("set", other).expect("of no turn that runs");
+    script.step("calls c1 f {}").expect("taken");
+    let seen = script.log.len();
+    script.take("set", Input::ClockSet { turn, ends: before }).expect("nobody works on it");
+    assert_eq!(script.log.len(), seen);
+    // The script's clock was never set: what was worked before it began is none.
+    assert_eq!(script.state.turn.as_ref().map(|turn| turn.worked), Some(Duration::ZERO));
 }

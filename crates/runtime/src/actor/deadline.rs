@@ -2,9 +2,13 @@
 //! which may be set an hour on or back at any moment, or stand still; what is left of a turn's time is measured once,
 //! when its deadline is first seen, and from then on by monotonic time. Only a restart has to believe the wall.
 
+use super::{Actor, timer};
 use engine::State;
 use std::time::Duration;
-use types::{BoxFuture, Clock, Effect, Limits, Timestamp, TurnId};
+use types::{BoxFuture, Clock, Effect, Input, Limits, Timestamp, TurnId};
+
+/// The two clocks may differ by so much without having been set.
+const DRIFT: Duration = Duration::from_secs(1);
 
 pub(crate) struct Deadline {
     turn: TurnId,
@@ -42,5 +46,16 @@ impl Deadline {
 
     fn left(&self, clock: &dyn Clock) -> Duration {
         self.due.saturating_sub(clock.monotonic())
+    }
+}
+
+impl Actor {
+    /// That wall time was set, if it was and the log does not say so: before anything else is written, or the log would
+    /// count the jump as work.
+    pub(super) fn jump(&self) -> Option<Input> {
+        let (known, clock) = (self.deadline.as_ref()?, &*self.world.clock);
+        let (ends, said) = (known.wall(clock), timer(&self.state, &self.world.rules.limits)?);
+        let has_jumped = known.passed(clock).is_none() && ends.until(said).max(said.until(ends)) > DRIFT;
+        has_jumped.then(|| Input::ClockSet { turn: known.turn.clone(), ends })
     }
 }
