@@ -72,7 +72,21 @@ pub enum Outcome {
 pub struct Problem {
     /// A word for programs.
     pub code: String,
+    /// Its beginning, where it is long: the item has it whole.
     pub message: String,
+}
+
+/// Bytes of a message that are told. A page is made of whole turns, and each of their calls may have failed at length.
+const MAX_MESSAGE: usize = 1000;
+
+impl Problem {
+    fn new(code: impl Into<String>, message: &str) -> Self {
+        let mut told = message[..message.floor_char_boundary(MAX_MESSAGE)].to_owned();
+        if told.len() < message.len() {
+            told.push('\u{2026}');
+        }
+        Self { code: code.into(), message: told }
+    }
 }
 
 /// One effect.
@@ -175,7 +189,7 @@ impl Ledger {
                 entry.state = EffectState::Dispatched;
             }
             Verdict::Deny { code, message } => {
-                let problem = Problem { code: code.clone(), message: message.clone() };
+                let problem = Problem::new(code, message);
                 attempt.permitted = Some(false);
                 attempt.outcome = Outcome::Denied;
                 attempt.ended_at = Some(at);
@@ -231,8 +245,8 @@ impl Ledger {
                 match result {
                     CallResult::Success(_) => entry.end(EffectState::Committed, at, None),
                     CallResult::Failure { error, .. } => {
-                        let message = error.clone().unwrap_or_else(|| "The caller gave no reason.".to_owned());
-                        entry.end(EffectState::Failed, at, Some(Problem { code: "call_failed".to_owned(), message }));
+                        let message = error.as_deref().unwrap_or("The caller gave no reason.");
+                        entry.end(EffectState::Failed, at, Some(Problem::new("call_failed", message)));
                     }
                 }
             }
@@ -240,7 +254,7 @@ impl Ledger {
             ItemBody::ClosedCall { call_id, reason } => {
                 let Some(entry) = self.call(call_id) else { return };
                 let message = format!("outcome unknown: {reason}");
-                entry.end(EffectState::Unknown, at, Some(Problem { code: "no_result".to_owned(), message }));
+                entry.end(EffectState::Unknown, at, Some(Problem::new("no_result", &message)));
             }
             ItemBody::ToolCall(call) => self.tool_call(item, call, at),
             ItemBody::ToolOutcome { call, attempt, cause, outcome } => {
@@ -251,7 +265,7 @@ impl Ledger {
                     ToolOutcome::Failed(_) => EffectState::Failed,
                     ToolOutcome::Unknown(_) => EffectState::Unknown,
                 };
-                let error = outcome.error().map(|message| Problem { code: cause_word(*cause).to_owned(), message });
+                let error = outcome.error().map(|message| Problem::new(cause_word(*cause), &message));
                 let attempt = entry.attempt(*attempt);
                 attempt.outcome = match (cause, ended) {
                     (Cause::Denied, _) => Outcome::Denied,
@@ -285,7 +299,7 @@ impl Ledger {
     fn late(&mut self, late: &Late, at: Timestamp) {
         let Some(entry) = self.entries.get_mut(&late.effect) else { return };
         if entry.state == EffectState::Unknown && !matches!(late.outcome, ToolOutcome::Unknown(_)) {
-            let error = late.outcome.error().map(|message| Problem { code: "late".to_owned(), message });
+            let error = late.outcome.error().map(|message| Problem::new("late", &message));
             entry.end(EffectState::Reconciled, at, error);
         }
     }
@@ -298,10 +312,8 @@ impl Ledger {
     fn explain(&mut self, turn: &TurnId, ending: &Ending, at: Timestamp) {
         let problem = match ending {
             Ending::Completed => return,
-            Ending::Cancelled => {
-                Problem { code: "cancelled".to_owned(), message: "The turn was cancelled.".to_owned() }
-            }
-            Ending::Failed { code, message } => Problem { code: code.clone(), message: message.clone() },
+            Ending::Cancelled => Problem::new("cancelled", "The turn was cancelled."),
+            Ending::Failed { code, message } => Problem::new(code, message),
         };
         let of_turn = self.entries.values_mut().filter(|entry| entry.turn.as_ref() == Some(turn));
         for entry in of_turn {
@@ -321,12 +333,12 @@ impl Ledger {
         for entry in self.entries.values_mut().filter(|entry| entry.ended_at.is_none()) {
             entry.diverged = true;
         }
-        let message = "The session was restored from a backup: what it did after the backup is not known.".to_owned();
+        let message = "The session was restored from a backup: what it did after the backup is not known.";
         let entry = Entry {
             turn: restored.turn.clone(),
             intended_at: Some(restored.backup),
             ended_at: Some(at),
-            error: Some(Problem { code: "diverged".to_owned(), message }),
+            error: Some(Problem::new("diverged", message)),
             diverged: true,
             ..Entry::new(restored.effect, EffectKind::Restore, Class::Irreversible, EffectState::Unknown)
         };
@@ -393,7 +405,7 @@ impl Entry {
 }
 
 fn problem(error: &ModelError) -> Problem {
-    Problem { code: word(error.kind), message: error.message.clone() }
+    Problem::new(word(error.kind), &error.message)
 }
 
 fn cause_word(cause: Cause) -> &'static str {

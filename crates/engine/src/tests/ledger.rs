@@ -1,7 +1,7 @@
 //! The ledger: what a log says of every effect.
 
 use super::run;
-use crate::ledger::{Entry, Ledger, Problem};
+use crate::ledger::{EffectState, Entry, Ledger, Problem};
 use crate::{State, apply};
 use expect_test::{Expect, expect};
 use std::fmt::Write;
@@ -254,6 +254,23 @@ fn calls_of_tools() {
           1 - permit Abandoned charged 0 (call_failed: no)
     "#]],
     );
+}
+
+/// A page holds whole turns: what it keeps of each call must be little.
+#[test]
+fn f21_of_a_long_error_the_beginning_is_told() {
+    let long = "\u{e4}".repeat(1 << 20);
+    let offer = "create hello\noffer get idempotent";
+    let mut ledger = Ledger::default();
+    let failed = format!("{offer}\ncalls c1 f {{}} & c2 get {{}}\nfailure c1 {long}\nbegin 3\nbroke 3 {long}");
+    run(&failed).log.iter().for_each(|record| ledger.read(record));
+    for entry in ledger.into_entries().into_iter().filter(|entry| entry.state == EffectState::Failed) {
+        let attempts = entry.attempts.iter().filter_map(|attempt| attempt.error.as_ref());
+        for problem in attempts.chain(&entry.error) {
+            assert_eq!(problem.message, format!("{}\u{2026}", "\u{e4}".repeat(500)));
+        }
+        assert!(entry.error.is_some(), "{:?} failed", entry.kind);
+    }
 }
 
 /// Effects begin after its number, what was open may have ended, and what came after the backup is one entry.
