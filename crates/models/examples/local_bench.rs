@@ -105,7 +105,7 @@ async fn answer(local: &Local, repeated: usize, most: u64) -> Outcome<Times> {
     let request = ModelRequest {
         model: "small".to_owned(),
         instructions: None,
-        context: vec![ContextItem::User { content: vec![Content::Text { text }] }],
+        context: vec![ContextItem::User { content: vec![Content::Text { text }] }].into(),
         tools: Vec::new(),
         tool_choice: ToolChoice::Auto,
         format: TextFormat::Text,

@@ -6,7 +6,7 @@ use models::Model;
 use models::local::{FirstCall, Local, Options};
 use serde_json::{Value, json};
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use types::{
     CallId, CallOutput, Content, ContextItem, FunctionTool, ModelErrorKind, ModelEvent, ModelFinish, ModelRequest,
     Sampling, Stop, TextFormat, ToolChoice, Verbosity,
@@ -34,7 +34,7 @@ fn request(context: Vec<ContextItem>) -> ModelRequest {
     ModelRequest {
         model: "small".to_owned(),
         instructions: None,
-        context,
+        context: context.into(),
         tools: Vec::new(),
         tool_choice: ToolChoice::Auto,
         format: TextFormat::Text,
@@ -142,14 +142,18 @@ async fn the_first_call_after_a_message_may_be_required_by_the_operator() {
     let (call_id, name) = (CallId::new(call_id.to_owned()), name.to_owned());
     // With the result the model is free again, and without functions it always was.
     let output = CallOutput::Text("18 degrees and sunny".to_owned());
-    asked.context.push(ContextItem::Call { call_id: call_id.clone(), name, arguments: arguments.to_string() });
-    asked.context.push(ContextItem::Output { call_id, output });
+    Arc::make_mut(&mut asked.context).push(ContextItem::Call {
+        call_id: call_id.clone(),
+        name,
+        arguments: arguments.to_string(),
+    });
+    Arc::make_mut(&mut asked.context).push(ContextItem::Output { call_id, output });
     asked.max_output_tokens = Some(30);
     assert!(ask(&strict, &asked).await.finish.usage.unwrap().output_tokens > 0);
     let plain = ask(&strict, &request(vec![user("Say hello.")])).await;
     assert!(plain.calls().is_empty() && !plain.text().is_empty());
     // A request that says otherwise is followed.
-    asked.context.truncate(1);
+    Arc::make_mut(&mut asked.context).truncate(1);
     asked.tool_choice = ToolChoice::None;
     assert!(ask(&strict, &asked).await.calls().is_empty());
 }

@@ -7,8 +7,8 @@ use models::Model;
 use models::local::{LoadError, Local, Options};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::mpsc;
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use types::{
     CallId, CallOutput, Content, ContextItem, ModelError, ModelErrorKind, ModelEvent, ModelFinish, ModelRequest,
@@ -42,7 +42,7 @@ fn request(context: Vec<ContextItem>) -> ModelRequest {
     ModelRequest {
         model: "small".to_owned(),
         instructions: None,
-        context,
+        context: context.into(),
         tools: Vec::new(),
         tool_choice: ToolChoice::Auto,
         format: TextFormat::Text,
@@ -100,8 +100,8 @@ async fn it_answers_and_remembers() {
     assert_eq!(usage.output_tokens as usize, deltas + 1, "a delta for each token, and the one that ends the answer");
 
     // The next turn of the same conversation goes on from what was read; a fresh start says the same.
-    request.context.push(ContextItem::Assistant { text: first.text() });
-    request.context.push(user("And of Italy?"));
+    Arc::make_mut(&mut request.context).push(ContextItem::Assistant { text: first.text() });
+    Arc::make_mut(&mut request.context).push(user("And of Italy?"));
     let second = ask(shared(), &request).await;
     let usage = second.ending.clone().unwrap().usage.unwrap();
     assert!(usage.cached_tokens >= 37 && usage.cached_tokens < usage.input_tokens, "{usage:?}");
@@ -275,12 +275,12 @@ async fn the_context_is_a_limit() {
     let finish = heard.ending.unwrap();
     let usage = finish.usage.unwrap();
     assert_eq!((finish.stop, usage.input_tokens + usage.output_tokens), (Stop::MaxTokens, 64));
-    request.context = vec![user(&"word ".repeat(100))];
+    request.context = vec![user(&"word ".repeat(100))].into();
     let error = ask(&small, &request).await.ending.unwrap_err();
     assert_eq!(error.kind, ModelErrorKind::ContextLength);
     assert!(error.message.contains(" 64,"), "{}", error.message);
     // And it goes on working.
-    request.context = vec![user("Hello")];
+    request.context = vec![user("Hello")].into();
     assert!(ask(&small, &request).await.ending.is_ok());
 }
 

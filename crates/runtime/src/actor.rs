@@ -12,6 +12,7 @@ mod errands;
 mod flight;
 
 use crate::World;
+use crate::context::Transcript;
 use crate::handle::RequestKey;
 use crate::registry::{Hold, Registry};
 use batch::Batch;
@@ -76,6 +77,9 @@ pub(crate) struct Actor {
     pub(crate) state: State,
     /// Bodies of the transcript's items, while the session is active.
     pub(crate) items: BTreeMap<Seq, Arc<Item>>,
+    /// Their bytes, all together.
+    pub(crate) weight: usize,
+    pub(crate) transcript: Transcript,
     pub(crate) flight: Option<Flight>,
     pub(crate) deadline: Option<Deadline>,
     pub(crate) errands: Errands,
@@ -144,8 +148,7 @@ impl Actor {
 
     /// How long it stays, if nothing comes.
     fn stay(&self) -> Duration {
-        let bytes: usize = self.items.values().map(|item| item.body.bytes()).sum();
-        if bytes > HEAVY { Duration::ZERO } else { RETIRE_AFTER }
+        if self.weight > HEAVY { Duration::ZERO } else { RETIRE_AFTER }
     }
 
     async fn wake(&mut self) -> Woken {
@@ -239,10 +242,13 @@ impl Actor {
     fn clear(&mut self) {
         self.state = State::new(self.session.clone());
         self.items.clear();
+        self.weight = 0;
+        self.transcript = Transcript::default();
     }
 
     fn keep(&mut self, seq: Seq, record: &Record) {
         if let RecordBody::Item(item) = &record.body {
+            self.weight += item.body.bytes();
             self.items.insert(seq, item.clone());
         }
     }
@@ -402,7 +408,8 @@ impl Actor {
                 }
                 Err(refusal) => {
                     if let Some(before) = before {
-                        self.items.split_off(&before.seq.next());
+                        let taken_back = self.items.split_off(&before.seq.next());
+                        self.weight -= taken_back.values().map(|item| item.body.bytes()).sum::<usize>();
                         self.state = before;
                     }
                     return Err(Failure::Refused(refusal));

@@ -14,24 +14,17 @@ pub(crate) struct Asked<'a> {
     pub(crate) agent: &'a AgentSettings,
     /// What this server performs.
     pub(crate) offered: &'a [OfferedTool],
-    /// The entry that is asked, by its own name.
-    pub(crate) entry: &'a str,
     /// The name that the upstream knows.
     pub(crate) upstream_model: &'a str,
     pub(crate) effort: Option<Effort>,
     pub(crate) max_output_tokens: Option<u64>,
 }
 
-pub(crate) fn request(asked: &Asked<'_>, shown: &[Seq], items: &BTreeMap<Seq, Arc<Item>>) -> ModelRequest {
-    let mut transcript = Transcript { entry: asked.entry, ..Transcript::default() };
-    for item in shown.iter().filter_map(|seq| items.get(seq)) {
-        transcript.push(item);
-    }
-    transcript.close_calls();
+pub(crate) fn request(asked: &Asked<'_>, context: Arc<Vec<ContextItem>>) -> ModelRequest {
     ModelRequest {
         model: asked.upstream_model.to_owned(),
         instructions: asked.agent.instructions.clone(),
-        context: transcript.context,
+        context,
         tools: tools(asked),
         tool_choice: ToolChoice::Auto,
         format: asked.agent.text.format.clone(),
@@ -41,6 +34,36 @@ pub(crate) fn request(asked: &Asked<'_>, shown: &[Seq], items: &BTreeMap<Seq, Ar
         max_output_tokens: asked.max_output_tokens,
         sampling: Sampling::default(),
         cache_key: asked.session.to_string(),
+    }
+}
+
+/// What an entry was shown last. Most often the next call is shown the same and what came after it, so only that is
+/// translated.
+#[derive(Default)]
+pub(crate) struct Transcript {
+    entry: String,
+    shown: Vec<Seq>,
+    context: Arc<Vec<ContextItem>>,
+}
+
+impl Transcript {
+    pub(crate) fn show(
+        &mut self,
+        entry: &str,
+        shown: Vec<Seq>,
+        items: &BTreeMap<Seq, Arc<Item>>,
+    ) -> Arc<Vec<ContextItem>> {
+        if self.entry != entry || !shown.starts_with(&self.shown) {
+            *self = Self { entry: entry.to_owned(), ..Self::default() };
+        }
+        // While nobody else holds it, this copies nothing.
+        let mut reading = Reading::new(entry, Arc::make_mut(&mut self.context));
+        for item in shown.iter().skip(self.shown.len()).filter_map(|seq| items.get(seq)) {
+            reading.push(item);
+        }
+        reading.close_calls();
+        self.shown = shown;
+        self.context.clone()
     }
 }
 
@@ -66,10 +89,9 @@ pub(crate) fn function(tool: &Tool) -> Option<FunctionTool> {
     }
 }
 
-#[derive(Default)]
-struct Transcript<'a> {
+struct Reading<'a> {
     entry: &'a str,
-    context: Vec<ContextItem>,
+    context: &'a mut Vec<ContextItem>,
     /// Calls of the answer that is being read: they come after everything else that it said, together, because some
     /// providers take a call only at the end of an answer.
     calls: Vec<ContextItem>,
@@ -78,7 +100,11 @@ struct Transcript<'a> {
     origin: Option<Origin>,
 }
 
-impl Transcript<'_> {
+impl<'a> Reading<'a> {
+    fn new(entry: &'a str, context: &'a mut Vec<ContextItem>) -> Self {
+        Self { entry, context, calls: Vec::new(), results: Vec::new(), origin: None }
+    }
+
     fn push(&mut self, item: &Item) {
         if item.origin != self.origin {
             self.close_calls();

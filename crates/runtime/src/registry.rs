@@ -3,6 +3,7 @@
 
 use crate::World;
 use crate::actor::{Actor, Command, Errands};
+use crate::context::Transcript;
 use crate::retries::Retries;
 use crate::slots::Slots;
 use crate::tail::Tail;
@@ -93,6 +94,8 @@ impl Registry {
             mailbox,
             state: State::new(session.clone()),
             items: BTreeMap::new(),
+            weight: 0,
+            transcript: Transcript::default(),
             flight: None,
             deadline: None,
             errands: Errands::new(),

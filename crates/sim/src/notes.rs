@@ -4,6 +4,7 @@
 
 use runtime::Entry;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use types::{
     Attempt, CallId, Class, ContextItem, EffectId, Event, MicroUsd, RefusalKind, Seq, SessionId, ToolOutcome, TurnId,
 };
@@ -75,7 +76,7 @@ pub struct ModelCall {
     pub node: u32,
     /// The last durable record of the session when it was asked.
     pub head: Seq,
-    pub context: Vec<ContextItem>,
+    pub context: Arc<Vec<ContextItem>>,
     /// Texts of the messages that it said, whole or not.
     pub said: Vec<String>,
     /// None while it speaks, and for ever where it was cut off.

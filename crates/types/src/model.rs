@@ -6,6 +6,7 @@ use crate::id::CallId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One call of a model. Providers translate it; they add nothing of their own.
@@ -14,8 +15,9 @@ pub struct ModelRequest {
     /// The name that the upstream knows.
     pub model: String,
     pub instructions: Option<String>,
-    /// The transcript, oldest first. Calls and results pair.
-    pub context: Vec<ContextItem>,
+    /// The transcript, oldest first. Calls and results pair. Shared with the session that asks: it grows by every call,
+    /// and a copy for each would cost its square.
+    pub context: Arc<Vec<ContextItem>>,
     pub tools: Vec<FunctionTool>,
     pub tool_choice: ToolChoice,
     pub format: TextFormat,

@@ -84,7 +84,7 @@ mod tests {
         let request = ModelRequest {
             model: "m".into(),
             instructions: None,
-            context: Vec::new(),
+            context: std::sync::Arc::default(),
             tools: Vec::new(),
             tool_choice: ToolChoice::Auto,
             format: TextFormat::Text,

@@ -21,7 +21,7 @@ fn request(context: Vec<ContextItem>) -> ModelRequest {
     ModelRequest {
         model: "m".into(),
         instructions: None,
-        context,
+        context: context.into(),
         tools: Vec::new(),
         tool_choice: ToolChoice::Auto,
         format: TextFormat::Text,

@@ -151,7 +151,7 @@ impl Actor {
         Ok(())
     }
 
-    fn ask(&mut self, origin: Origin, context: Seq, slot: Option<Slot>) {
+    fn ask(&mut self, origin: Origin, last_shown: Seq, slot: Option<Slot>) {
         let Some((turn, call)) = self.state.turn.as_ref().and_then(|turn| Some((turn, turn.call.as_ref()?))) else {
             return;
         };
@@ -165,15 +165,15 @@ impl Actor {
             session: &self.session,
             agent: &self.state.settings.agent,
             offered: &self.state.offered,
-            entry: &call.model,
             upstream_model,
             effort: turn.effort,
             max_output_tokens: self.output_bound(&call.model),
         };
-        let request = request(&asked, &engine::context(&self.state), &self.items);
+        let context = self.transcript.show(&call.model, engine::context(&self.state), &self.items);
+        let request = request(&asked, context);
         self.tail.open_draft(origin, turn.id.clone(), turn.outputs);
         let (world, tail) = (self.world.clone(), self.tail.clone());
-        let call = ModelCall { world, tail, entry, request, origin, context };
+        let call = ModelCall { world, tail, entry, request, origin, context: last_shown };
         let future = Box::pin(async move { Landed::Outcome(Box::new(call.perform().await)) });
         self.flight = Some(Flight { origin, future, slot });
     }

@@ -33,7 +33,7 @@ pub(in crate::local) fn call_id(request: &ModelRequest, index: usize, call: &Cal
     };
     take(request.cache_key.as_bytes());
     take(&request.context.len().to_le_bytes());
-    for item in &request.context {
+    for item in request.context.iter() {
         if let ContextItem::Call { call_id, .. } = item {
             take(call_id.as_str().as_bytes());
         }

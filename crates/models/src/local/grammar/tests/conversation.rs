@@ -29,7 +29,7 @@ fn context() -> Vec<ContextItem> {
 fn calls_are_written_as_the_model_writes_them() {
     let mut asked = request(ToolChoice::Auto, TextFormat::Text);
     asked.instructions = Some("Be brief.".to_owned());
-    asked.context = context();
+    asked.context = context().into();
     let told = turns(&asked).unwrap();
     let system = &told[0];
     assert!(system.role == "system" && system.content.starts_with("Be brief.\n\nYou can call functions."));
@@ -50,7 +50,7 @@ fn calls_are_written_as_the_model_writes_them() {
 fn without_functions_calls_are_plain_words() {
     let mut asked = request(ToolChoice::Auto, TextFormat::Text);
     asked.tools.clear();
-    asked.context = context();
+    asked.context = context().into();
     let told = turns(&asked).unwrap();
     assert!(told.iter().all(|turn| turn.role != "system" && !turn.content.contains("<tool")));
     assert!(

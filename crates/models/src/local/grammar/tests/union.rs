@@ -18,7 +18,7 @@ pub(super) fn request(tool_choice: ToolChoice, format: TextFormat) -> ModelReque
     ModelRequest {
         model: "small".to_owned(),
         instructions: None,
-        context: Vec::new(),
+        context: std::sync::Arc::default(),
         tools: vec![
             tool(
                 "weather",

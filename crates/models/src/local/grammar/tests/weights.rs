@@ -43,7 +43,7 @@ async fn answer(schema: &Value, prompt: &str, most: u64, temperature: Option<f32
     let request = ModelRequest {
         model: "small".to_owned(),
         instructions: None,
-        context: vec![ContextItem::User { content: vec![Content::Text { text: prompt.to_owned() }] }],
+        context: vec![ContextItem::User { content: vec![Content::Text { text: prompt.to_owned() }] }].into(),
         tools: Vec::new(),
         tool_choice: ToolChoice::Auto,
         format: TextFormat::JsonSchema { schema: schema.as_object().unwrap().clone() },
