@@ -14,8 +14,10 @@ use types::{ProjectId, Seq, SessionId};
 const RECOVERIES: usize = 32;
 /// Recoveries without any progress after which a session may be what kills the node.
 const SUSPECT: usize = 2;
-/// How long such a session is waited for before the next is woken, and how often it is looked at.
+/// How long such a session is waited for before the next is woken, how long all of them are, and how often one is looked
+/// at. A node that died of something else may leave a thousand of them.
 const PROBATION: Duration = Duration::from_secs(10);
+const PROBATIONS: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How often timers are looked at: a deadline is late by no more than this.
 const TICK: Duration = Duration::from_secs(1);
@@ -63,12 +65,13 @@ async fn recover(world: World, handle: Handle, unfinished: Vec<(ProjectId, Sessi
         world.spawn.spawn("recovery of a session", Box::pin(wake));
     }
     suspects.sort();
+    let probation = PROBATION.min(PROBATIONS / u32::try_from(suspects.len().max(1)).unwrap_or(u32::MAX));
     for (_, project, session) in suspects {
         tracing::warn!(%session, "recovered before without any progress; it is woken alone");
         handle.wake(&project, &session).await;
-        let end = world.clock.monotonic() + PROBATION;
+        let end = world.clock.monotonic() + probation;
         while world.clock.monotonic() < end && recoveries(&world, &project, &session).await > 0 {
-            world.clock.sleep(LOOK_EVERY).await;
+            world.clock.sleep(LOOK_EVERY.min(probation)).await;
         }
     }
     recovering.store(false, Ordering::Relaxed);

@@ -416,3 +416,35 @@ fn f08_a_clock_that_jumps_while_a_turn_works_takes_nothing_of_its_time() {
         assert_eq!(ending, Ending::Completed, "{jump}");
     }
 }
+
+/// Sessions whose node died twice are taken for what kills it, one after the other, and still none waits for long.
+#[test]
+fn f15_many_suspects_are_all_woken_before_long() {
+    const SESSIONS: usize = 60;
+    let node = Node::new(9);
+    let performed = |times: usize| {
+        let node = &node;
+        async move {
+            while node.workshop.performed.lock().expect("unpoisoned").len() < times * SESSIONS {
+                node.sim.clock().sleep(Duration::from_millis(100)).await;
+            }
+        }
+    };
+    node.run(async {
+        let (handle, _) = runtime::start(node.world()).await.expect("started");
+        for _ in 0..SESSIONS {
+            create(&handle, &format!("call pure {}", json!({ "wait": true }))).await;
+        }
+        performed(1).await;
+    });
+    for death in 2..=4 {
+        node.die();
+        let took = node.run(async {
+            let begun = node.sim.clock().monotonic();
+            let (_handle, _) = runtime::start(node.world()).await.expect("started");
+            performed(death).await;
+            node.sim.clock().monotonic() - begun
+        });
+        assert!(took < Duration::from_secs(180), "start {death} took {took:?} of the world's time");
+    }
+}
