@@ -35,6 +35,10 @@ use std::process::ExitCode;
 /// A wrong command line or configuration; clap uses the same.
 const MISUSED: u8 = 2;
 
+/// Tasks are made on one thread and end on another, and the system's allocator makes them wait for each other.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let variables = Variables::read();

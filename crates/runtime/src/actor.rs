@@ -1,6 +1,6 @@
 //! One task for each active session: the only writer of its log. It takes inputs from its mailbox, lets the engine
-//! decide, appends, and performs what is pending: one model call at a time, or the tool calls of one. With nothing to do it retires, and the
-//! session is only rows in the store again.
+//! decide, appends, and performs what is pending: one model call at a time, or the tool calls of one. With nothing to do
+//! it retires, and the session is only rows in the store again.
 //!
 //! Records are applied before they are appended and shown to nobody until they are durable. Where the append fails, or
 //! a later input of the same request is refused, State is thrown away and read again: that is rare, a copy of State
@@ -10,6 +10,7 @@ mod batch;
 mod deadline;
 mod errands;
 mod flight;
+mod request;
 
 use crate::World;
 use crate::context::Transcript;
@@ -25,7 +26,7 @@ use std::collections::BTreeMap;
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{AppendError, Idempotency, LogQuery};
+use store::{AppendError, LogQuery};
 use tokio::sync::{mpsc, oneshot};
 use types::{
     Effect, Epoch, Input, Item, Origin, ProjectId, Record, RecordBody, Refusal, RefusalKind, Seq, SessionId,
@@ -38,10 +39,6 @@ const RETIRE_AFTER: Duration = Duration::from_secs(10);
 const HEAVY: usize = 1 << 20;
 /// Pause before an append that the store could not take is tried again.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
-/// A day is promised; another is for a wall clock that jumps.
-const IDEMPOTENCY_LIFE: Duration = Duration::from_secs(2 * 24 * 3600);
-/// The route under which keys of `sessions.events.create` are remembered.
-const EVENTS_ROUTE: &str = "sessions.events.create";
 
 pub(crate) enum Command {
     /// Inputs of one request: all or none.
@@ -298,62 +295,6 @@ impl Actor {
         }
     }
 
-    async fn submit(&mut self, inputs: Vec<Input>, key: Option<RequestKey>) -> Result<(), Failure> {
-        let creates = inputs.iter().any(|input| matches!(input, Input::Create { .. }));
-        if self.state.seq == Seq(0) && !creates {
-            return Err(Failure::Refused(Refusal::not_found("session", self.session.as_str())));
-        }
-        let mut remembered = None;
-        if let Some(RequestKey { key, body_hash }) = key {
-            if self.is_repeat(&key, &body_hash).await? {
-                return Ok(());
-            }
-            remembered = Some((key, Idempotency { body_hash, status: 202, body: Vec::new() }));
-        }
-        let starts = inputs.iter().any(|input| matches!(input, Input::Message(_) | Input::Create { .. }));
-        if starts && self.state.turn.is_none() && self.registry.slots.is_full(&self.project) {
-            let kind = RefusalKind::Busy { retry_after: Duration::from_secs(1) };
-            let message = "Too many sessions of this project wait for their turn. Try again later.";
-            return Err(Failure::Refused(Refusal::new(kind, message)));
-        }
-        types::failpoint!(BeforeInput);
-        self.commit(inputs, remembered).await
-    }
-
-    async fn is_repeat(&mut self, key: &str, body_hash: &str) -> Result<bool, Failure> {
-        let now = self.world.clock.now();
-        let known = self.world.store.idempotency(&self.project, EVENTS_ROUTE, &self.session, key, now).await;
-        match known {
-            Ok(None) => Ok(false),
-            Ok(Some(known)) if known.body_hash == body_hash => Ok(true),
-            Ok(Some(_)) => Err(Failure::Refused(Refusal::conflict(
-                "The Idempotency-Key was used before with a different request body.",
-            ))),
-            Err(error) => Err(Failure::Refused(store_refusal(&error))),
-        }
-    }
-
-    async fn delete(&mut self) -> Result<(), Failure> {
-        if self.state.turn.is_some() {
-            let message = "The session has a turn that has not ended. Cancel it before deleting the session.";
-            return Err(Failure::Refused(Refusal::conflict(message)));
-        }
-        let now = self.world.clock.now();
-        let (store, seq) = (&self.world.store, self.state.seq);
-        types::failpoint!(BeforeDelete);
-        match store.delete_session(&self.project, &self.session, seq, self.epoch, now).await {
-            Ok(true) => {
-                types::failpoint!(AfterDelete);
-                // From here on it is a session that never was.
-                self.clear();
-                self.tail.end();
-                Ok(())
-            }
-            Ok(false) => Err(Failure::Refused(Refusal::not_found("session", self.session.as_str()))),
-            Err(error) => Err(append_failure(&self.session, error)),
-        }
-    }
-
     /// Ends the turn whose time has come. A timer that is due for another reason (the limit was changed, the turn has
     /// ended, wall time has jumped) is set anew, or it would wake the session for ever.
     async fn check_deadline(&mut self) -> Result<(), String> {
@@ -392,7 +333,7 @@ impl Actor {
         }
     }
 
-    async fn commit(&mut self, inputs: Vec<Input>, key: Option<(String, Idempotency)>) -> Result<(), Failure> {
+    async fn commit(&mut self, inputs: Vec<Input>, key: Option<RequestKey>) -> Result<(), Failure> {
         let mut batch = Batch::new(&self.state, &self.world.rules.limits);
         let jump = self.jump();
         // One input is taken or refused before anything changes; of several, the first may be taken back.
@@ -419,9 +360,8 @@ impl Actor {
         if batch.is_empty() && key.is_none() {
             return Ok(());
         }
-        if let Some((key, answer)) = key {
-            let expires = self.world.clock.now().after(IDEMPOTENCY_LIFE);
-            batch.remember(EVENTS_ROUTE, key, answer, expires);
+        if let Some(key) = key {
+            batch.remember(key, self.world.clock.now());
         }
         self.append(batch).await
     }

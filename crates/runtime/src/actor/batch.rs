@@ -1,10 +1,16 @@
 //! The records of one append, with what is written beside them in the same transaction.
 
+use super::request::EVENTS_ROUTE;
+use crate::handle::RequestKey;
 use engine::State;
+use std::time::Duration;
 use store::{Append, Idempotency, SideWrite};
 use types::{
     Encoded, Epoch, Event, Limits, ProjectId, Record, RecordBody, Reservation, Seq, SessionId, Timestamp, Verdict,
 };
+
+/// A day is promised; another is for a wall clock that jumps.
+const IDEMPOTENCY_LIFE: Duration = Duration::from_secs(2 * 24 * 3600);
 
 pub(super) struct Batch {
     expected: Seq,
@@ -43,8 +49,11 @@ impl Batch {
         seq
     }
 
-    pub(super) fn remember(&mut self, route: &str, key: String, answer: Idempotency, expires: Timestamp) {
-        self.side.push(SideWrite::Idempotency { route: route.to_owned(), key, answer, expires });
+    /// Remembers that the request with this key was taken.
+    pub(super) fn remember(&mut self, RequestKey { key, body_hash }: RequestKey, now: Timestamp) {
+        let answer = Idempotency { body_hash, status: 202, body: Vec::new() };
+        let (route, expires) = (EVENTS_ROUTE.to_owned(), now.after(IDEMPOTENCY_LIFE));
+        self.side.push(SideWrite::Idempotency { route, key, answer, expires });
     }
 
     /// Money, and what else changes beside the log. State is as it was before the record.

@@ -55,7 +55,7 @@ impl Prepared {
         &self.project
     }
 
-    pub(super) fn write(mut self, connection: &Connection) -> Result<Seq, Fault<AppendError>> {
+    pub(super) fn write(&mut self, connection: &Connection) -> Result<Seq, Fault<AppendError>> {
         check_epoch(connection, self.epoch)?;
         let found = sessions::find(connection, &self.project, &self.session)?;
         let (head, before) = match &found {

@@ -37,12 +37,12 @@ impl Store for Sqlite {
             } else {
                 (Prepared::new(append)?, place)
             };
-            let (prepared, place) = prepared;
+            let (mut prepared, place) = prepared;
             self.writer
                 .write(move |connection| {
-                    let written = prepared.write(connection);
-                    drop(place);
-                    written
+                    // Its place in the queue is kept until it is answered.
+                    let _place = &place;
+                    prepared.write(connection)
                 })
                 .await
         })
@@ -207,7 +207,7 @@ impl Store for Sqlite {
             self.writer
                 .write(move |connection| {
                     blobs::keep(connection, &project, &hash, size)?;
-                    Ok::<_, Fault<Error>>(hash)
+                    Ok::<_, Fault<Error>>(hash.clone())
                 })
                 .await
         })

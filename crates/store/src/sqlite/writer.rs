@@ -1,6 +1,8 @@
 //! The one thread that writes. It takes every write that waits into one transaction and answers after the commit, so
-//! that many writers share the cost of one fsync (group commit). Each write has a savepoint of its own: one that is
-//! refused leaves nothing behind and does not spoil the others.
+//! that many writers share the cost of one fsync (group commit). One that is refused leaves nothing behind and does not
+//! spoil the others: where one had changed something before it was refused, which is rare, the batch is undone and done
+//! again with a savepoint for each. With every batch that would be dear: a savepoint makes SQLite keep a copy of each page
+//! that is touched after it.
 //!
 //! When it stops. After a failed fsync nobody knows what is on the disk, and a second fsync would say yes without
 //! having written: the store stops for good, everybody in the batch is told so, and the process should end; the next
@@ -49,10 +51,10 @@ impl Writer {
     }
 
     /// Does `work` inside a transaction; what it returns is durable when this does. The work is done whether or not
-    /// anybody still waits for it.
+    /// anybody still waits for it, and done again where the first transaction was undone.
     pub(super) async fn write<T, E>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<T, Fault<E>> + Send + 'static,
+        work: impl FnMut(&Connection) -> Result<T, Fault<E>> + Send + 'static,
     ) -> Result<T, E>
     where
         T: Send + 'static,
@@ -60,7 +62,7 @@ impl Writer {
     {
         self.health.check()?;
         let (tell, hear) = oneshot::channel();
-        let waiting = Waiting { work: Some(work), result: None, tell };
+        let waiting = Waiting { work, result: None, tell };
         let queue = self.queue.as_ref().ok_or_else(ended)?;
         queue.send(Box::new(waiting)).map_err(|_| ended())?;
         hear.await.map_err(|_| ended())?
@@ -108,20 +110,19 @@ trait Write: Send {
 }
 
 struct Waiting<W, T, E> {
-    work: Option<W>,
+    work: W,
     result: Option<Result<T, Fault<E>>>,
     tell: oneshot::Sender<Result<T, E>>,
 }
 
 impl<W, T, E> Write for Waiting<W, T, E>
 where
-    W: FnOnce(&Connection) -> Result<T, Fault<E>> + Send,
+    W: FnMut(&Connection) -> Result<T, Fault<E>> + Send,
     T: Send,
     E: From<Error> + Send,
 {
     fn apply(&mut self, connection: &Connection) -> Result<(), Option<rusqlite::ffi::Error>> {
-        let Some(work) = self.work.take() else { return Ok(()) };
-        match self.result.insert(work(connection)) {
+        match self.result.insert((self.work)(connection)) {
             Ok(_) => Ok(()),
             Err(Fault::Refused(_)) => Err(None),
             Err(Fault::Sqlite(error)) => Err(error.sqlite_error().copied()),
@@ -185,10 +186,10 @@ fn commit(connection: &Connection, batch: &mut [Box<dyn Write>], health: &Health
     if let Err(error) = execute(connection, "BEGIN IMMEDIATE") {
         return before_commit(error);
     }
-    for write in batch {
-        if let Err(error) = apply(connection, write.as_mut()) {
-            return before_commit(error);
-        }
+    if !is_sound(connection, batch)
+        && let Err(error) = apply_one_by_one(connection, batch)
+    {
+        return before_commit(error);
     }
     types::failpoint!(BeforeCommit);
     match execute(connection, "COMMIT") {
@@ -216,6 +217,26 @@ fn is_locked(error: &rusqlite::Error) -> bool {
 fn stopped(health: &Health, why: String) -> Fate {
     health.stop(why.clone());
     Fate::Stopped(why)
+}
+
+/// Applies a batch; false where one had changed something before it was refused, or failed.
+fn is_sound(connection: &Connection, batch: &mut [Box<dyn Write>]) -> bool {
+    batch.iter_mut().all(|write| {
+        let changes = connection.total_changes();
+        match write.apply(connection) {
+            Ok(()) => true,
+            Err(None) => connection.total_changes() == changes,
+            Err(Some(_)) => false,
+        }
+    })
+}
+
+fn apply_one_by_one(connection: &Connection, batch: &mut [Box<dyn Write>]) -> Result<(), rusqlite::Error> {
+    if !connection.is_autocommit() {
+        execute(connection, "ROLLBACK")?;
+    }
+    execute(connection, "BEGIN IMMEDIATE")?;
+    batch.iter_mut().try_for_each(|write| apply(connection, write.as_mut()))
 }
 
 /// Err where the whole transaction is lost.
