@@ -81,7 +81,7 @@ async fn show(store: &dyn Store, project: &ProjectId, id: &SessionId, style: Sty
         None => terminal::say("tokens       not known"),
     }
     terminal::say(format_args!("spent        {}.{:06} USD", spent.0 / 1_000_000, spent.0 % 1_000_000));
-    terminal::say(format_args!("records      {seq}\n"));
+    terminal::say(format_args!("last record  {seq}\n"));
     let mut query = LogQuery { limit: BATCH, ..LogQuery::after(types::Seq(0)) };
     loop {
         let records = store.log(project, id, query.clone()).await?;
