@@ -10,7 +10,7 @@ SECONDS = 60
 
 
 def pytest_addoption(parser):
-    parser.addoption("--quick", action="store_true", help="leave out the crash soak")
+    parser.addoption("--quick", action="store_true", help="leave out what kills or breaks servers on purpose")
 
 
 def pytest_configure(config):

@@ -418,6 +418,7 @@ def test_a_proxy_that_bends_nothing_changes_nothing(server, tmp_path):
     assert len(outcomes(report, "passed")) >= 300
 
 
+@pytest.mark.soak(60)
 @pytest.mark.parametrize("defect", MUTANTS)
 def test_a_defect_is_reported(server, tmp_path, defect):
     area, bend, check = MUTANTS[defect]

@@ -6,6 +6,8 @@ import pytest
 from conversation import begin, items, message, messages, of_type, post, say, turns, until
 from faults import FaultyServer, progress, talk, wait_for
 
+pytestmark = pytest.mark.soak(60)
+
 HOUR = 3600 * 10**9
 DAY = 24 * HOUR
 TURN_ENDS = ("agent.session.turn.completed", "agent.session.turn.failed")

@@ -20,6 +20,8 @@ from conversation import begin, items, message, messages, post, say
 from faults import FaultyServer, Talker, fill, large_session, progress, refusals, talk, verify, wait_for
 from server import BETA, KEY, Server
 
+pytestmark = pytest.mark.soak(60)
+
 CUTS = 8
 STALL = 5
 

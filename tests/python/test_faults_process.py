@@ -15,6 +15,8 @@ from conversation import begin, items, messages, say
 from faults import FaultyServer, progress, talk, verify, wait_for
 from server import BETA, KEY, Server
 
+pytestmark = pytest.mark.soak(60)
+
 PAUSED = 2
 NO_FILES = "a connection could not be accepted"
 

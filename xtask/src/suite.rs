@@ -20,7 +20,7 @@ const TURNS: [&str; 8] = ["--sessions", "2", "--rounds", "1", "--seconds", "0.2"
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Extent {
     Full,
-    /// Below three minutes when warm: without node and without what kills servers a hundred times.
+    /// Below three minutes when warm: without node, and without what kills or breaks servers on purpose.
     Quick,
 }
 
