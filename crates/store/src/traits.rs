@@ -154,7 +154,7 @@ pub struct Append {
 pub enum SideWrite {
     /// The session's head after these records; `settings` only where they changed (always with the first).
     Head { head: Box<Head>, settings: Option<Box<SessionSettings>> },
-    /// The answer to remember under a key for 24 hours. Refused with `AppendError::IdempotencyTaken` where another is
+    /// The answer to remember under a key until `expires`. Refused with `AppendError::IdempotencyTaken` where another is
     /// remembered.
     Idempotency { route: String, key: String, answer: Idempotency, expires: Timestamp },
     /// Conditional: `spent + reserved + amount <= limit`. Idempotent by `key`.
