@@ -214,6 +214,32 @@ impl Node {
         Err(Fault::at(path, text))
     }
 
+    /// Any whole number of 64 bits.
+    pub fn signed(self) -> Result<i64, Fault> {
+        match self.value.as_i64() {
+            Some(value) => Ok(value),
+            None if self.value.as_u64().is_some() => self.integer(0, i64::MAX.unsigned_abs()).map(u64::cast_signed),
+            None => Err(self.mistyped("an integer")),
+        }
+    }
+
+    /// A number, with a point or without.
+    pub fn decimal(self, min: f64, max: f64) -> Result<f64, Fault> {
+        let Value::Number(number) = &self.value else {
+            return Err(self.mistyped("a decimal"));
+        };
+        let path = &self.path;
+        let (value, got) = (number.as_f64().unwrap_or(f64::NAN), clip(&number.to_string()));
+        let text = if value > max {
+            format!("Invalid '{path}': decimal above maximum value. Expected a value <= {max}, but got {got} instead.")
+        } else if value >= min {
+            return Ok(value);
+        } else {
+            format!("Invalid '{path}': decimal below minimum value. Expected a value >= {min}, but got {got} instead.")
+        };
+        Err(Fault::at(path, text))
+    }
+
     /// One of a closed set of words.
     pub fn word<W: Word>(self) -> Result<W, Fault> {
         let Value::String(text) = &self.value else {
@@ -324,6 +350,24 @@ mod tests {
         assert_eq!(
             fault(json!(10), |n| n.integer(1, 9)),
             "Invalid 'a[0]': integer above maximum value. Expected a value <= 9, but got 10 instead."
+        );
+        assert_eq!(
+            fault(json!(2.5), |n| n.decimal(0.0, 2.0)),
+            "Invalid 'a[0]': decimal above maximum value. Expected a value <= 2, but got 2.5 instead."
+        );
+        assert_eq!(
+            fault(json!(-1), |n| n.decimal(-0.5, 2.0)),
+            "Invalid 'a[0]': decimal below minimum value. Expected a value >= -0.5, but got -1 instead."
+        );
+        assert_eq!(fault(json!("1"), |n| n.decimal(0.0, 2.0)), mistyped("a decimal", "a string"));
+        assert_eq!(fault(json!(1.5), Node::signed), mistyped("an integer", "a decimal"));
+        assert_eq!(
+            fault(json!(u64::MAX), Node::signed),
+            format!(
+                "Invalid 'a[0]': integer above maximum value. Expected a value <= {}, but got {} instead.",
+                i64::MAX,
+                u64::MAX
+            )
         );
         assert_eq!(
             fault(json!("äöü"), |n| n.short_string(2)),

@@ -37,7 +37,7 @@ const MAX_KEY: usize = 64;
 const MAX_VALUE: usize = 512;
 
 /// Up to 16 pairs, keys of 1 to 64 and values of up to 512 characters.
-fn metadata(node: Node) -> Result<BTreeMap<String, String>, Fault> {
+pub(crate) fn metadata(node: Node) -> Result<BTreeMap<String, String>, Fault> {
     let path = node.path().to_owned();
     let entries = node.entries()?;
     if entries.len() > MAX_PAIRS {
@@ -71,7 +71,7 @@ fn string_map(node: Node) -> Result<BTreeMap<String, String>, Fault> {
 }
 
 /// The size of `value` as compact JSON, in bytes.
-fn compact_size(value: &impl Serialize) -> usize {
+pub(crate) fn compact_size(value: &impl Serialize) -> usize {
     struct Count(usize);
     impl io::Write for Count {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -88,7 +88,7 @@ fn compact_size(value: &impl Serialize) -> usize {
 }
 
 /// The root of a schema must describe an object; `whose` is for the message: `function 'f'`.
-fn object_schema(path: &str, whose: &str, schema: &serde_json::Map<String, Value>) -> Result<(), Fault> {
+pub(crate) fn object_schema(path: &str, whose: &str, schema: &serde_json::Map<String, Value>) -> Result<(), Fault> {
     match schema.get("type") {
         None => Ok(()),
         Some(Value::String(kind)) if kind == "object" => Ok(()),
