@@ -7,6 +7,7 @@ mod agent;
 mod answer;
 mod content;
 mod effect;
+mod embedding;
 mod event;
 mod failpoint;
 mod id;
@@ -28,6 +29,7 @@ pub use agent::{
 pub use answer::{Answer, Said};
 pub use content::{CallOutput, Content, Message};
 pub use effect::{Attempt, Class, Effect, Ending, Reservation, Standing, Verdict};
+pub use embedding::{EmbeddingInput, EmbeddingRequest, Embeddings};
 pub use event::{DraftPosition, Earlier, Event, EventBody, EventId, ItemKind, NotAnEventId, OriginKey};
 #[cfg(feature = "failpoints")]
 pub use failpoint::marks;
