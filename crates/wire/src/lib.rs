@@ -6,8 +6,10 @@
 
 pub mod agents;
 pub mod body;
+pub mod chat;
 pub mod error;
 pub mod reader;
+pub mod responses;
 mod verbatim;
 mod words;
 
