@@ -6,6 +6,7 @@
 
 pub mod appends;
 pub mod bodies;
+pub mod files;
 pub mod keys;
 pub mod lists;
 pub mod logs;
@@ -28,6 +29,7 @@ use types::{
 pub async fn suite(store: Arc<dyn Store>) {
     appends::suite(&store).await;
     bodies::suite(&store).await;
+    files::suite(&store).await;
     keys::suite(&store).await;
     lists::suite(&store).await;
     logs::suite(&store).await;

@@ -8,6 +8,7 @@ mod append;
 pub mod chain;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
+mod rows;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod traits;
@@ -15,6 +16,7 @@ mod traits;
 pub use append::BLOB_BYTES;
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Copied, CopyError, Damage, Present, Sqlite};
+pub use rows::RowsChange;
 pub use traits::{
     Account, Append, AppendError, BlobHash, Direction, DueTimer, Error, HeadRow, Idempotency, KeyRow, LogQuery, Page,
     Row, SessionFilter, SideWrite, Store, Stored,

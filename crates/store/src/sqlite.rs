@@ -19,6 +19,7 @@ mod log;
 mod money;
 mod restore;
 mod rows;
+mod rows_change;
 mod schema;
 mod seal;
 mod session_list;

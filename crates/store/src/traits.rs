@@ -4,6 +4,7 @@
 //!
 //! Answers come after the commit: whatever a method returned as done survives a crash of the machine.
 
+use crate::RowsChange;
 use types::{
     BoxFuture, Encoded, Epoch, Head, ItemId, KeyId, MicroUsd, ProjectId, Seq, SessionId, SessionSettings, Timestamp,
     TurnId,
@@ -109,6 +110,10 @@ pub trait Store: Send + Sync + 'static {
         at: Timestamp,
     ) -> BoxFuture<'_, Result<bool, Error>>;
 
+    /// Changes rows and what blobs they name, all or nothing. `Exists` as at `put_row`; a row to delete that is not there is
+    /// passed over. The bodies of forgotten blobs go, unless a record names them: nobody else may be about to name them.
+    fn change_rows(&self, project: &ProjectId, change: RowsChange) -> BoxFuture<'_, Result<(), Error>>;
+
     /// The key with this hash, revoked or not. It tells the project, so it cannot take one.
     fn key_by_hash(&self, hash: &str) -> BoxFuture<'_, Result<Option<KeyRow>, Error>>;
     /// `Err(Exists)` where the id or the hash is taken.
@@ -121,7 +126,8 @@ pub trait Store: Send + Sync + 'static {
     /// Timers that are due, all projects, oldest first.
     fn due_timers(&self, now: Timestamp) -> BoxFuture<'_, Result<Vec<DueTimer>, Error>>;
 
-    /// Keeps a body under its content hash, durable before it returns. Writing it again costs nothing.
+    /// Keeps a body under its content hash, durable before it returns. Writing it again costs nothing. One that no row
+    /// comes to name (`change_rows`) may be gone after the next start.
     fn put_blob(&self, project: &ProjectId, body: Vec<u8>) -> BoxFuture<'_, Result<BlobHash, Error>>;
     fn blob(&self, project: &ProjectId, hash: &BlobHash) -> BoxFuture<'_, Result<Option<Vec<u8>>, Error>>;
 

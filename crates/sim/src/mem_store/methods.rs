@@ -4,7 +4,7 @@ use super::MemStore;
 use store::chain;
 use store::{
     Account, Append, AppendError, BlobHash, DueTimer, Error, HeadRow, Idempotency, KeyRow, LogQuery, Page, Row,
-    SessionFilter, Store, Stored,
+    RowsChange, SessionFilter, Store, Stored,
 };
 use types::{BoxFuture, Epoch, ItemId, KeyId, ProjectId, Seq, SessionId, Timestamp, TurnId};
 
@@ -145,6 +145,11 @@ impl Store for MemStore {
             let found = state.rows.get_mut(&(project, collection, id)).filter(|entry| !entry.deleted);
             Ok(found.map(|entry| entry.deleted = true).is_some())
         }))
+    }
+
+    fn change_rows(&self, project: &ProjectId, change: RowsChange) -> BoxFuture<'_, Result<(), Error>> {
+        let project = project.clone();
+        Box::pin(self.write(move |state| state.change_rows(&project, change)))
     }
 
     fn key_by_hash(&self, hash: &str) -> BoxFuture<'_, Result<Option<KeyRow>, Error>> {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use store::chain::{self, GENESIS, Hash};
 use store::{
-    Account, AppendError, BlobHash, Direction, DueTimer, Error, HeadRow, Idempotency, KeyRow, LogQuery, Row, Stored,
+    Account, AppendError, BlobHash, Direction, DueTimer, Error, HeadRow, Idempotency, KeyRow, LogQuery, Row, RowsChange,
+    Stored,
 };
 use types::{Epoch, KeyId, MicroUsd, ProjectId, Seq, SessionId, Timestamp};
 
@@ -168,6 +169,28 @@ impl State {
                 Ok(())
             }
         }
+    }
+
+    pub(super) fn change_rows(&mut self, project: &ProjectId, change: RowsChange) -> Result<(), Error> {
+        let name = |row: &Row| (project.clone(), row.collection.clone(), row.id.clone());
+        let taken = |(row, insert): &(Row, bool)| {
+            self.rows.get(&name(row)).is_some_and(|entry| entry.deleted || *insert)
+        };
+        if change.puts.iter().any(taken) {
+            return Err(Error::Exists);
+        }
+        for (row, insert) in change.puts {
+            self.put_row(project.clone(), row, insert)?;
+        }
+        for (collection, id) in change.deletes {
+            if let Some(entry) = self.rows.get_mut(&(project.clone(), collection, id)) {
+                entry.deleted = true;
+            }
+        }
+        for hash in change.forgets {
+            self.blobs.remove(&(project.clone(), hash));
+        }
+        Ok(())
     }
 
     pub(super) fn put_key(&mut self, key: KeyRow) -> Result<(), Error> {

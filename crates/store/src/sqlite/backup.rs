@@ -77,10 +77,12 @@ impl Sqlite {
         let unfinished = Unfinished::new(file)?;
         // In the newest form, where no server says otherwise.
         drop(Self::open_shared(data)?);
+        let folder = Folder::new(data, Arc::new(Health::default()));
+        // What the copy names must be there until it was read.
+        let _held = folder.hold()?;
         let source = schema::open_reader(&database)?;
         copy(&source, &unfinished.path)?;
         drop(source);
-        let folder = Folder::new(data, Arc::new(Health::default()));
         let mut copied = complete(&unfinished.path, &folder, at)?;
         let written = File::open(&unfinished.path).map_err(|error| failed(&unfinished.path, &error))?;
         written.sync_all().map_err(|error| failed(&unfinished.path, &error))?;

@@ -1,13 +1,13 @@
 //! The blob folder: `blobs/<project>/<aa>/<hash>`, one file a body. A file is whole and durable before anything names
-//! it: written under another name, synced, renamed, and its folder synced. Files that nothing names are swept when a
-//! server opens the data.
+//! it: written under another name, synced, renamed, and its folder synced. Files that nothing names any more are removed,
+//! and what a crash left of them is swept when a server opens the data. A backup keeps all that it goes through.
 
 use super::health::Health;
 use crate::chain::{self, Hash};
 use crate::{BlobHash, Error};
 use rusqlite::{Connection, params};
 use std::collections::BTreeSet;
-use std::fs::{self, DirEntry, File};
+use std::fs::{self, DirEntry, File, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,6 +17,9 @@ use types::ProjectId;
 
 /// A file younger than this may be on its way into a record.
 const ORPHAN_AGE: Duration = Duration::from_secs(3600);
+
+/// Beside the folder.
+const GUARD: &str = "blobs.lock";
 
 /// Folder names are kept below what file systems take (255 bytes).
 const NAME_BYTES: usize = 200;
@@ -84,9 +87,41 @@ impl Folder {
         Ok(body)
     }
 
-    /// Removes old files that no record and no kept blob names. Only while nothing is appended: a file that is about to
+    /// Removes files that nothing names any more, unless a backup runs, which may have seen their names: then they are
+    /// left to the sweep.
+    pub(super) fn remove(&self, project: &ProjectId, hashes: &[BlobHash]) -> Result<(), Error> {
+        let Some(_guard) = self.guard(File::try_lock)? else { return Ok(()) };
+        for hash in hashes.iter().filter(|hash| bytes(&hash.0).is_some()) {
+            let path = self.path(project, &hash.0);
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(&path, &error)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// While it lives, no file is removed by any process.
+    pub(super) fn hold(&self) -> Result<Option<File>, Error> {
+        self.guard(|file| file.lock_shared().map_err(TryLockError::Error))
+    }
+
+    /// The file that removing and copying exclude each other by; None where the other is at work.
+    fn guard(&self, lock: impl Fn(&File) -> Result<(), TryLockError>) -> Result<Option<File>, Error> {
+        let path = self.root.with_file_name(GUARD);
+        let file = File::options().create(true).truncate(false).write(true).open(&path);
+        let file = file.map_err(|error| failed(&path, &error))?;
+        match lock(&file) {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(failed(&path, &error)),
+        }
+    }
+
+    /// Removes old files that no record and no row names. Only while nothing is appended: a file that is about to
     /// be named again would be lost. Costs a look-up a file, at every start.
     pub(super) fn sweep(&self, connection: &Connection) -> Result<(), Error> {
+        let Some(_guard) = self.guard(File::try_lock)? else { return Ok(()) };
         for project in entries(&self.root)? {
             let folder = project.file_name();
             for shelf in entries(&project.path())? {
@@ -149,12 +184,12 @@ impl Folder {
     }
 }
 
-/// Keeps a blob that no record names from being swept.
+/// Keeps a blob that a row names from being swept.
 pub(super) fn keep(
     connection: &Connection,
     project: &ProjectId,
     hash: &BlobHash,
-    size: usize,
+    size: u64,
 ) -> Result<(), rusqlite::Error> {
     connection
         .prepare_cached("INSERT OR IGNORE INTO blobs (hash, project, size) VALUES (?1, ?2, ?3)")?
@@ -176,6 +211,11 @@ fn folder_name(project: &str) -> String {
         return format!("={}", chain::hex(&chain::of_body(project.as_bytes())));
     }
     name
+}
+
+/// Whether a record or a row of the project names the blob.
+pub(super) fn is_named_in(connection: &Connection, project: &ProjectId, hash: &BlobHash) -> Result<bool, Error> {
+    is_named(connection, &folder_name(project.as_str()), &hash.0)
 }
 
 fn is_named(connection: &Connection, folder: &str, file: &str) -> Result<bool, Error> {

@@ -1,12 +1,11 @@
 //! `trait Store`, method by method: which thread does what.
 
 use super::append::{Prepared, begin_epoch};
-use super::fault::Fault;
-use super::{Sqlite, blobs, idempotency, keys, log, money, rows, session_list, sessions, timers};
+use super::{Sqlite, idempotency, keys, log, money, rows, rows_change, session_list, sessions, timers};
 use crate::chain;
 use crate::{
     Account, Append, AppendError, BLOB_BYTES, BlobHash, DueTimer, Error, HeadRow, Idempotency, KeyRow, LogQuery, Page,
-    Row, SessionFilter, Store, Stored,
+    Row, RowsChange, SessionFilter, Store, Stored,
 };
 use types::{BoxFuture, Epoch, ItemId, KeyId, ProjectId, Seq, SessionId, Timestamp, TurnId};
 
@@ -168,6 +167,24 @@ impl Store for Sqlite {
         Box::pin(self.writer.write(move |connection| rows::delete(connection, &project, &collection, &id, at)))
     }
 
+    fn change_rows(&self, project: &ProjectId, change: RowsChange) -> BoxFuture<'_, Result<(), Error>> {
+        let project = project.clone();
+        Box::pin(async move {
+            self.check_alone()?;
+            let whose = project.clone();
+            let unnamed = self.writer.write(move |connection| rows_change::write(connection, &whose, &change)).await?;
+            if unnamed.is_empty() {
+                return Ok(());
+            }
+            let folder = self.folder.clone();
+            let removed = self.files.run(move |()| folder.remove(&project, &unnamed)).await;
+            if let Err(error) = removed {
+                tracing::warn!(%error, "a blob's file stays until the next start");
+            }
+            Ok(())
+        })
+    }
+
     fn key_by_hash(&self, hash: &str) -> BoxFuture<'_, Result<Option<KeyRow>, Error>> {
         let hash = hash.to_owned();
         Box::pin(self.read(move |connection, _| keys::by_hash(connection, &hash)))
@@ -196,18 +213,11 @@ impl Store for Sqlite {
             self.check_alone()?;
             self.health.check()?;
             let folder = self.folder.clone();
-            let (project, hash, size) = self
-                .files
+            self.files
                 .run(move |()| {
                     let hash = chain::of_body(&body);
                     folder.put(&project, &hash, &body)?;
-                    Ok((project, BlobHash(chain::hex(&hash)), body.len()))
-                })
-                .await?;
-            self.writer
-                .write(move |connection| {
-                    blobs::keep(connection, &project, &hash, size)?;
-                    Ok::<_, Fault<Error>>(hash.clone())
+                    Ok(BlobHash(chain::hex(&hash)))
                 })
                 .await
         })

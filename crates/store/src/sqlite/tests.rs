@@ -7,6 +7,7 @@ mod files;
 mod flips;
 mod forms;
 mod group;
+mod removal;
 mod stop;
 mod torn;
 
@@ -61,7 +62,7 @@ macro_rules! claims {
     )*};
 }
 
-claims!(appends, bodies, keys, lists, logs, money, rows, sessions, tenants);
+claims!(appends, bodies, files, keys, lists, logs, money, rows, sessions, tenants);
 
 /// All of them in one store: what is there already disturbs no claim of another project.
 #[test]

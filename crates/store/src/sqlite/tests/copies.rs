@@ -3,7 +3,9 @@
 use super::{Data, block_on};
 use crate::contract::{Writer, item, record, together, turn};
 use crate::sqlite::restore;
-use crate::{AppendError, BLOB_BYTES, CopyError, Error, LogQuery, Present, Row, SideWrite, Sqlite, Store, Stored};
+use crate::{
+    AppendError, BLOB_BYTES, CopyError, Error, LogQuery, Present, Row, RowsChange, SideWrite, Sqlite, Store, Stored,
+};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,9 +25,10 @@ async fn fill(store: &Arc<dyn Store>) -> Writer {
     writer.append(vec![record("b", &"x".repeat(BLOB_BYTES))]).await;
     let reserve = SideWrite::Reserve { account: "m".into(), key: "k".into(), amount: MicroUsd(7) };
     writer.side(reserve).await.unwrap();
-    store.put_blob(&writer.project, b"kept".to_vec()).await.unwrap();
+    let kept = store.put_blob(&writer.project, b"kept".to_vec()).await.unwrap();
     let row = Row { collection: "agents".into(), id: "agent_1".into(), created_at: Timestamp(1), body: b"{}".to_vec() };
-    store.put_row(&writer.project, row, true).await.unwrap();
+    let change = RowsChange { puts: vec![(row, true)], names: vec![(kept, 4)], ..RowsChange::default() };
+    store.change_rows(&writer.project, change).await.unwrap();
     writer
 }
 

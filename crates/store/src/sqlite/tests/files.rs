@@ -2,7 +2,7 @@
 
 use super::{Data, block_on, writer};
 use crate::contract::{item, record, turn};
-use crate::{AppendError, BLOB_BYTES, Error, LogQuery, Sqlite, Store};
+use crate::{AppendError, BLOB_BYTES, Error, LogQuery, RowsChange, Sqlite, Store};
 use rusqlite::Connection;
 use std::fs::{self, File, FileTimes};
 use std::sync::Arc;
@@ -132,6 +132,10 @@ fn old_files_that_nothing_names_are_swept() {
         let mut writer = writer(&store).await;
         writer.append(vec![record("a", &"x".repeat(BLOB_BYTES))]).await;
         let kept = store.put_blob(&writer.project, b"kept".to_vec()).await.unwrap();
+        let change = RowsChange { names: vec![(kept.clone(), 4)], ..RowsChange::default() };
+        store.change_rows(&writer.project, change).await.unwrap();
+        // One that no row came to name.
+        store.put_blob(&writer.project, b"unnamed".to_vec()).await.unwrap();
         // Its blob is written before it is refused.
         writer.seq = Seq(0);
         let refused = writer.try_append(vec![record("a", &"y".repeat(BLOB_BYTES))], Vec::new()).await;
@@ -141,9 +145,9 @@ fn old_files_that_nothing_names_are_swept() {
     fs::write(folder.join("half.tmp"), "a file beside the shelves").unwrap();
     let shelf = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.is_dir()).unwrap();
     fs::write(shelf.join("aa.1-0.tmp"), "a write that was cut short").unwrap();
-    assert_eq!(files(&folder).len(), 4);
+    assert_eq!(files(&folder).len(), 5);
     drop(data.open());
-    assert_eq!(files(&folder).len(), 4, "young files stay");
+    assert_eq!(files(&folder).len(), 5, "young files stay");
     #[expect(clippy::disallowed_methods, reason = "file times are the system's")]
     let old = SystemTime::now() - Duration::from_secs(3 * 3600);
     for file in files(&folder) {
