@@ -50,6 +50,20 @@ pub fn hex(hash: &Hash) -> String {
     text
 }
 
+/// What [`hex`] wrote; None where it is something else.
+pub fn of_hex(text: &str) -> Option<Hash> {
+    let mut hash = Hash::default();
+    let digit = |byte: u8| char::from(byte).to_digit(16).filter(|_| !byte.is_ascii_uppercase());
+    let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
+    if pairs.len() != hash.len() {
+        return None;
+    }
+    for (byte, [high, low]) in hash.iter_mut().zip(pairs) {
+        *byte = u8::try_from(digit(*high)? << 4 | digit(*low)?).ok()?;
+    }
+    Some(hash)
+}
+
 /// The length goes first: without it, two neighbouring fields could trade bytes unseen.
 fn text(hasher: &mut Sha256, text: &str) {
     hasher.update((text.len() as u64).to_le_bytes());
@@ -68,7 +82,7 @@ fn maybe(hasher: &mut Sha256, value: Option<&str>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{GENESIS, Hash, hex, link, of_body};
+    use super::{GENESIS, Hash, hex, link, of_body, of_hex};
     use types::{Encoded, ProjectId, Seq, SessionId, Timestamp, TurnId};
 
     fn record() -> Encoded {
@@ -93,6 +107,16 @@ mod tests {
             hex(&hash("p", "sess_1", 1, &record())),
             "e98ffd61b1f4575a716fa58f72a912067a5acb578af9ee8b6b23fabfdd201830"
         );
+    }
+
+    #[test]
+    fn hex_is_read_as_it_was_written() {
+        let written = hex(&of_body(b"a body"));
+        assert_eq!(of_hex(&written), Some(of_body(b"a body")));
+        for other in [&written[1..], &written.to_uppercase(), &format!("{}g", &written[1..]), "", &"\u{e9}".repeat(32)]
+        {
+            assert_eq!(of_hex(other), None, "{other}");
+        }
     }
 
     #[test]

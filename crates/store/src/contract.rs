@@ -7,6 +7,7 @@
 pub mod appends;
 pub mod bodies;
 pub mod files;
+pub mod forks;
 pub mod keys;
 pub mod lists;
 pub mod logs;
@@ -29,6 +30,7 @@ use types::{
 pub async fn suite(store: Arc<dyn Store>) {
     appends::suite(&store).await;
     bodies::suite(&store).await;
+    forks::suite(&store).await;
     files::suite(&store).await;
     keys::suite(&store).await;
     lists::suite(&store).await;
@@ -46,6 +48,8 @@ pub struct Writer {
     pub session: SessionId,
     pub epoch: Epoch,
     pub seq: Seq,
+    /// What the first append says that it stands on.
+    pub base: Option<(SessionId, Seq)>,
     pub settings: SessionSettings,
     pub created_at: Timestamp,
     pub needs_work: bool,
@@ -61,6 +65,7 @@ impl Writer {
             session: SessionId::from(session),
             epoch,
             seq: Seq(0),
+            base: None,
             settings: settings("agent_1"),
             created_at: Timestamp(1_000),
             needs_work: false,
@@ -75,10 +80,16 @@ impl Writer {
             session: SessionId::from(session),
             epoch: self.epoch,
             seq: Seq(0),
+            base: None,
             settings: self.settings.clone(),
             created_at: self.created_at,
             needs_work: false,
         }
+    }
+
+    /// A session that is not there yet and will stand on this one's records up to `seq`.
+    pub fn fork(&self, session: &str, seq: Seq) -> Self {
+        Self { seq, base: Some((self.session.clone(), seq)), ..self.beside(session) }
     }
 
     pub fn head(&self, seq: Seq) -> Head {
@@ -100,7 +111,7 @@ impl Writer {
     /// The records after what this writer knows, the head that goes with them, and `side`. The first brings settings.
     pub fn append_of(&self, records: Vec<Encoded>, side: Vec<SideWrite>) -> Append {
         let seq = Seq(self.seq.0 + records.len() as u64);
-        let settings = (self.seq == Seq(0)).then(|| Box::new(self.settings.clone()));
+        let settings = (self.seq == Seq(0) || self.base.is_some()).then(|| Box::new(self.settings.clone()));
         let at = records.iter().map(|record| record.at).max().unwrap_or(self.created_at);
         let mut writes = vec![SideWrite::Head { head: Box::new(self.head(seq)), settings }];
         writes.extend(side);
@@ -110,6 +121,7 @@ impl Writer {
             epoch: self.epoch,
             at,
             expected: self.seq,
+            base: self.base.clone(),
             records,
             side: writes,
         }
@@ -118,6 +130,7 @@ impl Writer {
     pub async fn try_append(&mut self, records: Vec<Encoded>, side: Vec<SideWrite>) -> Result<Seq, AppendError> {
         let seq = self.store.append(self.append_of(records, side)).await?;
         self.seq = seq;
+        self.base = None;
         Ok(seq)
     }
 

@@ -8,12 +8,13 @@ mod append;
 pub mod chain;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
+pub mod memory;
 mod rows;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod traits;
 
-pub use append::BLOB_BYTES;
+pub use append::{BLOB_BYTES, MAX_SEGMENTS};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Copied, CopyError, Damage, Present, Sqlite};
 pub use rows::RowsChange;

@@ -14,6 +14,7 @@ mod fault;
 mod health;
 mod idempotency;
 mod keys;
+mod lineage;
 mod lock;
 mod log;
 mod money;

@@ -21,14 +21,15 @@ pub trait Store: Send + Sync + 'static {
     /// The first append of a session brings its head and settings. The time against which an idempotency key expires is
     /// the newest that the records carry, else the head's `last_active_at`.
     ///
-    /// Checks, in this order: the epoch (any but the newest: `Fenced`), `Deleted`, `Moved`, then the side writes as they
-    /// stand (`IdempotencyTaken`, `OverBudget`).
+    /// Checks, in this order: the epoch (any but the newest: `Fenced`), `Deleted`, `Moved`, the base (`NoBase`,
+    /// `TooDeep`), then the side writes as they stand (`IdempotencyTaken`, `OverBudget`).
     ///
     /// Waiting appends of different sessions may share a transaction; one that is refused does not spoil the others.
     fn append(&self, append: Append) -> BoxFuture<'_, Result<Seq, AppendError>>;
 
-    /// Records of a session in order of their seq, each checked against its body's hash (`Damaged`). None for a session
-    /// that is deleted, like for one that never was; so do `turn_seq` and `item_seq`.
+    /// Records of a session in order of their seq, each checked against its body's hash (`Damaged`); of a fork, the shared
+    /// ones before its own. None for a session that is deleted, like for one that never was; so do `turn_seq` and
+    /// `item_seq`.
     fn log(
         &self,
         project: &ProjectId,
@@ -63,7 +64,8 @@ pub trait Store: Send + Sync + 'static {
     ) -> BoxFuture<'_, Result<(Vec<HeadRow>, bool), Error>>;
 
     /// Marks a session as deleted (a tombstone row stays), if its head is still at `expected`. True where it is deleted
-    /// now or was before; false where it never was. `AppendError::Moved` where the head moved.
+    /// now or was before; false where it never was. `AppendError::Moved` where the head moved. Its forks keep the records
+    /// that they share with it.
     fn delete_session(
         &self,
         project: &ProjectId,
@@ -151,6 +153,9 @@ pub struct Append {
     /// Its moment: what idempotency keys expire by. The store has no clock.
     pub at: Timestamp,
     pub expected: Seq,
+    /// Only with a session's first append: it is a fork of this session of the same project, whose records up to the seq
+    /// are its own too and stand before its first one. `expected` is then that seq.
+    pub base: Option<(SessionId, Seq)>,
     pub records: Vec<Encoded>,
     pub side: Vec<SideWrite>,
 }
@@ -315,6 +320,12 @@ pub enum AppendError {
     IdempotencyTaken,
     #[error("the session is deleted")]
     Deleted,
+    /// What a fork would stand on is not there: the session never was or is deleted, or no record of it has that seq.
+    #[error("session {session} has no such record to stand on")]
+    NoBase { session: SessionId },
+    /// The log would have more than [`MAX_SEGMENTS`](crate::MAX_SEGMENTS) segments.
+    #[error("the chain of forks is too long")]
+    TooDeep,
     #[error(transparent)]
     Store(#[from] Error),
 }

@@ -14,8 +14,8 @@ async fn write(place: &Place, session: &str, kind: &str, v: u32) {
     let record =
         Encoded { at: Timestamp(1), v, kind: kind.to_owned(), turn: None, item: None, body: b"{\"new\":1}".to_vec() };
     let expected = log.last().expect("records").seq;
-    let append =
-        Append { project, session, epoch, at: Timestamp(1), expected, records: vec![record], side: Vec::new() };
+    let at = Timestamp(1);
+    let append = Append { project, session, epoch, at, expected, base: None, records: vec![record], side: Vec::new() };
     store.append(append).await.expect("written");
 }
 

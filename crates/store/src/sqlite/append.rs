@@ -4,6 +4,7 @@
 
 use super::batch::{self, Entry, Owner};
 use super::fault::Fault;
+use super::lineage::{self, Base};
 use super::log::{self, mark};
 use super::sessions::{self, Found, HeadColumns};
 use super::{idempotency, money, timers};
@@ -19,6 +20,7 @@ pub(super) struct Prepared {
     session: SessionId,
     epoch: Epoch,
     expected: Seq,
+    base: Option<(SessionId, Seq)>,
     at: Timestamp,
     entries: Vec<Entry>,
     blobs: Vec<(Hash, Vec<u8>)>,
@@ -31,7 +33,7 @@ pub(super) struct Prepared {
 impl Prepared {
     /// Err where a head cannot be written as JSON.
     pub(super) fn new(append: Append) -> Result<Self, Error> {
-        let Append { project, session, epoch, at, expected, records, side } = append;
+        let Append { project, session, epoch, at, expected, base, records, side } = append;
         let mut entries: Vec<Entry> = records.into_iter().map(Entry::new).collect();
         let blobs = entries.iter_mut().filter_map(Entry::take_blob).collect();
         let data = batch::pack(&session, &mut entries);
@@ -43,7 +45,7 @@ impl Prepared {
                 other => rest.push(other),
             }
         }
-        Ok(Self { project, session, epoch, expected, at, entries, blobs, data, head: columns, side: rest })
+        Ok(Self { project, session, epoch, expected, base, at, entries, blobs, data, head: columns, side: rest })
     }
 
     /// The bodies that must be in the blob folder before the records name them.
@@ -58,21 +60,27 @@ impl Prepared {
     pub(super) fn write(&mut self, connection: &Connection) -> Result<Seq, Fault<AppendError>> {
         check_epoch(connection, self.epoch)?;
         let found = sessions::find(connection, &self.project, &self.session)?;
-        let (head, before) = match &found {
-            Some(found) if found.deleted => return Err(AppendError::Deleted.into()),
-            Some(found) => (found.seq, found.hash),
-            None => (Seq(0), GENESIS),
+        let head = match (&found, &self.base) {
+            (Some(found), _) if found.deleted => return Err(AppendError::Deleted.into()),
+            (Some(found), _) => found.seq,
+            (None, Some((_, seq))) => *seq,
+            (None, None) => Seq(0),
         };
-        if head != self.expected {
+        if head != self.expected || (found.is_some() && self.base.is_some()) {
             return Err(AppendError::Moved { head }.into());
         }
+        let base = match &self.base {
+            Some((parent, seq)) => Some(lineage::base_at(connection, &self.project, parent, *seq)?),
+            None => None,
+        };
+        let before = found.as_ref().map(|found| found.hash).or(base.map(|base| base.hash)).unwrap_or(GENESIS);
         for write in &self.side {
             self.write_side(connection, write)?;
         }
         let seq = Seq(head.0 + self.entries.len() as u64);
         let owner = Owner { project: &self.project, session: &self.session };
         let hash = owner.link(before, head.next(), &self.entries, &mut self.data);
-        let session = self.write_head(connection, found.as_ref(), seq, &hash)?;
+        let session = self.write_head(connection, found.as_ref(), base.as_ref(), (seq, &hash))?;
         if let (Some(session), false) = (session, self.entries.is_empty()) {
             insert(connection, session, seq, &hash, &self.entries, &self.data)?;
         }
@@ -98,15 +106,15 @@ impl Prepared {
         &self,
         connection: &Connection,
         found: Option<&Found>,
-        seq: Seq,
-        hash: &Hash,
+        base: Option<&Base>,
+        (seq, hash): (Seq, &Hash),
     ) -> Result<Option<i64>, Fault<AppendError>> {
         match (found, &self.head) {
             (Some(found), Some(head)) => sessions::update(connection, &self.project, found, head, seq, hash)?,
             (Some(_), None) if self.entries.is_empty() => {}
             (Some(found), None) => sessions::advance(connection, found, seq, hash)?,
             (None, Some(head)) => {
-                return sessions::insert(connection, &self.project, &self.session, head, seq, hash).map(Some);
+                return sessions::insert(connection, &self.project, &self.session, base, head, (seq, hash)).map(Some);
             }
             (None, None) if self.entries.is_empty() => {}
             (None, None) => {

@@ -42,7 +42,7 @@ pub(super) fn check(connection: &Connection, folder: &Folder) -> Vec<Damage> {
         }
     };
     for (project, session) in sessions {
-        let mut what = log::verify(connection, folder, &project, &session).err();
+        let mut what = log::verify_own(connection, folder, &project, &session).err();
         if what.is_none() {
             what = super::sessions::read(connection, &project, &session).err();
         }

@@ -2,8 +2,9 @@
 
 use super::batch::{Line, Owner, Row};
 use super::blobs::Folder;
+use super::lineage::{self, Segment};
 use super::sessions;
-use crate::chain::{self, GENESIS, Hash};
+use crate::chain::{self, Hash};
 use crate::{Direction, Error, LogQuery, Stored};
 use rusqlite::{Connection, OptionalExtension, params};
 use types::{ItemId, ProjectId, Seq, SessionId, TurnId};
@@ -81,9 +82,32 @@ fn walk(
     let Some(found) = sessions::find(&reading, project, session)?.filter(|found| !found.deleted) else {
         return Ok(());
     };
-    let upto = match range.before {
-        None => i64::MAX,
-        Some(before) => holder(&reading, found.ord, Seq(before.0.saturating_sub(1)))?,
+    let mut segments = lineage::segments(&reading, session, &found, range.after)?;
+    segments.retain(|segment| range.before.is_none_or(|before| segment.from < before));
+    if range.direction == Direction::Descending {
+        segments.reverse();
+    }
+    for segment in &segments {
+        if !walk_segment(&reading, project, segment, range, &mut show)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// False where `show` has seen enough.
+fn walk_segment(
+    connection: &Connection,
+    project: &ProjectId,
+    segment: &Segment,
+    range: &Range,
+    show: &mut impl FnMut(Line) -> Result<bool, Error>,
+) -> Result<bool, Error> {
+    let before = range.before.filter(|before| segment.is_own || *before <= segment.end);
+    let upto = match before {
+        Some(before) => holder(connection, segment.ord, Seq(before.0.saturating_sub(1)))?,
+        None if segment.is_own => i64::MAX,
+        None => holder(connection, segment.ord, segment.end)?,
     };
     let order = match range.direction {
         Direction::Ascending => "ASC",
@@ -100,18 +124,17 @@ fn walk(
              WHERE b.session = ?1 AND b.last > ?2 AND b.last <= ?3 AND ?4 IS NULL ORDER BY b.last {order}"
         ),
     };
-    let owner = Owner { project, session };
-    let mut statement = reading.prepare_cached(&sql)?;
-    let mut rows = statement.query(params![found.ord, column(range.after), upto, range.mark])?;
-    let has_end = range.before.is_none() && range.mark.is_none();
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(params![segment.ord, column(range.after), upto, range.mark])?;
+    let has_end = before.is_none() && range.mark.is_none();
     let mut newest = None;
     while let Some(row) = rows.next()? {
-        let mut lines = open(&owner, row, None)?;
+        let mut lines = open(project, segment, row, None)?;
         let end = lines.last().map(|line| (line.seq, line.hash));
         if range.direction == Direction::Descending {
             lines.reverse();
             if has_end && newest.is_none() {
-                check_end(&found, range.after, end)?;
+                check_end(segment, range.after, end)?;
             }
             newest = newest.or(end);
         } else {
@@ -119,20 +142,26 @@ fn walk(
         }
         for line in lines {
             if !show(line)? {
-                return Ok(());
+                return Ok(false);
             }
         }
     }
-    if has_end { check_end(&found, range.after, newest) } else { Ok(()) }
+    if has_end {
+        check_end(segment, range.after, newest)?;
+    }
+    Ok(true)
 }
 
-/// A log that is shorter than its session says has lost records.
-fn check_end(found: &sessions::Found, after: Seq, newest: Option<(Seq, Hash)>) -> Result<(), Error> {
+/// A segment that is shorter than is said where it ends has lost records.
+fn check_end(segment: &Segment, after: Seq, newest: Option<(Seq, Hash)>) -> Result<(), Error> {
     match newest {
-        None if found.seq <= after => Ok(()),
-        Some((seq, hash)) if found.seq == seq && found.hash == hash => Ok(()),
-        Some((seq, _)) if found.seq <= seq => Err(damaged(seq, "it is not where the session ends".to_owned())),
-        newest => Err(damaged(newest.map_or(after, |(seq, _)| seq).next(), "it is missing".to_owned())),
+        None if segment.end <= after.max(segment.from) => Ok(()),
+        Some((seq, hash)) if segment.end == seq && segment.hash == hash => Ok(()),
+        Some((seq, _)) if segment.end <= seq => Err(damaged(seq, "it is not where the session ends".to_owned())),
+        newest => {
+            let last = newest.map_or(after.max(segment.from), |(seq, _)| seq);
+            Err(damaged(last.next(), "it is missing".to_owned()))
+        }
     }
 }
 
@@ -147,17 +176,44 @@ fn column(seq: Seq) -> i64 {
     i64::try_from(seq.0).unwrap_or(i64::MAX)
 }
 
-/// The records of a row of [`COLUMNS`]; `before` is the link before it, where the caller knows better than the row.
-fn open(owner: &Owner<'_>, row: &rusqlite::Row<'_>, before: Option<&Hash>) -> Result<Vec<Line>, Error> {
+/// The records of a row of [`COLUMNS`] that belong to the segment; `before` is the link before it, where the caller
+/// knows better than the row.
+fn open(
+    project: &ProjectId,
+    segment: &Segment,
+    row: &rusqlite::Row<'_>,
+    before: Option<&Hash>,
+) -> Result<Vec<Line>, Error> {
     let last = Seq(row.get::<_, i64>(0)?.cast_unsigned());
     let unreadable = |error: rusqlite::Error| damaged(last, error.to_string());
     let count = usize::try_from(row.get::<_, i64>(1).map_err(unreadable)?).unwrap_or_default();
     let previous = match before {
         Some(before) => *before,
-        None => row.get::<_, Option<Hash>>(4).map_err(unreadable)?.unwrap_or(GENESIS),
+        None => row.get::<_, Option<Hash>>(4).map_err(unreadable)?.unwrap_or(segment.before),
     };
     let data = row.get_ref(3)?.as_blob().map_err(|error| damaged(last, error.to_string()))?;
-    owner.open(&Row { last, count, hash: row.get(2).map_err(unreadable)?, data }, &previous)
+    let owner = Owner { project, session: &segment.session };
+    let mut lines = owner.open(&Row { last, count, hash: row.get(2).map_err(unreadable)?, data }, &previous)?;
+    if !segment.is_own {
+        // What its session said after the fork is no part of this log.
+        lines.retain(|line| line.seq <= segment.end);
+    }
+    Ok(lines)
+}
+
+/// The link of a segment's record; None where it has no record of that seq.
+pub(super) fn link_at(
+    connection: &Connection,
+    project: &ProjectId,
+    segment: &Segment,
+    seq: Seq,
+) -> Result<Option<Hash>, Error> {
+    let sql = format!("SELECT {COLUMNS} FROM batches b WHERE b.session = ?1 AND b.last >= ?2 ORDER BY b.last LIMIT 1");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(params![segment.ord, column(seq)])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let lines = open(project, segment, row, None)?;
+    Ok(lines.iter().find(|line| line.seq == seq).map(|line| line.hash))
 }
 
 /// With its body, wherever that stands.
@@ -186,18 +242,51 @@ pub(super) fn verify(
 ) -> Result<Seq, Error> {
     // One read transaction: the end and the records must be of the same moment.
     let reading = connection.unchecked_transaction()?;
-    let Some(end) = sessions::find(&reading, project, session)? else { return Ok(Seq(0)) };
-    let sql = format!("SELECT {COLUMNS} FROM batches b WHERE b.session = ?1 ORDER BY b.last");
-    let mut statement = reading.prepare_cached(&sql)?;
-    let mut rows = statement.query([end.ord])?;
-    let (mut at, mut hash) = (Seq(0), GENESIS);
-    let owner = Owner { project, session };
+    let Some(found) = sessions::find(&reading, project, session)? else { return Ok(Seq(0)) };
+    for segment in &lineage::segments(&reading, session, &found, Seq(0))? {
+        verify_segment(&reading, folder, project, segment)?;
+    }
+    Ok(found.seq)
+}
+
+/// The same of what is the session's own, and of the link between that and what it stands on: where every session is
+/// looked at, no record is read twice.
+pub(super) fn verify_own(
+    connection: &Connection,
+    folder: &Folder,
+    project: &ProjectId,
+    session: &SessionId,
+) -> Result<(), Error> {
+    let reading = connection.unchecked_transaction()?;
+    let Some(found) = sessions::find(&reading, project, session)? else { return Ok(()) };
+    let after = Seq(found.base.map_or(0, |base| base.seq.0.saturating_sub(1)));
+    for segment in &lineage::segments(&reading, session, &found, after)? {
+        if segment.is_own {
+            verify_segment(&reading, folder, project, segment)?;
+        } else if link_at(&reading, project, segment, segment.end)? != Some(segment.hash) {
+            return Err(damaged(segment.end, "it is not the record that the fork stands on".to_owned()));
+        }
+    }
+    Ok(())
+}
+
+fn verify_segment(
+    connection: &Connection,
+    folder: &Folder,
+    project: &ProjectId,
+    segment: &Segment,
+) -> Result<(), Error> {
+    let upto = if segment.is_own { i64::MAX } else { holder(connection, segment.ord, segment.end)? };
+    let sql = format!("SELECT {COLUMNS} FROM batches b WHERE b.session = ?1 AND b.last <= ?2 ORDER BY b.last");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query([segment.ord, upto])?;
+    let (mut at, mut hash) = (segment.from, segment.before);
     while let Some(row) = rows.next()? {
         let count = row.get::<_, i64>(1)?.cast_unsigned();
         let follows = row.get::<_, i64>(0)?.cast_unsigned().checked_sub(count) == Some(at.0);
         // A row that does not fit because one before it is gone says nothing of its own records.
         let gone = |error| if follows { error } else { damaged(at.next(), "it is missing".to_owned()) };
-        for line in open(&owner, row, Some(&hash)).map_err(gone)? {
+        for line in open(project, segment, row, Some(&hash)).map_err(gone)? {
             // Only a restore leaves numbers out.
             if line.seq != at.next() && (line.record.kind != types::RESTORED || line.seq <= at) {
                 return Err(damaged(at.next(), "it is missing".to_owned()));
@@ -206,13 +295,13 @@ pub(super) fn verify(
             stored(line, folder, project)?;
         }
     }
-    if at < end.seq {
+    if at < segment.end {
         return Err(damaged(at.next(), "it is missing".to_owned()));
     }
-    if at != end.seq || hash != end.hash {
+    if at != segment.end || hash != segment.hash {
         return Err(damaged(at, "it is not where the session ends".to_owned()));
     }
-    Ok(at)
+    Ok(())
 }
 
 pub(super) fn turn_seq(

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// One step a version; the number of steps taken is the file's `user_version`. Only ever added to.
-const MIGRATIONS: [&str; 2] = [FIRST, SECOND];
+const MIGRATIONS: [&str; 3] = [FIRST, SECOND, THIRD];
 
 /// Marks the file as ours: "outc".
 pub(super) const APPLICATION: i64 = 0x6f75_7463;
@@ -113,6 +113,14 @@ CREATE TABLE answers (
   ord INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE, body_hash BLOB NOT NULL, status INTEGER NOT NULL,
   body BLOB NOT NULL, expires INTEGER NOT NULL
 ) STRICT;
+";
+
+/// Forks: whose records a session's log begins with, up to which seq, the link there, and how many segments there are.
+const THIRD: &str = "
+ALTER TABLE sessions ADD COLUMN base INTEGER;
+ALTER TABLE sessions ADD COLUMN base_seq INTEGER;
+ALTER TABLE sessions ADD COLUMN base_hash BLOB;
+ALTER TABLE sessions ADD COLUMN depth INTEGER NOT NULL DEFAULT 0;
 ";
 
 /// Opens the file for writing, makes it if it is not there, and brings it to the newest form. `may_migrate` is asked

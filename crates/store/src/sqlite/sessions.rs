@@ -2,6 +2,7 @@
 
 use super::append::check_epoch;
 use super::fault::{Fault, unreadable};
+use super::lineage::Base;
 use super::seal;
 use super::timers::{self, column};
 use crate::chain::Hash;
@@ -19,6 +20,15 @@ pub(super) struct Found {
     pub(super) seq: Seq,
     pub(super) hash: Hash,
     pub(super) deleted: bool,
+    /// What it stands on, where it is a fork.
+    pub(super) base: Option<Base>,
+}
+
+impl Found {
+    /// Segments of its log below its own.
+    pub(super) fn depth(&self) -> usize {
+        self.base.map_or(0, |base| base.depth)
+    }
 }
 
 pub(super) fn find(
@@ -27,10 +37,13 @@ pub(super) fn find(
     session: &SessionId,
 ) -> Result<Option<Found>, rusqlite::Error> {
     connection
-        .prepare_cached("SELECT ord, seq, hash, deleted_at IS NOT NULL FROM sessions WHERE project = ?1 AND id = ?2")?
+        .prepare_cached(
+            "SELECT ord, seq, hash, deleted_at IS NOT NULL, base, base_seq, base_hash, depth FROM sessions
+             WHERE project = ?1 AND id = ?2",
+        )?
         .query_row(params![project.as_str(), session.as_str()], |row| {
-            let seq: i64 = row.get(1)?;
-            Ok(Found { ord: row.get(0)?, seq: Seq(seq.cast_unsigned()), hash: row.get(2)?, deleted: row.get(3)? })
+            let seq = Seq(row.get::<_, i64>(1)?.cast_unsigned());
+            Ok(Found { ord: row.get(0)?, seq, hash: row.get(2)?, deleted: row.get(3)?, base: Base::read(row, 4)? })
         })
         .optional()
 }
@@ -73,9 +86,9 @@ pub(super) fn insert(
     connection: &Connection,
     project: &ProjectId,
     session: &SessionId,
+    base: Option<&Base>,
     head: &HeadColumns,
-    seq: Seq,
-    hash: &Hash,
+    (seq, hash): (Seq, &Hash),
 ) -> Result<i64, Fault<AppendError>> {
     let Some(settings) = &head.settings else {
         return Err(
@@ -84,8 +97,9 @@ pub(super) fn insert(
     };
     connection
         .prepare_cached(
-            "INSERT INTO sessions (project, id, created_at, agent_id, needs_work, seq, hash, head)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO sessions
+               (project, id, created_at, agent_id, needs_work, seq, hash, head, base, base_seq, base_hash, depth)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         )?
         .execute(params![
             project.as_str(),
@@ -95,7 +109,11 @@ pub(super) fn insert(
             head.needs_work,
             seq.0.cast_signed(),
             hash,
-            head.head
+            head.head,
+            base.map(|base| base.ord),
+            base.map(|base| base.seq.0.cast_signed()),
+            base.map(|base| base.hash),
+            base.map_or(0, |base| base.depth as i64)
         ])?;
     let ord = connection.last_insert_rowid();
     put_settings(connection, project, ord, column(head.created_at), settings)?;

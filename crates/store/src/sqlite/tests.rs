@@ -62,7 +62,7 @@ macro_rules! claims {
     )*};
 }
 
-claims!(appends, bodies, files, keys, lists, logs, money, rows, sessions, tenants);
+claims!(appends, bodies, files, forks, keys, lists, logs, money, rows, sessions, tenants);
 
 /// All of them in one store: what is there already disturbs no claim of another project.
 #[test]

@@ -22,6 +22,9 @@ fn made_old(data: &Data, append: impl Fn(&Writer) -> Append) {
         let old = Connection::open(data.join("outcrop.db")).unwrap();
         old.execute_batch("DROP TABLE batches; DROP TABLE marks; DROP TABLE record_blobs; DROP TABLE answers;")
             .unwrap();
+        for column in ["base", "base_seq", "base_hash", "depth"] {
+            old.execute_batch(&format!("ALTER TABLE sessions DROP COLUMN {column}")).unwrap();
+        }
         let first = schema::FIRST;
         for table in ["records", "idempotency"] {
             for part in first.split(';').filter(|part| part.contains(&format!(" {table} "))) {
