@@ -434,6 +434,11 @@ fn append_failure(session: &SessionId, error: AppendError) -> Failure {
             Failure::Refused(Refusal::conflict("A request with this Idempotency-Key is being worked on."))
         }
         AppendError::Deleted => Failure::Refused(Refusal::not_found("session", session.as_str())),
+        AppendError::NoBase { session } => Failure::Refused(Refusal::not_found("session", session.as_str())),
+        AppendError::TooDeep => {
+            let message = format!("A session can be a fork of a fork at most {} times.", store::MAX_SEGMENTS - 1);
+            Failure::Refused(Refusal::invalid(message))
+        }
         AppendError::Moved { .. } | AppendError::Fenced | AppendError::Store(_) => Failure::Lost(error.to_string()),
     }
 }

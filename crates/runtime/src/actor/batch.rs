@@ -124,6 +124,7 @@ impl Batch {
             epoch,
             at,
             expected: self.expected,
+            base: None,
             records: self.records,
             side: self.side,
         };
