@@ -1,5 +1,5 @@
-//! The arithmetic of the model, once for each kind of processor: products of int8 weights, attention, and the functions
-//! that are applied to every number.
+//! The arithmetic of the models, once for each kind of processor: products of int8 weights and of 32 bits, attention, and
+//! the functions that are applied to every number.
 //!
 //! **Every kernel gives the same bits.** A sum of whole numbers is exact in any order. A sum of floats has one order that
 //! no kernel may change: a *lane* belongs to one output (a row of the weights, a position, an element of a head), so a
@@ -12,6 +12,7 @@
 //! this crate with `unsafe`.
 
 mod attention;
+mod dense;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod plain;
