@@ -1,12 +1,14 @@
 //! The doors: HTTP in, HTTP out, and nothing in between. A door parses, authenticates and turns wire JSON into
 //! `types::Input`; it serialises what the runtime's answers and a session's events say. It decides nothing, keeps
 //! nothing, and sees neither the store nor the engine: [`runtime::Handle`] is its only way to a session,
-//! [`runtime::Catalog`] its only way to agents and keys.
+//! [`runtime::Catalog`] its only way to agents and keys, [`runtime::Files`] to files.
 //!
 //! | door | paths | who may pass |
 //! |---|---|---|
 //! | `agents` | `/v1/agents/**` | `OpenAI-Beta: agents=v1`, then a key with `api.agents.read` (GET) or `api.agents.write` |
 //! | `models` | `/v1/models/**` | any key |
+//! | `embeddings` | `/v1/embeddings` | any key |
+//! | `files`, `uploads` | `/v1/files/**`, `/v1/uploads/**` | a key with `api.files.read` (GET) or `api.files.write` |
 //! | `health` | `/healthz`, `/readyz` | everyone |
 //!
 //! # The one error shape
@@ -23,7 +25,9 @@
 mod agents;
 mod answer;
 mod body;
+mod embeddings;
 mod failure;
+mod files;
 mod health;
 mod identity;
 mod models;
@@ -32,13 +36,14 @@ mod sse;
 #[cfg(test)]
 mod stage;
 mod traffic;
+mod uploads;
 
 pub use agents::effect;
 pub use failure::Failure;
 pub use traffic::{Answered, Traffic};
 
 use axum::Router;
-use runtime::{Catalog, Handle};
+use runtime::{Catalog, Files, Handle};
 use std::sync::Arc;
 use types::{Clock, Entropy};
 
@@ -47,6 +52,7 @@ use types::{Clock, Entropy};
 pub struct Door {
     pub handle: Handle,
     pub catalog: Catalog,
+    pub files: Files,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     pub traffic: Arc<Traffic>,
@@ -74,6 +80,9 @@ pub fn router(door: Door) -> Router {
     Router::new()
         .merge(agents::routes(&door))
         .merge(models::routes(&door))
+        .merge(embeddings::routes(&door))
+        .merge(files::routes(&door))
+        .merge(uploads::routes(&door))
         .merge(health::routes())
         .fallback(failure::no_such_url)
         .method_not_allowed_fallback(failure::no_such_method)

@@ -58,25 +58,25 @@ impl ModelCall {
 }
 
 /// When the upstream was last heard.
-struct Pulse {
+pub(crate) struct Pulse {
     clock: Arc<dyn Clock>,
     last: AtomicU64,
     heard: AtomicBool,
 }
 
 impl Pulse {
-    fn new(clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         let last = AtomicU64::new(millis(clock.monotonic()));
         Self { clock, last, heard: AtomicBool::new(false) }
     }
 
-    fn beat(&self) {
+    pub(crate) fn beat(&self) {
         self.last.store(millis(self.clock.monotonic()), Ordering::Relaxed);
         self.heard.store(true, Ordering::Relaxed);
     }
 
     /// Resolves when nothing was heard for too long.
-    async fn silence(&self, first_byte: Duration, stall: Duration) -> ModelError {
+    pub(crate) async fn silence(&self, first_byte: Duration, stall: Duration) -> ModelError {
         loop {
             let heard = self.heard.load(Ordering::Relaxed);
             let allowed = if heard { stall } else { first_byte };
