@@ -17,7 +17,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use types::{BoxFuture, Clock, Entropy, Event, EventBody, SessionId};
 
-const KEEPALIVE: Duration = Duration::from_secs(15);
+/// The longest silence of a stream.
+pub const KEEPALIVE: Duration = Duration::from_secs(15);
 
 /// Where a stream ends by itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -78,7 +79,15 @@ pub fn response(
         clock: Arc::clone(&door.clock),
         _slot: Some(slot),
     };
-    let mut response = (status, Body::from_stream(frames(reader))).into_response();
+    event_stream(status, frames(reader))
+}
+
+/// An answer of server-sent events, each piece of them whole.
+pub fn event_stream(
+    status: StatusCode,
+    pieces: impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static,
+) -> Response {
+    let mut response = (status, Body::from_stream(pieces)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
