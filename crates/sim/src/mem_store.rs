@@ -1,24 +1,19 @@
-//! A store in memory, with faults. It keeps the contract of the one on disk, and it can do what disks do: take time, fail
-//! a commit, and lose or keep what was on its way when the power went.
+//! The store in memory, with faults. It keeps the contract of the one on disk, and it can do what disks do: take time, fail
+//! a commit, and lose or keep what was on its way when the power went. What is kept is a [`Memory`] that forgets nothing.
 //!
 //! A write has four moments: it is asked for, it is under way, it is committed, it is answered; between them lies a time
 //! that the seed draws. A crash in the first interval loses the write, in the second it loses it or keeps it, in the third
 //! it keeps it and loses the answer. Whoever wants to be there passes a [`Moments`].
 
-mod append;
-mod lists;
-mod methods;
-mod state;
-
-use self::state::State;
 use crate::random::Random;
 use crate::{Fate, Sim};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use store::memory::{Access, Memory};
 use store::{Account, Error, HeadRow, Stored};
 use tokio::sync::oneshot;
-use types::{BoxFuture, Clock, Epoch, MicroUsd, ProjectId, SessionId};
+use types::{BoxFuture, Clock, Epoch, MicroUsd, ProjectId, Seq, SessionId};
 
 /// The longest that a write takes to its commit, and from there to its answer.
 const WRITE: Duration = Duration::from_millis(10);
@@ -28,7 +23,7 @@ const READ: Duration = Duration::from_millis(1);
 /// A [`Store`](store::Store) in memory, as one process has it open.
 pub struct MemStore {
     clock: Arc<dyn Clock>,
-    disk: Arc<Mutex<State>>,
+    disk: Arc<Mutex<Memory>>,
     inner: Mutex<Inner>,
     moments: Option<Arc<dyn Moments>>,
 }
@@ -67,7 +62,7 @@ struct Inner {
 }
 
 /// Changes the state and puts the answer where its caller finds it.
-type Write = Box<dyn FnOnce(&mut State) + Send>;
+type Write = Box<dyn FnOnce(&mut Memory) + Send>;
 
 /// A session as the disk has it.
 #[derive(Clone, Debug)]
@@ -75,6 +70,8 @@ pub struct Kept {
     pub project: ProjectId,
     pub row: HeadRow,
     pub deleted: bool,
+    /// What a fork stands on.
+    pub base: Option<(SessionId, Seq)>,
     pub records: Vec<Stored>,
 }
 
@@ -92,7 +89,7 @@ impl MemStore {
     fn over(
         clock: Arc<dyn Clock>,
         random: Random,
-        disk: Arc<Mutex<State>>,
+        disk: Arc<Mutex<Memory>>,
         moments: Option<Arc<dyn Moments>>,
     ) -> Arc<Self> {
         let inner =
@@ -131,89 +128,49 @@ impl MemStore {
 
     // ---- what is on the disk, for those who check it: it takes no time and passes no moment
 
-    /// Every session, deleted ones too.
+    /// Every session, deleted ones too, each with its whole log: a fork's begins with what it shares.
     pub fn kept(&self) -> Vec<Kept> {
         let disk = self.disk();
-        let sessions = disk.sessions.iter().map(|((project, _), session)| Kept {
-            project: project.clone(),
-            row: session.row.clone(),
-            deleted: session.deleted,
-            records: session.records.clone(),
+        let sessions = disk.kept().map(|kept| Kept {
+            project: kept.project.clone(),
+            row: kept.row.clone(),
+            deleted: kept.deleted,
+            base: kept.base.map(|(session, seq)| (session.clone(), seq)),
+            records: disk.records(kept.project, kept.session),
         });
         sessions.collect()
     }
 
     /// The records of a session, deleted or not, newest last, as `look` wants them.
     pub fn look<T>(&self, project: &ProjectId, session: &SessionId, look: impl FnOnce(&[Stored]) -> T) -> T {
-        let disk = self.disk();
-        let found = disk.sessions.get(&(project.clone(), session.clone()));
-        look(found.map_or(&[], |session| session.records.as_slice()))
+        look(&self.disk().records(project, session))
     }
 
     pub fn kept_account(&self, project: &ProjectId, account: &str) -> Option<Account> {
-        self.disk().accounts.get(&(project.clone(), account.to_owned())).copied()
+        self.disk().account(project, account)
     }
 
     /// Reservations that were never settled: account and amount.
     pub fn unsettled(&self) -> Vec<(String, MicroUsd)> {
-        let disk = self.disk();
-        let open = disk.reservations.iter().filter(|(_, reservation)| !reservation.settled);
-        open.map(|(((_, account), _), reservation)| (account.clone(), reservation.amount)).collect()
+        self.disk().unsettled().map(|(account, amount)| (account.to_owned(), amount)).collect()
     }
 
     /// Whether a session has effects that a node must perform.
     pub fn is_at_work(&self) -> bool {
-        self.disk().sessions.values().any(|session| !session.deleted && session.row.head.needs_work)
+        self.disk().kept().any(|kept| !kept.deleted && kept.row.head.needs_work)
     }
 
     /// Appends that were taken from a node that was not the newest: its epoch and the newest one.
     pub fn taken_from_old_nodes(&self) -> Vec<(SessionId, Epoch, Epoch)> {
-        self.disk().taken_from_old_nodes.clone()
+        self.disk().taken_from_old_nodes().to_vec()
     }
 
     /// Appends that were refused because a newer node had begun.
     pub fn refused_to_old_nodes(&self) -> u64 {
-        self.disk().refused_to_old_nodes
+        self.disk().refused_to_old_nodes()
     }
 
     // ---- inside
-
-    async fn write<T, E>(&self, work: impl FnOnce(&mut State) -> Result<T, E> + Send + 'static) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<Error> + Send + 'static,
-    {
-        self.moment(Moment::Asked).await?;
-        let (tell, mut hear) = oneshot::channel();
-        let write: Write = Box::new(move |state| {
-            // Nobody waiting is nobody's fault.
-            let _ = tell.send(work(state));
-        });
-        let flight = self.begin(write)?;
-        let life = flight.life;
-        let _ = self.moment(Moment::UnderWay).await;
-        self.pause(WRITE).await;
-        flight.land();
-        self.check(life)?;
-        self.moment(Moment::Committed).await?;
-        self.pause(WRITE).await;
-        self.check(life)?;
-        let _ = self.moment(Moment::Answered).await;
-        self.check(life)?;
-        hear.try_recv().map_err(|_| lost())?
-    }
-
-    async fn read<T>(&self, work: impl FnOnce(&State) -> Result<T, Error>) -> Result<T, Error> {
-        let life = self.inner().life;
-        self.check(life)?;
-        self.moment(Moment::Read).await?;
-        self.pause(READ).await;
-        self.check(life)?;
-        let found = work(&self.disk());
-        self.pause(READ).await;
-        self.check(life)?;
-        found
-    }
 
     async fn moment(&self, moment: Moment) -> Result<(), Error> {
         match &self.moments {
@@ -253,8 +210,51 @@ impl MemStore {
     }
 
     /// Locked after `inner`, where both are.
-    fn disk(&self) -> MutexGuard<'_, State> {
+    fn disk(&self) -> MutexGuard<'_, Memory> {
         self.disk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Access for MemStore {
+    async fn write<T, E>(&self, work: impl FnOnce(&mut Memory) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        self.moment(Moment::Asked).await?;
+        let (tell, mut hear) = oneshot::channel();
+        let write: Write = Box::new(move |memory| {
+            // Nobody waiting is nobody's fault.
+            let _ = tell.send(work(memory));
+        });
+        let flight = self.begin(write)?;
+        let life = flight.life;
+        let _ = self.moment(Moment::UnderWay).await;
+        self.pause(WRITE).await;
+        flight.land();
+        self.check(life)?;
+        self.moment(Moment::Committed).await?;
+        self.pause(WRITE).await;
+        self.check(life)?;
+        let _ = self.moment(Moment::Answered).await;
+        self.check(life)?;
+        hear.try_recv().map_err(|_| lost())?
+    }
+
+    async fn read<T: Send>(&self, work: impl FnOnce(&Memory) -> Result<T, Error> + Send) -> Result<T, Error> {
+        let life = self.inner().life;
+        self.check(life)?;
+        self.moment(Moment::Read).await?;
+        self.pause(READ).await;
+        self.check(life)?;
+        let found = work(&self.disk());
+        self.pause(READ).await;
+        self.check(life)?;
+        found
+    }
+
+    fn is_healthy(&self) -> bool {
+        self.inner().stopped.is_none()
     }
 }
 
