@@ -141,6 +141,7 @@ fn settings() -> SessionSettings {
         parameters: Map::new(),
         defer_loading: false,
         is_async: None,
+        strict: None,
     };
     SessionSettings {
         agent_id: types::AgentId::new("agent_1"),
@@ -152,5 +153,6 @@ fn settings() -> SessionSettings {
         review: Review::None,
         spend_limit: None,
         metadata: types::Metadata::default(),
+        door: types::Door::Agents,
     }
 }

@@ -97,6 +97,7 @@ impl From<Refusal> for Failure {
             RefusalKind::NotFound => Self::not_found(message),
             RefusalKind::ModelNotFound => Self::model_not_found(message),
             RefusalKind::Conflict => Self::new(StatusCode::CONFLICT, "conflict_error", "conflict_error", message),
+            RefusalKind::Locked => Self::invalid_as("conversation_locked", message),
             RefusalKind::Busy { retry_after } => Self::busy(message, retry_after),
             RefusalKind::Unavailable => Self::unavailable(message),
             RefusalKind::Internal => {

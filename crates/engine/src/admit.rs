@@ -5,6 +5,7 @@ mod arguments;
 mod attempt;
 mod ending;
 mod forget;
+mod fork;
 mod input;
 mod tool;
 
@@ -43,6 +44,10 @@ pub fn admit(state: &State, rules: &Rules, input: Input, stamp: &mut Stamp<'_>) 
         Input::ToolDone { effect, attempt, outcome } => tool::done(state, rules, effect, attempt, outcome),
         Input::ToolOverdue { effect, attempt } => tool::overdue(state, rules, effect, attempt),
         Input::ClockSet { turn, ends } => ending::clock_set(state, rules, &turn, ends),
+        Input::Respond { .. } | Input::Import { .. } | Input::RemoveItem { .. } | Input::RemoveTurn { .. } => {
+            return Err(Refusal::new(types::RefusalKind::Unavailable, "This is not served yet."));
+        }
+        Input::Fork { session, settings, keeps_calls } => fork::fork(state, rules, session, *settings, keeps_calls)?,
         Input::Deadline { turn } => ending::deadline(state, rules, &turn),
         Input::Recover { epoch } => attempt::recover(state, rules, epoch, stamp.now),
     };

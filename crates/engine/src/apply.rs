@@ -3,6 +3,7 @@
 //! Nothing is decided here. A record that does not fit the state (which no log of ours holds) changes as little as
 //! possible and never panics.
 
+mod fork;
 mod item;
 mod tool;
 
@@ -13,7 +14,7 @@ use std::time::Duration;
 use types::{
     Abandoned, Attempt, Cause, Committed, EffectId, Ending, Event, EventBody, EventId, Intended, ItemBody, MicroUsd,
     Origin, PromptCacheTtl, Record, RecordBody, Seq, SessionSettings, SessionStatus, Timestamp, TurnEnded, TurnError,
-    TurnId, TurnStatus, Usage,
+    TurnId, TurnRequest, TurnStatus, Usage,
 };
 
 /// Applies the record at `seq`. Events are numbered in the order in which they are returned.
@@ -38,7 +39,9 @@ pub fn apply(state: &mut State, seq: Seq, record: &Record) -> Vec<Event> {
             let error = TurnError { code: code.clone(), message: message.clone() };
             vec![EventBody::Error(error), EventBody::SessionFailed(session_view(state))]
         }
-        RecordBody::TurnCreated { turn, prompt_cache } => turn_created(state, seq, turn, *prompt_cache, record.at),
+        RecordBody::TurnCreated { turn, prompt_cache, request } => {
+            turn_created(state, seq, turn, *prompt_cache, request, record.at)
+        }
         RecordBody::TurnStarted { .. } => turn_started(state, record.at),
         RecordBody::TurnEnded(ended) => turn_ended(state, ended, record.at),
         RecordBody::Item(item) => item::apply(state, seq, item, record.at),
@@ -57,6 +60,8 @@ pub fn apply(state: &mut State, seq: Seq, record: &Record) -> Vec<Event> {
             Vec::new()
         }
         RecordBody::Recovered { .. } => Vec::new(),
+        RecordBody::Forked(forked) => fork::apply(state, forked, record.at),
+        RecordBody::TurnRemoved { .. } | RecordBody::ItemRemoved(_) => Vec::new(),
         RecordBody::ClockSet(set) => {
             if let Some(turn) = &mut state.turn {
                 turn.working_since = set.working_since;
@@ -117,6 +122,7 @@ fn turn_created(
     seq: Seq,
     id: &TurnId,
     prompt_cache: Option<PromptCacheTtl>,
+    request: &Option<Arc<TurnRequest>>,
     at: Timestamp,
 ) -> Vec<EventBody> {
     let turn = Turn {
@@ -129,6 +135,7 @@ fn turn_created(
         model: state.settings.agent.model.clone(),
         effort: state.settings.agent.reasoning.effort,
         prompt_cache,
+        request: request.clone(),
         outputs: 0,
         model_calls: 0,
         usage: Usage::default(),

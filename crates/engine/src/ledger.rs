@@ -155,6 +155,9 @@ impl Ledger {
             | RecordBody::TurnStarted { .. }
             | RecordBody::ToolsOffered { .. }
             | RecordBody::ClockSet(_)
+            | RecordBody::Forked(_)
+            | RecordBody::TurnRemoved { .. }
+            | RecordBody::ItemRemoved(_)
             | RecordBody::Recovered { .. } => {}
         }
     }
@@ -240,7 +243,7 @@ impl Ledger {
                 };
                 self.entries.insert(*effect, entry);
             }
-            ItemBody::FunctionCallOutput { call_id, result } => {
+            ItemBody::FunctionCallOutput { call_id, result, .. } => {
                 let Some(entry) = self.call(call_id) else { return };
                 match result {
                     CallResult::Success(_) => entry.end(EffectState::Committed, at, None),
@@ -279,6 +282,7 @@ impl Ledger {
             ItemBody::UserMessage { .. }
             | ItemBody::AssistantMessage { .. }
             | ItemBody::Reasoning { .. }
+            | ItemBody::Compaction { .. }
             | ItemBody::MalformedCall { .. } => {}
         }
     }
@@ -416,6 +420,7 @@ fn cause_word(cause: Cause) -> &'static str {
         Cause::TurnDeadline | Cause::CallDeadline => "request_timeout",
         Cause::Crash => "interrupted",
         Cause::SessionFailed => "session_failed",
+        Cause::Forked => "not_carried_over",
     }
 }
 

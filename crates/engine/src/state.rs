@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use types::{
-    AgentId, AgentSettings, Attempt, CallId, CallResult, Class, EffectId, Effort, EnvironmentSettings, ItemId,
+    AgentId, AgentSettings, Attempt, CallId, CallResult, Class, Door, EffectId, Effort, EnvironmentSettings, ItemId,
     Metadata, MicroUsd, OfferedTool, Origin, PromptCacheTtl, Reservation, Review, Seq, SessionId, SessionSettings,
-    SessionStatus, Timestamp, ToolCall, TurnId, Usage,
+    SessionStatus, Timestamp, ToolCall, TurnId, TurnRequest, Usage,
 };
 
 /// A session as its records have made it.
@@ -15,6 +15,8 @@ pub struct State {
     pub session: SessionId,
     /// The last record applied; 0 before the first.
     pub seq: Seq,
+    /// The last record that a fork shares with the session that it was forked from; 0 where it is no fork.
+    pub base: Seq,
     pub settings: Arc<SessionSettings>,
     pub status: SessionStatus,
     pub error: Option<String>,
@@ -64,6 +66,8 @@ pub struct Turn {
     pub model: String,
     pub effort: Option<Effort>,
     pub prompt_cache: Option<PromptCacheTtl>,
+    /// How it is to be answered, where its door says that.
+    pub request: Option<Arc<TurnRequest>>,
     /// Output items so far.
     pub outputs: u32,
     pub model_calls: u32,
@@ -160,6 +164,8 @@ pub struct Doubt {
 pub struct CallState {
     pub turn: TurnId,
     pub effect: EffectId,
+    /// Of a custom tool.
+    pub custom: bool,
     /// None while it is open.
     pub outcome: Option<CallOutcome>,
 }
@@ -205,10 +211,12 @@ impl State {
             review: Review::None,
             spend_limit: None,
             metadata: Metadata::new(),
+            door: Door::Agents,
         };
         Self {
             session,
             seq: Seq(0),
+            base: Seq(0),
             settings: Arc::new(settings),
             status: SessionStatus::Idle,
             error: None,

@@ -116,6 +116,8 @@ async fn answer(local: &Local, repeated: usize, most: u64) -> Outcome<Times> {
         sampling: Sampling::default(),
         // Nothing is remembered.
         cache_key: String::new(),
+        parallel_tool_calls: true,
+        top_logprobs: None,
     };
     let asked = Instant::now();
     let mut begun = asked;

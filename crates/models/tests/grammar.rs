@@ -44,6 +44,8 @@ fn request(context: Vec<ContextItem>) -> ModelRequest {
         max_output_tokens: Some(100),
         sampling: Sampling::default(),
         cache_key: "a session".to_owned(),
+        parallel_tool_calls: true,
+        top_logprobs: None,
     }
 }
 
@@ -61,11 +63,12 @@ fn weather() -> FunctionTool {
         name: "get_weather".to_owned(),
         description: "Tells the weather in a city.".to_owned(),
         parameters: parameters.as_object().unwrap().clone(),
+        kind: types::FunctionKind::default(),
     }
 }
 
 fn format(schema: &Value) -> TextFormat {
-    TextFormat::JsonSchema { schema: schema.as_object().unwrap().clone() }
+    TextFormat::schema(schema.as_object().unwrap().clone())
 }
 
 struct Heard {
@@ -75,7 +78,7 @@ struct Heard {
 
 impl Heard {
     fn text(&self) -> String {
-        self.events.iter().map(|event| if let ModelEvent::Text { delta } = event { delta } else { "" }).collect()
+        self.events.iter().map(|event| if let ModelEvent::Text { delta, .. } = event { delta } else { "" }).collect()
     }
 
     fn calls(&self) -> Vec<(&str, &str, Value)> {
@@ -125,7 +128,7 @@ async fn a_forced_call_has_arguments_that_fit() {
 #[tokio::test]
 async fn a_named_function_is_the_one_that_is_called() {
     let mut asked = request(vec![user("What is the weather in Paris?")]);
-    let time = FunctionTool { name: "get_time".to_owned(), description: String::new(), parameters: Default::default() };
+    let time = FunctionTool { name: "get_time".to_owned(), description: String::new(), parameters: Default::default(), kind: types::FunctionKind::default() };
     asked.tools = vec![weather(), time];
     asked.tool_choice = ToolChoice::Function("get_time".to_owned());
     let heard = ask(shared(), &asked).await;
@@ -146,6 +149,7 @@ async fn the_first_call_after_a_message_may_be_required_by_the_operator() {
         call_id: call_id.clone(),
         name,
         arguments: arguments.to_string(),
+        custom: false,
     });
     Arc::make_mut(&mut asked.context).push(ContextItem::Output { call_id, output });
     asked.max_output_tokens = Some(30);

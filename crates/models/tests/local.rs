@@ -52,6 +52,8 @@ fn request(context: Vec<ContextItem>) -> ModelRequest {
         max_output_tokens: Some(48),
         sampling: Sampling::default(),
         cache_key: "a session".to_owned(),
+        parallel_tool_calls: true,
+        top_logprobs: None,
     }
 }
 
@@ -62,7 +64,7 @@ struct Heard {
 
 impl Heard {
     fn text(&self) -> String {
-        self.events.iter().map(|event| if let ModelEvent::Text { delta } = event { delta } else { "" }).collect()
+        self.events.iter().map(|event| if let ModelEvent::Text { delta, .. } = event { delta } else { "" }).collect()
     }
 
     fn alive(&self) -> usize {
@@ -184,7 +186,7 @@ async fn those_who_leave_do_not_disturb_those_who_stay() {
                 steps += usize::from(ready);
                 let new: Vec<String> = heard
                     .try_iter()
-                    .filter_map(|event| if let ModelEvent::Text { delta } = event { Some(delta) } else { None })
+                    .filter_map(|event| if let ModelEvent::Text { delta, .. } = event { Some(delta) } else { None })
                     .collect();
                 words += new.len();
                 text += &new.concat();
@@ -200,7 +202,7 @@ async fn those_who_leave_do_not_disturb_those_who_stay() {
     }
     staying.await.unwrap();
     text.extend(
-        heard.try_iter().filter_map(|event| if let ModelEvent::Text { delta } = event { Some(delta) } else { None }),
+        heard.try_iter().filter_map(|event| if let ModelEvent::Text { delta, .. } = event { Some(delta) } else { None }),
     );
     assert_eq!(text, alone.text());
 }
@@ -301,7 +303,7 @@ async fn calls_of_another_model_are_read_as_text() {
     let output = CallOutput::Text("The treasure is under the old oak.".to_owned());
     let asked = request(vec![
         user("Where is the treasure?"),
-        ContextItem::Call { call_id: call_id.clone(), name, arguments },
+        ContextItem::Call { call_id: call_id.clone(), name, arguments, custom: false },
         ContextItem::Output { call_id, output },
     ]);
     let heard = ask(shared(), &asked).await;

@@ -127,7 +127,8 @@ fn show_item(item: &Item, style: Style) {
     let said =
         |who: &str, text: &str| terminal::say(format_args!("{} {}", style.bold(&format!("{who:5}")), tame(text)));
     match &item.body {
-        ItemBody::UserMessage { content } => said("user", &text_of(content)),
+        ItemBody::UserMessage { content, .. } => said("user", &text_of(content)),
+        ItemBody::Compaction { text } => said("brief", text),
         ItemBody::AssistantMessage { text, complete, .. } => {
             said("agent", &if *complete { text.clone() } else { format!("{text} (broken off)") });
         }
@@ -135,7 +136,7 @@ fn show_item(item: &Item, style: Style) {
             let arguments = serde_json::to_string(arguments).unwrap_or_default();
             said("call", &format!("{name} {arguments} ({call_id})"));
         }
-        ItemBody::FunctionCallOutput { call_id, result } => said("result", &format!("{} ({call_id})", outcome(result))),
+        ItemBody::FunctionCallOutput { call_id, result, .. } => said("result", &format!("{} ({call_id})", outcome(result))),
         ItemBody::MalformedCall { name, error, .. } => said("call", &format!("{name}: refused, {error}")),
         ItemBody::ClosedCall { call_id, reason } => said("result", &format!("none: {reason} ({call_id})")),
         ItemBody::ToolCall(call) => {
@@ -162,6 +163,7 @@ fn text_of(content: &[Content]) -> String {
         .map(|part| match part {
             Content::Text { text } => text.as_str(),
             Content::Image { .. } => "[image]",
+            Content::File { .. } => "[file]",
         })
         .collect();
     parts.join("\n")

@@ -1,12 +1,16 @@
 //! What a model is asked: the transcript as a provider needs it. Calls and results pair, always: a call that never
 //! became an effect and one that was closed get an answer that says so.
 
+use serde_json::Map;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use types::{
-    AgentSettings, CallId, CallOutput, CallResult, ContextItem, Effort, FunctionTool, Item, ItemBody, ModelRequest,
-    OfferedTool, Origin, Sampling, Seq, SessionId, Tool, ToolChoice, ToolOutcome,
+    AgentSettings, CallId, CallOutput, CallResult, Content, ContextItem, Effort, FunctionKind, FunctionTool, Item,
+    ItemBody, ModelRequest, OfferedTool, Origin, Role, Seq, SessionId, Tool, ToolOutcome, TurnRequest,
 };
+
+/// What a compacted past begins with, for the model.
+const COMPACTED: &str = "What was said before, in short:\n";
 
 /// Everything about a call that is not in the transcript.
 pub(crate) struct Asked<'a> {
@@ -18,6 +22,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) upstream_model: &'a str,
     pub(crate) effort: Option<Effort>,
     pub(crate) max_output_tokens: Option<u64>,
+    /// What the turn's own request says.
+    pub(crate) turn: &'a TurnRequest,
 }
 
 pub(crate) fn request(asked: &Asked<'_>, context: Arc<Vec<ContextItem>>) -> ModelRequest {
@@ -26,13 +32,15 @@ pub(crate) fn request(asked: &Asked<'_>, context: Arc<Vec<ContextItem>>) -> Mode
         instructions: asked.agent.instructions.clone(),
         context,
         tools: tools(asked),
-        tool_choice: ToolChoice::Auto,
+        tool_choice: asked.turn.tool_choice.clone(),
+        parallel_tool_calls: asked.turn.parallel_tool_calls,
         format: asked.agent.text.format.clone(),
         verbosity: asked.agent.text.verbosity,
         effort: asked.effort,
         summary: asked.agent.reasoning.summary,
         max_output_tokens: asked.max_output_tokens,
-        sampling: Sampling::default(),
+        sampling: asked.turn.sampling.clone(),
+        top_logprobs: asked.turn.top_logprobs,
         cache_key: asked.session.to_string(),
     }
 }
@@ -74,16 +82,27 @@ fn tools(asked: &Asked<'_>) -> Vec<FunctionTool> {
     for tool in asked.offered {
         if tools[..own].iter().all(|function| function.name != tool.name) {
             let (name, description) = (tool.name.clone(), tool.description.clone());
-            tools.push(FunctionTool { name, description, parameters: tool.parameters.clone() });
+            let (parameters, kind) = (tool.parameters.clone(), FunctionKind::default());
+            tools.push(FunctionTool { name, description, parameters, kind });
         }
+    }
+    if let Some(allowed) = &asked.turn.allowed_tools {
+        tools.retain(|tool| allowed.contains(&tool.name));
     }
     tools
 }
 
 pub(crate) fn function(tool: &Tool) -> Option<FunctionTool> {
     match tool {
-        Tool::Function { name, description, parameters, .. } => {
-            Some(FunctionTool { name: name.clone(), description: description.clone(), parameters: parameters.clone() })
+        Tool::Function { name, description, parameters, strict, .. } => {
+            let kind = FunctionKind::Function { strict: *strict };
+            let (name, description, parameters) = (name.clone(), description.clone(), parameters.clone());
+            Some(FunctionTool { name, description, parameters, kind })
+        }
+        Tool::Custom { name, description, format } => {
+            let kind = FunctionKind::Custom { format: format.clone() };
+            let (name, description, parameters) = (name.clone(), description.clone(), Map::new());
+            Some(FunctionTool { name, description, parameters, kind })
         }
         _ => None,
     }
@@ -111,7 +130,16 @@ impl<'a> Reading<'a> {
             self.origin = item.origin;
         }
         match &item.body {
-            ItemBody::UserMessage { content } => self.context.push(ContextItem::User { content: content.clone() }),
+            ItemBody::UserMessage { role: Role::User, content } => {
+                self.context.push(ContextItem::User { content: content.clone() });
+            }
+            ItemBody::UserMessage { content, .. } => {
+                self.context.push(ContextItem::System { content: content.clone() });
+            }
+            ItemBody::Compaction { text } => {
+                let text = format!("{COMPACTED}{text}");
+                self.context.push(ContextItem::User { content: vec![Content::Text { text }] });
+            }
             ItemBody::AssistantMessage { text, .. } => {
                 self.context.push(ContextItem::Assistant { text: text.clone() });
             }
@@ -121,18 +149,18 @@ impl<'a> Reading<'a> {
                     self.context.push(ContextItem::Reasoning { summary, opaque });
                 }
             }
-            ItemBody::FunctionCall { call_id, name, arguments, .. } => {
-                self.call(call_id, name, arguments.clone());
+            ItemBody::FunctionCall { call_id, name, arguments, custom, .. } => {
+                self.call(call_id, name, arguments.clone(), *custom);
             }
             ItemBody::MalformedCall { call_id, name, arguments, error } => {
-                self.call(call_id, name, arguments.clone());
+                self.call(call_id, name, arguments.clone(), false);
                 self.results.push(text(call_id, error.clone()));
             }
-            ItemBody::FunctionCallOutput { call_id, result } => {
+            ItemBody::FunctionCallOutput { call_id, result, .. } => {
                 let call_id = call_id.clone();
                 self.context.push(ContextItem::Output { call_id, output: output(result) });
             }
-            ItemBody::ToolCall(call) => self.call(&call.call_id, &call.name, call.arguments.clone()),
+            ItemBody::ToolCall(call) => self.call(&call.call_id, &call.name, call.arguments.clone(), false),
             ItemBody::ToolOutcome { call, outcome, .. } => {
                 // It comes from the same answer as its call, and calls that are still held back go before it.
                 self.close_calls();
@@ -143,8 +171,9 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn call(&mut self, call_id: &CallId, name: &str, arguments: String) {
-        self.calls.push(ContextItem::Call { call_id: call_id.clone(), name: name.to_owned(), arguments });
+    fn call(&mut self, call_id: &CallId, name: &str, arguments: String, custom: bool) {
+        let (call_id, name) = (call_id.clone(), name.to_owned());
+        self.calls.push(ContextItem::Call { call_id, name, arguments, custom });
     }
 
     fn close_calls(&mut self) {

@@ -78,7 +78,7 @@ impl Cursor {
         let mut fresh = Vec::new();
         for (said, index) in draft.answer.items.iter().zip(0..) {
             let texts: &[String] = match said {
-                Said::Message { text } if !text.is_empty() => std::slice::from_ref(text),
+                Said::Message { text, .. } if !text.is_empty() => std::slice::from_ref(text),
                 Said::Reasoning { parts, .. } if !parts.is_empty() => parts,
                 _ => continue,
             };

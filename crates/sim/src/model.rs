@@ -190,7 +190,7 @@ impl FakeModel {
                     said.push_str(&delta);
                 }
             });
-            sink(ModelEvent::Text { delta });
+            sink(ModelEvent::text(delta));
             self.life.cross(Boundary::ModelSpeaks).await;
             self.arena().pause(PAUSE).await;
         }
@@ -278,7 +278,7 @@ fn heard(request: &ModelRequest) -> u64 {
     let parts = |content: &[Content]| {
         let length = |part: &Content| match part {
             Content::Text { text } => text.len(),
-            Content::Image { .. } => 0,
+            Content::Image { .. } | Content::File { .. } => 0,
         };
         content.iter().map(length).sum::<usize>()
     };
@@ -286,7 +286,7 @@ fn heard(request: &ModelRequest) -> u64 {
         .context
         .iter()
         .map(|item| match item {
-            ContextItem::User { content } => parts(content),
+            ContextItem::User { content } | ContextItem::System { content } => parts(content),
             ContextItem::Assistant { text } => text.len(),
             ContextItem::Call { name, arguments, .. } => name.len() + arguments.len(),
             ContextItem::Output { output: CallOutput::Text(text), .. } => text.len(),

@@ -134,6 +134,7 @@ impl Client {
             parameters: Default::default(),
             defer_loading: false,
             is_async: None,
+            strict: None,
         });
         let new = NewSession {
             agent_id: None,
@@ -272,7 +273,7 @@ fn check(seed: u64, client: &Client, items: &[Arc<Item>]) {
     });
     assert_eq!(said, (0..TURNS).map(answer).collect::<Vec<_>>(), "seed {seed}: every answer whole, once, in order");
     let asked: Vec<String> = of(|body| match body {
-        ItemBody::UserMessage { content } => Some(format!("{content:?}")),
+        ItemBody::UserMessage { content, .. } => Some(format!("{content:?}")),
         _ => None,
     });
     assert_eq!(asked.len(), TURNS, "seed {seed}: no input lost, none twice");

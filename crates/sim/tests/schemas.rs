@@ -27,7 +27,7 @@ impl Model for Picky {
         match tools.iter().position(|tool| tool.parameters.contains_key("pattern")) {
             Some(index) => refuse(format!("tools[{index}].parameters.pattern")),
             None => match format {
-                TextFormat::JsonSchema { schema } if schema.contains_key("pattern") => {
+                TextFormat::JsonSchema { schema, .. } if schema.contains_key("pattern") => {
                     refuse("text.format.schema.pattern".to_owned())
                 }
                 _ => Ok(()),
@@ -43,6 +43,7 @@ fn tool(parameters: serde_json::Value) -> Tool {
         parameters: parameters.as_object().expect("an object").clone(),
         defer_loading: false,
         is_async: None,
+        strict: None,
     }
 }
 
@@ -105,7 +106,7 @@ fn a_schema_that_cannot_be_held_is_refused() {
         assert_refused(handle.create(&project, session(both)).await, "agent.tools[1].parameters.pattern");
         let mut formatted = agent("picky", vec![good.clone()]);
         let schema = json!({"pattern": "a"}).as_object().expect("an object").clone();
-        formatted.text.format = TextFormat::JsonSchema { schema };
+        formatted.text.format = TextFormat::schema(schema);
         assert_refused(handle.create(&project, session(formatted)).await, "agent.text.format.schema.pattern");
 
         let easy = handle.create(&project, session(agent("easy", vec![bad.clone()]))).await.expect("created");

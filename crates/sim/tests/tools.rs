@@ -159,6 +159,7 @@ async fn create(handle: &Handle, script: &str) -> SessionId {
         parameters: Map::new(),
         defer_loading: false,
         is_async: None,
+        strict: None,
     });
     let new = NewSession {
         agent_id: None,

@@ -157,6 +157,7 @@ pub fn settings(agent: &str) -> SessionSettings {
         prompt_cache: None,
         review: Review::None,
         spend_limit: None,
+        door: types::Door::Agents,
         metadata: types::Metadata::new(),
     }
 }

@@ -66,6 +66,16 @@ pub enum Tool {
         /// Whether the agent goes on without waiting for the result.
         #[serde(default, rename = "async")]
         is_async: Option<bool>,
+        /// Whether arguments must hold to the schema to the letter; None where the client did not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        strict: Option<bool>,
+    },
+    /// A function whose only argument is free text.
+    Custom {
+        name: String,
+        description: String,
+        #[serde(default, skip_serializing_if = "CustomFormat::is_text")]
+        format: CustomFormat,
     },
     ToolSearch,
     ProgrammaticToolCalling {
@@ -84,6 +94,7 @@ impl Tool {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Function { .. } => "function",
+            Self::Custom { .. } => "custom",
             Self::ToolSearch => "tool_search",
             Self::ProgrammaticToolCalling { .. } => "programmatic_tool_calling",
             Self::Mcp(_) => "mcp",
@@ -91,6 +102,22 @@ impl Tool {
             Self::ComputerUse { .. } => "computer_use",
             Self::Automations => "automations",
         }
+    }
+}
+
+/// What the text of a custom tool's call must look like.
+#[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum CustomFormat {
+    #[default]
+    Text,
+    /// `syntax` is `lark` or `regex`.
+    Grammar { syntax: String, definition: String },
+}
+
+impl CustomFormat {
+    fn is_text(&self) -> bool {
+        *self == Self::Text
     }
 }
 
@@ -161,9 +188,25 @@ pub struct Text {
 pub enum TextFormat {
     #[default]
     Text,
+    /// Any JSON object.
+    JsonObject,
     JsonSchema {
         schema: Map<String, Value>,
+        /// Empty where the client gave none.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        name: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        description: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        strict: Option<bool>,
     },
+}
+
+impl TextFormat {
+    /// A schema of which nothing else was said.
+    pub fn schema(schema: Map<String, Value>) -> Self {
+        Self::JsonSchema { schema, name: String::new(), description: None, strict: None }
+    }
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]

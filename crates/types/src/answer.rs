@@ -2,7 +2,7 @@
 //! outcome that is recorded are this same value, so they number their items alike.
 
 use crate::id::CallId;
-use crate::model::ModelEvent;
+use crate::model::{ModelEvent, TokenLogprob};
 use serde_json::Value;
 
 /// Output items in the order of their beginnings; an item's place is its index in the attempt.
@@ -13,7 +13,7 @@ pub struct Answer {
 
 #[derive(Clone, PartialEq, Debug)]
 pub enum Said {
-    Message { text: String },
+    Message { text: String, logprobs: Vec<TokenLogprob> },
     Reasoning { parts: Vec<String>, opaque: Option<Value> },
     Call { call_id: CallId, name: String, arguments: String },
 }
@@ -26,10 +26,15 @@ impl Answer {
     pub fn push(&mut self, event: ModelEvent) {
         match event {
             ModelEvent::Alive => {}
-            ModelEvent::MessageStarted => self.items.push(Said::Message { text: String::new() }),
-            ModelEvent::Text { delta } => match self.items.last_mut() {
-                Some(Said::Message { text }) => text.push_str(&delta),
-                _ => self.items.push(Said::Message { text: delta }),
+            ModelEvent::MessageStarted => {
+                self.items.push(Said::Message { text: String::new(), logprobs: Vec::new() });
+            }
+            ModelEvent::Text { delta, logprobs: more } => match self.items.last_mut() {
+                Some(Said::Message { text, logprobs }) => {
+                    text.push_str(&delta);
+                    logprobs.extend(more);
+                }
+                _ => self.items.push(Said::Message { text: delta, logprobs: more }),
             },
             ModelEvent::ReasoningStarted => self.items.push(Said::Reasoning { parts: Vec::new(), opaque: None }),
             ModelEvent::ReasoningSummary { part, delta } => {
@@ -66,7 +71,7 @@ impl Answer {
     /// Whether anything was said that a reader could have seen.
     pub fn has_spoken(&self) -> bool {
         self.items.iter().any(|said| match said {
-            Said::Message { text } => !text.is_empty(),
+            Said::Message { text, .. } => !text.is_empty(),
             Said::Reasoning { parts, .. } => !parts.is_empty(),
             Said::Call { .. } => false,
         })

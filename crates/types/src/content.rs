@@ -1,4 +1,4 @@
-//! What people and tools say: text and images.
+//! What people and tools say: text, images, files.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,12 @@ pub enum Content {
     Image {
         image_url: String,
     },
+    /// `data` is a `data:` URL.
+    File {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        filename: Option<String>,
+        data: String,
+    },
 }
 
 impl Content {
@@ -20,6 +26,7 @@ impl Content {
         match self {
             Self::Text { text } => text.len(),
             Self::Image { image_url } => image_url.len(),
+            Self::File { filename, data } => filename.as_ref().map_or(0, String::len) + data.len(),
         }
     }
 }

@@ -3,15 +3,18 @@
 
 use crate::agent::{AgentSettings, Effort, ServiceTier, Tool};
 use crate::answer::Answer;
-use crate::content::{CallOutput, Message};
+use crate::content::{CallOutput, Content, Message};
 use crate::effect::{Attempt, Verdict};
-use crate::id::{AgentId, CallId, EffectId, Epoch, Seq, SessionId, TurnId};
+use crate::id::{AgentId, CallId, EffectId, Epoch, ItemId, Seq, SessionId, TurnId};
+use crate::item::{Opaque, Phase, Role};
 use crate::model::{ModelError, ModelFinish};
 use crate::money::MicroUsd;
 use crate::session::{EnvironmentSettings, Metadata, PromptCacheTtl, Review, SessionSettings};
 use crate::stamp::Timestamp;
 use crate::tool::{OfferedTool, ToolOutcome};
+use crate::turn_request::TurnRequest;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a client asks for when it creates a session. The agent is resolved already.
@@ -43,6 +46,52 @@ pub struct SessionChange {
     pub spend_limit: Option<Option<MicroUsd>>,
 }
 
+/// An item that a client brings into a turn.
+#[derive(Clone, PartialEq, Debug)]
+pub struct InputItem {
+    /// The client's own id of it: kept where it looks like one of ours and is new in the session.
+    pub id: Option<String>,
+    pub body: InputBody,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub enum InputBody {
+    Message {
+        role: Role,
+        content: Vec<Content>,
+    },
+    /// What a model said elsewhere.
+    Assistant {
+        text: String,
+        phase: Option<Phase>,
+    },
+    /// What a model called elsewhere. It is never performed here.
+    Call {
+        call_id: CallId,
+        name: String,
+        arguments: String,
+        custom: bool,
+    },
+    /// The result of a call: one that the session has open, or one that came before it in the same input.
+    Output {
+        call_id: CallId,
+        output: CallOutput,
+    },
+    Reasoning {
+        summary: Vec<String>,
+        opaque: Option<Opaque>,
+    },
+    Compaction {
+        text: String,
+    },
+}
+
+impl From<InputBody> for InputItem {
+    fn from(body: InputBody) -> Self {
+        Self { id: None, body }
+    }
+}
+
 /// One input of the engine.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Input {
@@ -53,6 +102,33 @@ pub enum Input {
         input: Vec<Message>,
     },
     Update(SessionChange),
+    /// Starts a turn that is answered as `request` says, after the session's agent was made this one. Refused while a turn
+    /// runs (`Locked`), and where `items` and the session's open calls do not fit (`Invalid`, at `input`).
+    Respond {
+        agent: Box<AgentSettings>,
+        request: Arc<TurnRequest>,
+        items: Vec<InputItem>,
+    },
+    /// Adds items in a turn that ends at once: no model is asked. Calls may stay open.
+    Import {
+        items: Vec<InputItem>,
+    },
+    /// The item with the record `seq` is in no list and no context any more.
+    RemoveItem {
+        item: ItemId,
+        seq: Seq,
+    },
+    /// The turn is not to be found by its response's id any more. What was built on it stays.
+    RemoveTurn {
+        turn: TurnId,
+    },
+    /// The first of a session that goes on where another stood at its record `at`; admitted on the State of that one as
+    /// it was then. Calls that are open stay so only if they are kept.
+    Fork {
+        session: SessionId,
+        settings: Box<SessionSettings>,
+        keeps_calls: bool,
+    },
     /// Starts a turn, or steers the one that runs.
     Message(Vec<Message>),
     /// Ends the turn that runs or waits; without one it does nothing.
@@ -142,6 +218,8 @@ pub enum RefusalKind {
     ModelNotFound,
     /// The state does not allow it now; asking again changes nothing.
     Conflict,
+    /// Another turn runs in the session.
+    Locked,
     /// Too much work; come back later.
     Busy { retry_after: Duration },
     /// The server cannot take it (draining, store failed).

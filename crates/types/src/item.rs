@@ -4,6 +4,7 @@
 use crate::content::{CallOutput, Content};
 use crate::effect::Attempt;
 use crate::id::{CallId, EffectId, ItemId, SessionId, TurnId};
+use crate::model::TokenLogprob;
 use crate::tool::{Cause, ToolCall, ToolOutcome};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -62,7 +63,10 @@ impl Origin {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ItemBody {
+    /// What came from outside, from a user or from above.
     UserMessage {
+        #[serde(default, skip_serializing_if = "Role::is_user")]
+        role: Role,
         content: Vec<Content>,
     },
     AssistantMessage {
@@ -70,6 +74,8 @@ pub enum ItemBody {
         phase: Phase,
         /// False where the model was cut off (its output limit, a content filter).
         complete: bool,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        logprobs: Vec<TokenLogprob>,
     },
     Reasoning {
         summary: Vec<String>,
@@ -83,24 +89,23 @@ pub enum ItemBody {
         name: String,
         /// A JSON object, to the letter as the model wrote it: what the caller's function gets is not ours to round.
         arguments: String,
+        /// Of a custom tool: `arguments` is free text.
+        #[serde(default, skip_serializing_if = "is_false")]
+        custom: bool,
     },
     FunctionCallOutput {
         call_id: CallId,
         result: CallResult,
+        #[serde(default, skip_serializing_if = "is_false")]
+        custom: bool,
     },
+    /// What the conversation before it came to, in the model's words.
+    Compaction { text: String },
     /// A call that never became an effect: an unknown name, or arguments that are no JSON object. Hidden; the model
     /// is told.
-    MalformedCall {
-        call_id: CallId,
-        name: String,
-        arguments: String,
-        error: String,
-    },
+    MalformedCall { call_id: CallId, name: String, arguments: String, error: String },
     /// The typed outcome of a call whose turn ended before its result came. Hidden; the model is told.
-    ClosedCall {
-        call_id: CallId,
-        reason: String,
-    },
+    ClosedCall { call_id: CallId, reason: String },
     /// A call that this server performs: an effect of the class that it says. Not complete: its outcome is an item of
     /// its own, with the same id.
     ToolCall(ToolCall),
@@ -119,8 +124,8 @@ impl ItemBody {
     pub fn bytes(&self) -> usize {
         let output = |output: &Option<CallOutput>| output.as_ref().map_or(0, CallOutput::bytes);
         match self {
-            Self::UserMessage { content } => content.iter().map(Content::bytes).sum(),
-            Self::AssistantMessage { text, .. } => text.len(),
+            Self::UserMessage { content, .. } => content.iter().map(Content::bytes).sum(),
+            Self::AssistantMessage { text, .. } | Self::Compaction { text } => text.len(),
             Self::Reasoning { summary, .. } => summary.iter().map(String::len).sum(),
             Self::FunctionCall { arguments, .. } | Self::MalformedCall { arguments, .. } => arguments.len(),
             Self::FunctionCallOutput { result: CallResult::Success(result), .. } => output(result),
@@ -151,7 +156,30 @@ impl ItemBody {
             Self::ClosedCall { .. } => "closed_call",
             Self::ToolCall(_) => "tool_call",
             Self::ToolOutcome { .. } => "tool_outcome",
+            Self::Compaction { .. } => "compaction",
         }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// Who speaks from outside.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    #[default]
+    User,
+    System,
+    Developer,
+}
+
+impl Role {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_user(&self) -> bool {
+        *self == Self::User
     }
 }
 

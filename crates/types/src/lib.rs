@@ -20,11 +20,12 @@ mod record;
 mod session;
 mod stamp;
 mod tool;
+mod turn_request;
 mod world;
 
 pub use agent::{
-    AgentSettings, Compaction, Effort, Experimental, McpTool, McpTransport, MultiAgent, Reasoning, ReasoningSummary,
-    SavedAgent, ServiceTier, Text, TextFormat, Tool, Verbosity, WebSearch,
+    AgentSettings, Compaction, CustomFormat, Effort, Experimental, McpTool, McpTransport, MultiAgent, Reasoning,
+    ReasoningSummary, SavedAgent, ServiceTier, Text, TextFormat, Tool, Verbosity, WebSearch,
 };
 pub use answer::{Answer, Said};
 pub use content::{CallOutput, Content, Message};
@@ -34,22 +35,23 @@ pub use event::{DraftPosition, Earlier, Event, EventBody, EventId, ItemKind, Not
 #[cfg(feature = "failpoints")]
 pub use failpoint::marks;
 pub use id::{AgentId, CallId, EffectId, Epoch, ItemId, KeyId, ProjectId, Seq, SessionId, TurnId};
-pub use input::{Input, NewSession, Refusal, RefusalKind, SessionChange};
-pub use item::{CallResult, Item, ItemBody, Opaque, Origin, Phase};
+pub use input::{Input, InputBody, InputItem, NewSession, Refusal, RefusalKind, SessionChange};
+pub use item::{CallResult, Item, ItemBody, Opaque, Origin, Phase, Role};
 pub use limits::{Limits, ModelRules, Rules};
 pub use model::{
-    ContextItem, FunctionTool, ModelError, ModelErrorKind, ModelEvent, ModelFinish, ModelRequest, Sampling, Stop,
-    ToolChoice, Usage,
+    ContextItem, FunctionKind, FunctionTool, ModelError, ModelErrorKind, ModelEvent, ModelFinish, ModelRequest,
+    Sampling, Stop, TokenLogprob, ToolChoice, Usage,
 };
 pub use money::{MicroUsd, Price};
 pub use record::{
-    Abandoned, ClockSet, Committed, DecodeError, Encoded, Intended, Late, Next, RESTORED, Record, RecordBody, Restored,
-    TurnEnded,
+    Abandoned, ClockSet, Committed, DecodeError, Encoded, Forked, Intended, ItemRemoved, Late, Next, RESTORED, Record,
+    RecordBody, Restored, TurnEnded,
 };
 pub use session::{
-    EnvironmentSettings, Head, Metadata, PromptCacheTtl, RequiredAction, Review, SessionSettings, SessionStatus,
+    Door, EnvironmentSettings, Head, Metadata, PromptCacheTtl, RequiredAction, Review, SessionSettings, SessionStatus,
     SessionView, SpendControl, TurnError, TurnStatus, TurnView,
 };
 pub use stamp::{Stamp, Timestamp};
 pub use tool::{Cause, NoTools, OfferedTool, ToolCall, ToolOutcome, ToolRequest, Tools};
+pub use turn_request::TurnRequest;
 pub use world::{BoxFuture, Clock, Entropy, Environment, Spawn, Task};

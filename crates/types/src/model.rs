@@ -1,6 +1,6 @@
 //! The words between the runtime and a model: one request, a stream of events, one end.
 
-use crate::agent::{Effort, ReasoningSummary, TextFormat, Verbosity};
+use crate::agent::{CustomFormat, Effort, ReasoningSummary, TextFormat, Verbosity};
 use crate::content::{CallOutput, Content};
 use crate::id::CallId;
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,8 @@ pub struct ModelRequest {
     pub context: Arc<Vec<ContextItem>>,
     pub tools: Vec<FunctionTool>,
     pub tool_choice: ToolChoice,
+    /// Whether one answer may hold several calls.
+    pub parallel_tool_calls: bool,
     pub format: TextFormat,
     pub verbosity: Verbosity,
     pub effort: Option<Effort>,
@@ -27,6 +29,8 @@ pub struct ModelRequest {
     /// At most this many tokens of output, if said.
     pub max_output_tokens: Option<u64>,
     pub sampling: Sampling,
+    /// Log probabilities of what is said, each with this many of the likeliest alternatives; None for none at all.
+    pub top_logprobs: Option<u8>,
     /// The same for all calls of one session, different between projects: for the upstream's prompt cache.
     pub cache_key: String,
 }
@@ -34,6 +38,10 @@ pub struct ModelRequest {
 /// One item of the transcript, as a model needs it.
 #[derive(Clone, PartialEq, Debug)]
 pub enum ContextItem {
+    /// What the caller says above the conversation: messages of the roles system and developer.
+    System {
+        content: Vec<Content>,
+    },
     User {
         content: Vec<Content>,
     },
@@ -48,8 +56,10 @@ pub enum ContextItem {
     Call {
         call_id: CallId,
         name: String,
-        /// The arguments as JSON text, as the model wrote them or as they were understood.
+        /// The arguments as JSON text, as the model wrote them or as they were understood; of a custom tool's call, its
+        /// free text.
         arguments: String,
+        custom: bool,
     },
     Output {
         call_id: CallId,
@@ -62,11 +72,29 @@ pub enum ContextItem {
 pub struct FunctionTool {
     pub name: String,
     pub description: String,
+    /// A JSON schema; empty for a custom tool.
     pub parameters: Map<String, Value>,
+    pub kind: FunctionKind,
+}
+
+/// What a function takes.
+#[derive(Clone, PartialEq, Debug)]
+pub enum FunctionKind {
+    /// A JSON object.
+    Function { strict: Option<bool> },
+    /// Free text.
+    Custom { format: CustomFormat },
+}
+
+impl Default for FunctionKind {
+    fn default() -> Self {
+        Self::Function { strict: None }
+    }
 }
 
 /// Whether a model must call a function.
-#[derive(Clone, Default, PartialEq, Eq, Debug)]
+#[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ToolChoice {
     /// As it sees fit.
     #[default]
@@ -80,16 +108,39 @@ pub enum ToolChoice {
 }
 
 /// How the next token is chosen. What is not said is the provider's to decide.
-#[derive(Clone, Default, PartialEq, Debug)]
+#[derive(Clone, Default, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Sampling {
     /// From 0, the likeliest token always, to 2, near to chance.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f32>,
     /// Only the likeliest tokens that together have this share of the whole: more than 0 and at most 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub top_p: Option<f32>,
     /// The same seed makes the same choices, as far as the provider can.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
     /// Texts that end the answer. They are not part of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stop: Vec<String>,
+    /// From -2 to 2: how much a token that was said is avoided; by how often it was said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub presence_penalty: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frequency_penalty: Option<f32>,
+}
+
+/// How likely a token was, as a natural logarithm.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct TokenLogprob {
+    pub token: String,
+    pub logprob: f64,
+    /// The token's bytes, where a provider says them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<Vec<u8>>,
+    /// The likeliest at its place, each without alternatives of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub top: Vec<TokenLogprob>,
 }
 
 /// What a model says, in the order in which it says it. Output items are numbered by their start.
@@ -101,24 +152,24 @@ pub enum ModelEvent {
     MessageStarted,
     Text {
         delta: String,
+        /// Of the tokens in it, where they were asked for and the provider has them.
+        logprobs: Vec<TokenLogprob>,
     },
     /// A reasoning item begins. A summary without it begins one too.
     ReasoningStarted,
     /// `part` counts from 0 within the reasoning item.
-    ReasoningSummary {
-        part: u32,
-        delta: String,
-    },
+    ReasoningSummary { part: u32, delta: String },
     /// What belongs to the reasoning item last begun and must be sent back with later calls.
-    ReasoningOpaque {
-        value: Value,
-    },
-    /// A whole call; arguments are never streamed.
-    Call {
-        call_id: CallId,
-        name: String,
-        arguments: String,
-    },
+    ReasoningOpaque { value: Value },
+    /// A whole call; arguments are never streamed. Those of a custom tool are its free text.
+    Call { call_id: CallId, name: String, arguments: String },
+}
+
+impl ModelEvent {
+    /// Text of which nothing else is known.
+    pub fn text(delta: impl Into<String>) -> Self {
+        Self::Text { delta: delta.into(), logprobs: Vec::new() }
+    }
 }
 
 /// How a call of a model ended well.

@@ -6,13 +6,14 @@
 //! past anew.
 
 use crate::effect::{Attempt, Class, Ending, Verdict};
-use crate::id::{EffectId, Epoch, Seq, SessionId, TurnId};
+use crate::id::{EffectId, Epoch, ItemId, Seq, SessionId, TurnId};
 use crate::item::Item;
 use crate::model::{ModelError, Stop, Usage};
 use crate::money::MicroUsd;
 use crate::session::{PromptCacheTtl, SessionSettings, SessionStatus};
 use crate::stamp::Timestamp;
 use crate::tool::{OfferedTool, ToolOutcome};
+use crate::turn_request::TurnRequest;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
@@ -45,6 +46,8 @@ pub enum RecordBody {
     TurnCreated {
         turn: TurnId,
         prompt_cache: Option<PromptCacheTtl>,
+        /// How it is to be answered, where its door says that.
+        request: Option<Arc<TurnRequest>>,
     },
     TurnStarted {
         turn: TurnId,
@@ -65,6 +68,11 @@ pub enum RecordBody {
     },
     Restored(Restored),
     ClockSet(ClockSet),
+    Forked(Forked),
+    TurnRemoved {
+        turn: TurnId,
+    },
+    ItemRemoved(ItemRemoved),
 }
 
 /// An effect was let through the gate and is about to touch the world.
@@ -175,6 +183,27 @@ pub struct ClockSet {
     pub working_since: Timestamp,
 }
 
+/// The first record of a session that goes on where another one stood.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Forked {
+    pub session: SessionId,
+    pub parent: SessionId,
+    /// The last record that is shared.
+    pub at: Seq,
+    pub settings: Arc<SessionSettings>,
+    /// Whether calls that were open there may be answered here.
+    #[serde(default)]
+    pub keeps_calls: bool,
+}
+
+/// An item that no list and no context shows any more.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ItemRemoved {
+    pub item: ItemId,
+    /// Its record.
+    pub seq: Seq,
+}
+
 /// A record as the store keeps it: columns and a JSON body.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Encoded {
@@ -207,8 +236,8 @@ impl Record {
             B::SessionFailed { code, message } => {
                 ("session_failed", None, None, json(&Failed { code: code.clone(), message: message.clone() }))
             }
-            B::TurnCreated { turn, prompt_cache } => {
-                let body = NewTurn { turn: turn.clone(), prompt_cache: *prompt_cache };
+            B::TurnCreated { turn, prompt_cache, request } => {
+                let body = NewTurn { turn: turn.clone(), prompt_cache: *prompt_cache, request: request.clone() };
                 ("turn_created", Some(turn), None, json(&body))
             }
             B::TurnStarted { turn } => ("turn_started", Some(turn), None, json(&Turn { turn: turn.clone() })),
@@ -223,6 +252,9 @@ impl Record {
             B::Late(late) => ("late", Some(&late.turn), None, json(late)),
             B::Restored(restored) => (RESTORED, restored.turn.as_ref(), None, json(restored)),
             B::ClockSet(set) => ("clock_set", Some(&set.turn), None, json(set)),
+            B::Forked(forked) => ("forked", None, None, json(forked)),
+            B::TurnRemoved { turn } => ("turn_removed", Some(turn), None, json(&Turn { turn: turn.clone() })),
+            B::ItemRemoved(removed) => ("item_removed", None, None, json(removed)),
             B::Recovered { epoch } => ("recovered", None, None, json(&Recovered { epoch: *epoch })),
         };
         Encoded { at: self.at, v: VERSION, kind: kind.to_owned(), turn: turn.cloned(), item, body }
@@ -248,8 +280,8 @@ impl Record {
                 B::SessionFailed { code, message }
             }
             "turn_created" => {
-                let NewTurn { turn, prompt_cache } = parse(&encoded.kind, bytes)?;
-                B::TurnCreated { turn, prompt_cache }
+                let NewTurn { turn, prompt_cache, request } = parse(&encoded.kind, bytes)?;
+                B::TurnCreated { turn, prompt_cache, request }
             }
             "turn_started" => B::TurnStarted { turn: parse::<Turn>(&encoded.kind, bytes)?.turn },
             "turn_ended" => B::TurnEnded(parse(&encoded.kind, bytes)?),
@@ -261,7 +293,8 @@ impl Record {
             | "malformed_call"
             | "closed_call"
             | "tool_call"
-            | "tool_outcome" => B::Item(parse(&encoded.kind, bytes)?),
+            | "tool_outcome"
+            | "compaction" => B::Item(parse(&encoded.kind, bytes)?),
             "intended" => B::Intended(parse(&encoded.kind, bytes)?),
             "abandoned" => B::Abandoned(parse(&encoded.kind, bytes)?),
             "committed" => B::Committed(parse(&encoded.kind, bytes)?),
@@ -269,6 +302,9 @@ impl Record {
             "late" => B::Late(parse(&encoded.kind, bytes)?),
             RESTORED => B::Restored(parse(&encoded.kind, bytes)?),
             "clock_set" => B::ClockSet(parse(&encoded.kind, bytes)?),
+            "forked" => B::Forked(parse(&encoded.kind, bytes)?),
+            "turn_removed" => B::TurnRemoved { turn: parse::<Turn>(&encoded.kind, bytes)?.turn },
+            "item_removed" => B::ItemRemoved(parse(&encoded.kind, bytes)?),
             "recovered" => B::Recovered { epoch: parse::<Recovered>(&encoded.kind, bytes)?.epoch },
             other => {
                 return Err(DecodeError(format!("unknown record kind {other:?}, written by a newer outcrop")));
@@ -313,6 +349,8 @@ struct NewTurn {
     turn: TurnId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     prompt_cache: Option<PromptCacheTtl>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    request: Option<Arc<TurnRequest>>,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -26,6 +26,26 @@ pub struct SessionSettings {
     pub review: Review,
     pub spend_limit: Option<MicroUsd>,
     pub metadata: Metadata,
+    #[serde(default, skip_serializing_if = "Door::is_agents")]
+    pub door: Door,
+}
+
+/// The API through which a session was made.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Door {
+    #[default]
+    Agents,
+    Responses,
+    Conversations,
+    Chat,
+}
+
+impl Door {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_agents(&self) -> bool {
+        *self == Self::Agents
+    }
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

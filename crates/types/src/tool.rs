@@ -79,12 +79,14 @@ pub enum Cause {
     Crash,
     /// The session was given up.
     SessionFailed,
+    /// The call was open where the session was forked off: what came of it is in the other session.
+    Forked,
 }
 
 impl Cause {
     /// Whether the tool was not heard: its own word may still come.
     pub fn is_given_up(self) -> bool {
-        !matches!(self, Self::Answered | Self::Denied)
+        !matches!(self, Self::Answered | Self::Denied | Self::Forked)
     }
 }
 

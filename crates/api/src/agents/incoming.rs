@@ -61,7 +61,7 @@ pub fn patch(settings: &mut AgentSettings, patch: AgentPatch) {
 fn text_settings(text: TextSettings) -> Text {
     let format = match text.format {
         Format::Text => TextFormat::Text,
-        Format::JsonSchema(schema) => TextFormat::JsonSchema { schema },
+        Format::JsonSchema(schema) => TextFormat::schema(schema),
     };
     Text { format, verbosity: text.verbosity.translate() }
 }
@@ -69,7 +69,7 @@ fn text_settings(text: TextSettings) -> Text {
 fn tool(tool: ToolParam) -> Tool {
     match tool {
         ToolParam::Function { name, description, parameters, defer_loading, is_async } => {
-            Tool::Function { name, description, parameters, defer_loading, is_async }
+            Tool::Function { name, description, parameters, defer_loading, is_async, strict: None }
         }
         ToolParam::ToolSearch => Tool::ToolSearch,
         ToolParam::ProgrammaticToolCalling { enabled } => Tool::ProgrammaticToolCalling { enabled },

@@ -41,6 +41,7 @@ pub fn tools() -> Vec<Tool> {
             parameters: object(json!({ "type": "object" })),
             defer_loading: false,
             is_async: None,
+            strict: None,
         },
         Tool::ToolSearch,
         Tool::ProgrammaticToolCalling { enabled: true },
@@ -91,6 +92,7 @@ pub fn session() -> SessionView {
                 call_id: CallId::new("c"),
                 name: "f".into(),
                 arguments: r#"{"a":1}"#.to_owned(),
+            custom: false,
             }],
             turn: Some(turn()),
             usage: None,
@@ -110,6 +112,7 @@ pub fn session() -> SessionView {
             review: Review::None,
             spend_limit: Some(MicroUsd::from_cents(50)),
             metadata: BTreeMap::new(),
+            door: types::Door::Agents,
         }),
     }
 }
@@ -141,6 +144,7 @@ pub fn call() -> Arc<Item> {
             call_id: CallId::new("c"),
             name: "f".into(),
             arguments: r#"{"a":1}"#.to_owned(),
+            custom: false,
         },
     )
 }

@@ -83,8 +83,9 @@ fn reasoning(settings: &AgentSettings) -> outer::Reasoning {
 
 fn text(settings: &AgentSettings) -> outer::Text<'_> {
     let format = match &settings.text.format {
-        TextFormat::Text => outer::TextFormat::Text,
-        TextFormat::JsonSchema { schema } => outer::TextFormat::JsonSchema { schema },
+        // The Agents API has no word for an object without a schema.
+        TextFormat::Text | TextFormat::JsonObject => outer::TextFormat::Text,
+        TextFormat::JsonSchema { schema, .. } => outer::TextFormat::JsonSchema { schema },
     };
     outer::Text { format, verbosity: settings.text.verbosity.translate() }
 }
@@ -97,9 +98,10 @@ fn multi_agent(settings: &AgentSettings) -> outer::MultiAgent {
 /// `with_headers` only for saved agents, where headers are declared to be no secret.
 fn shown_tool(tool: &Tool, with_headers: bool) -> outer::Tool<'_> {
     match tool {
-        Tool::Function { name, description, parameters, defer_loading, is_async } => {
+        Tool::Function { name, description, parameters, defer_loading, is_async, .. } => {
             outer::Tool::Function { name, description, parameters, defer_loading: *defer_loading, r#async: *is_async }
         }
+        Tool::Custom { name, description, .. } => outer::Tool::Custom { name, description },
         Tool::ToolSearch => outer::Tool::ToolSearch,
         Tool::ProgrammaticToolCalling { enabled } => outer::Tool::ProgrammaticToolCalling { enabled: *enabled },
         Tool::Mcp(mcp) => outer::Tool::Mcp {
@@ -190,15 +192,19 @@ pub fn item(item: &Item, stage: Stage) -> Option<outer::Item<'_>> {
     let begins = stage == Stage::Added;
     let status = |done| if begins { ItemStatus::InProgress } else { done };
     Some(match &item.body {
-        ItemBody::UserMessage { content } => outer::Item::Message {
+        ItemBody::UserMessage { role, content } => outer::Item::Message {
             id,
             turn_id,
-            role: "user",
+            role: match role {
+                Role::User => "user",
+                Role::System => "system",
+                Role::Developer => "developer",
+            },
             status: ItemStatus::Completed,
             phase: None,
             content: contents(content),
         },
-        ItemBody::AssistantMessage { text, phase, complete } => outer::Item::Message {
+        ItemBody::AssistantMessage { text, phase, complete, .. } => outer::Item::Message {
             id,
             turn_id,
             role: "assistant",
@@ -224,7 +230,7 @@ pub fn item(item: &Item, stage: Stage) -> Option<outer::Item<'_>> {
             arguments: Verbatim(arguments),
             status: status(ItemStatus::Completed),
         },
-        ItemBody::FunctionCallOutput { call_id, result } => {
+        ItemBody::FunctionCallOutput { call_id, result, .. } => {
             let (status, output, error) = match result {
                 CallResult::Success(output) => (ItemStatus::Completed, output.as_ref(), None),
                 // The event carries what came with a failure, lists do not.
@@ -237,7 +243,7 @@ pub fn item(item: &Item, stage: Stage) -> Option<outer::Item<'_>> {
         }
         ItemBody::ToolCall(call) => mcp_call(item, call, None),
         ItemBody::ToolOutcome { call, outcome, .. } => mcp_call(item, call, Some(outcome)),
-        ItemBody::MalformedCall { .. } | ItemBody::ClosedCall { .. } => return None,
+        ItemBody::MalformedCall { .. } | ItemBody::ClosedCall { .. } | ItemBody::Compaction { .. } => return None,
     })
 }
 

@@ -107,9 +107,9 @@ impl<'a> Items<'a> {
     fn push(&mut self, said: Said, index: u32) {
         let (prefix, body) = match said {
             // A message or a summary that never said anything was never shown.
-            Said::Message { text } if text.is_empty() => return,
-            Said::Message { text } => {
-                let body = ItemBody::AssistantMessage { text, phase: self.phase, complete: self.keep_calls };
+            Said::Message { text, .. } if text.is_empty() => return,
+            Said::Message { text, logprobs } => {
+                let body = ItemBody::AssistantMessage { text, phase: self.phase, complete: self.keep_calls, logprobs };
                 (ItemKind::Message.id_prefix(), body)
             }
             Said::Reasoning { parts, opaque } => {
@@ -133,25 +133,25 @@ impl<'a> Items<'a> {
 
     fn call(&mut self, call_id: CallId, name: String, arguments: String, index: u32) -> ItemBody {
         let call_id = self.unused(call_id, index);
-        let known = self
-            .state
-            .settings
-            .agent
-            .tools
-            .iter()
-            .any(|tool| matches!(tool, Tool::Function { name: declared, .. } if *declared == name));
+        let known = self.state.settings.agent.tools.iter().find(|tool| match tool {
+            Tool::Function { name: declared, .. } | Tool::Custom { name: declared, .. } => *declared == name,
+            _ => false,
+        });
         // A function of the session goes before a tool of the same name.
-        let offered = if known { None } else { self.state.offered.iter().find(|tool| tool.name == name) };
-        if !known && offered.is_none() {
+        let offered = if known.is_some() { None } else { self.state.offered.iter().find(|tool| tool.name == name) };
+        if known.is_none() && offered.is_none() {
             let error = format!("There is no function named {name:?}.");
             return ItemBody::MalformedCall { call_id, name, arguments, error };
         }
-        match arguments::object(&arguments) {
+        let custom = matches!(known, Some(Tool::Custom { .. }));
+        // Free text need not be anything.
+        let checked = if custom { Ok(arguments.clone()) } else { arguments::object(&arguments) };
+        match checked {
             Ok(arguments) => {
                 self.effects += 1;
                 let effect = EffectId(self.effects);
                 match offered {
-                    None => ItemBody::FunctionCall { effect, call_id, name, arguments },
+                    None => ItemBody::FunctionCall { effect, call_id, name, arguments, custom },
                     Some(tool) => {
                         let (server_label, class) = (tool.server_label.clone(), tool.class);
                         ItemBody::ToolCall(ToolCall { effect, call_id, server_label, name, arguments, class })

@@ -25,7 +25,7 @@ pub(super) fn create(
 
 fn start_turn(input: Vec<Message>, prompt_cache: Option<PromptCacheTtl>, stamp: &mut Stamp<'_>) -> Vec<RecordBody> {
     let turn = TurnId::new(stamp.id("turn"));
-    let mut records = vec![RecordBody::TurnCreated { turn: turn.clone(), prompt_cache }];
+    let mut records = vec![RecordBody::TurnCreated { turn: turn.clone(), prompt_cache, request: None }];
     records.extend(user_messages(&turn, input, stamp));
     records.push(RecordBody::TurnStarted { turn });
     records
@@ -40,7 +40,7 @@ fn user_messages(turn: &TurnId, input: Vec<Message>, stamp: &mut Stamp<'_>) -> V
                 turn: turn.clone(),
                 output_index: None,
                 origin: None,
-                body: ItemBody::UserMessage { content: message.content },
+                body: ItemBody::UserMessage { role: types::Role::User, content: message.content },
             })
         })
         .collect()
@@ -92,7 +92,7 @@ pub(super) fn tool_result(
             turn: turn.clone(),
             output_index: None,
             origin: None,
-            body: ItemBody::FunctionCallOutput { call_id: call_id.clone(), result },
+            body: ItemBody::FunctionCallOutput { call_id: call_id.clone(), result, custom: call.custom },
         })]),
     }
 }

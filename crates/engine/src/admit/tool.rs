@@ -140,6 +140,7 @@ fn give_up(rules: &Rules, turn: &Turn, open: &OpenTool, cause: Cause) -> RecordB
         Cause::Cancelled => format!("the turn was cancelled before the call {reached}"),
         Cause::TurnDeadline => format!("the turn ran out of time before the call {reached}"),
         Cause::SessionFailed => format!("the session failed before the call {reached}"),
+        Cause::Forked => super::fork::NOT_CARRIED_OVER.to_owned(),
         Cause::Crash | Cause::Answered | Cause::Denied => format!("the server stopped before the call {reached}"),
     };
     let doubtful = matches!(open.call.class, Class::Irreversible | Class::Keyed) && open.has_begun();
@@ -185,6 +186,11 @@ fn cut_part(part: Content, left: &mut usize) -> Content {
         Content::Image { image_url } => {
             Content::Text { text: format!("[an image of {} bytes left out]", image_url.len()) }
         }
+        Content::File { filename, data } if data.len() <= *left => {
+            *left -= data.len();
+            Content::File { filename, data }
+        }
+        Content::File { data, .. } => Content::Text { text: format!("[a file of {} bytes left out]", data.len()) },
     }
 }
 

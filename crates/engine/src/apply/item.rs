@@ -22,14 +22,18 @@ pub(super) fn apply(state: &mut State, seq: Seq, item: &Arc<Item>, at: Timestamp
             state.transcript.push(head(HeadKind::Answer));
             message_events(item, text)
         }
+        ItemBody::Compaction { .. } => {
+            state.transcript.push(head(HeadKind::Message));
+            vec![EventBody::ItemAdded(item.clone())]
+        }
         ItemBody::Reasoning { summary, .. } => {
             state.transcript.push(head(HeadKind::Reasoning));
             reasoning_events(item, summary)
         }
-        ItemBody::FunctionCall { effect, call_id, name, arguments } => {
+        ItemBody::FunctionCall { effect, call_id, name, arguments, custom } => {
             state.transcript.push(head(HeadKind::Call));
             state.effects = state.effects.max(*effect);
-            let call = CallState { turn: item.turn.clone(), effect: *effect, outcome: None };
+            let call = CallState { turn: item.turn.clone(), effect: *effect, custom: *custom, outcome: None };
             state.calls.insert(call_id.clone(), call);
             if let Some(turn) = &mut state.turn {
                 turn.open.push(OpenCall {
@@ -41,14 +45,15 @@ pub(super) fn apply(state: &mut State, seq: Seq, item: &Arc<Item>, at: Timestamp
             }
             vec![EventBody::ItemAdded(item.clone()), EventBody::ItemDone(item.clone())]
         }
-        ItemBody::FunctionCallOutput { call_id, result } => {
+        ItemBody::FunctionCallOutput { call_id, result, .. } => {
             state.transcript.push(head(HeadKind::Output));
             answered(state, item, call_id, result, at)
         }
         ItemBody::MalformedCall { call_id, .. } => {
             state.transcript.push(head(HeadKind::Call));
             // Its id is used up: an answer is matched by id alone.
-            let call = CallState { turn: item.turn.clone(), effect: EffectId(0), outcome: Some(CallOutcome::Closed) };
+            let (turn, effect, outcome) = (item.turn.clone(), EffectId(0), Some(CallOutcome::Closed));
+            let call = CallState { turn, effect, custom: false, outcome };
             state.calls.insert(call_id.clone(), call);
             Vec::new()
         }
@@ -126,6 +131,7 @@ fn tokens(body: &ItemBody) -> u32 {
             .map(|part| match part {
                 Content::Text { text } => text.len(),
                 Content::Image { .. } => IMAGE,
+                Content::File { data, .. } => data.len(),
             })
             .sum()
     };
@@ -135,8 +141,8 @@ fn tokens(body: &ItemBody) -> u32 {
     };
     let output = |output: &Option<CallOutput>| output.as_ref().map_or(0, said);
     let bytes = match body {
-        ItemBody::UserMessage { content: parts } => content(parts),
-        ItemBody::AssistantMessage { text, .. } => text.len(),
+        ItemBody::UserMessage { content: parts, .. } => content(parts),
+        ItemBody::AssistantMessage { text, .. } | ItemBody::Compaction { text } => text.len(),
         ItemBody::Reasoning { summary, .. } => summary.iter().map(String::len).sum(),
         ItemBody::FunctionCall { name, arguments, .. } => name.len() + arguments.len(),
         ItemBody::FunctionCallOutput { result: CallResult::Success(result), .. } => output(result),

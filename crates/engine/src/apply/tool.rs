@@ -23,7 +23,8 @@ pub(super) fn called(state: &mut State, item: &Arc<Item>, call: &ToolCall, head:
     state.transcript.push(head);
     state.effects = state.effects.max(call.effect);
     // Its id is used up, and nobody outside may answer it.
-    let known = CallState { turn: item.turn.clone(), effect: call.effect, outcome: Some(CallOutcome::Performed) };
+    let (turn, effect, outcome) = (item.turn.clone(), call.effect, Some(CallOutcome::Performed));
+    let known = CallState { turn, effect, custom: false, outcome };
     state.calls.insert(call.call_id.clone(), known);
     if let Some(turn) = &mut state.turn {
         turn.tool_calls += 1;

@@ -166,7 +166,7 @@ impl Script {
             let usage = Some(Usage { input_tokens: 100, cached_tokens: 0, output_tokens: 10, reasoning_tokens: 0 });
             Input::ModelDone { effect, attempt, context, answer, finish: ModelFinish { usage, stop } }
         };
-        let text = |text: &str| Answer { items: vec![Said::Message { text: text.to_owned() }] };
+        let text = |text: &str| Answer { items: vec![Said::Message { text: text.to_owned(), logprobs: Vec::new() }] };
         let context = self.state.seq;
         match verb {
             "create" => self.create(rest),
@@ -186,7 +186,11 @@ impl Script {
             },
             "thinks" => {
                 let reasoning = Said::Reasoning { parts: vec![rest.to_owned()], opaque: Some("secret".into()) };
-                done(Answer { items: vec![reasoning, Said::Message { text: "so".to_owned() }] }, Stop::End, context)
+                done(
+                    Answer { items: vec![reasoning, Said::Message { text: "so".to_owned(), logprobs: Vec::new() }] },
+                    Stop::End,
+                    context,
+                )
             }
             "calls" => done(Answer { items: rest.split(" & ").map(said_call).collect() }, Stop::End, context),
             "fails" => self.failed(effect, attempt, rest, false),
@@ -223,6 +227,7 @@ impl Script {
                 parameters: serde_json::Map::new(),
                 defer_loading: false,
                 is_async: None,
+                strict: None,
             })
             .to_vec();
         let input = if text.is_empty() { Vec::new() } else { vec![Message::text(text)] };
@@ -297,6 +302,7 @@ fn describe(body: &RecordBody) -> String {
     match body {
         RecordBody::Item(item) => match &item.body {
             ItemBody::UserMessage { .. } => "user message".to_owned(),
+            ItemBody::Compaction { .. } => "compaction".to_owned(),
             ItemBody::AssistantMessage { phase, complete, .. } => {
                 format!("answer {} {phase:?}{}", item.id, if *complete { "" } else { " (cut off)" })
             }

@@ -39,7 +39,7 @@ pub use spelling::spell;
 pub(super) use tokens::Tokens;
 
 use super::constraint::Constraint;
-use crate::SchemaRefusal;
+use crate::{SchemaRefusal, custom};
 use build::Builder;
 use fuel::TooLarge;
 use machine::Machine;
@@ -67,12 +67,16 @@ const LONGEST: u32 = 32_000;
 pub(super) struct Wish {
     tools: Vec<FunctionTool>,
     choice: ToolChoice,
+    /// Calls of one answer.
+    most_calls: u32,
     format: TextFormat,
 }
 
 impl Wish {
     pub fn of(request: &ModelRequest, choice: ToolChoice) -> Self {
-        Self { tools: request.tools.clone(), choice, format: request.format.clone() }
+        let is_one = !request.parallel_tool_calls || matches!(choice, ToolChoice::Function(_));
+        let most_calls = if is_one { 1 } else { MOST_CALLS };
+        Self { tools: request.tools.clone(), choice, most_calls, format: request.format.clone() }
     }
 
     /// Whether the answer may call functions.
@@ -98,7 +102,9 @@ impl Wish {
             (_, Some(then)) if is_forced => graph.add(Node::Marked { marker, then }),
             (TextFormat::Text, None) => return Ok(None),
             (TextFormat::Text, Some(then)) => graph.add(Node::Words { marker, then }),
-            (TextFormat::JsonSchema { schema }, then) => {
+            (format @ (TextFormat::JsonObject | TextFormat::JsonSchema { .. }), then) => {
+                let object = any_object();
+                let schema = if let TextFormat::JsonSchema { schema, .. } = format { schema } else { &object };
                 let answer = json(schema, &answer_place(), tokens, &mut graph)?;
                 let calls = then.map(|then| graph.add(Node::Marked { marker, then }));
                 graph.add(Node::Choice([Some(answer), calls].into_iter().flatten().collect()))
@@ -128,13 +134,14 @@ impl Wish {
             return Ok(None);
         }
         let call = graph.add(Node::Choice(choices));
-        let max = if matches!(self.choice, ToolChoice::Function(_)) { 1 } else { MOST_CALLS };
-        Ok(Some(graph.add(Node::Array(Array { prefix: Vec::new(), rest: Some(call), min: 1, max }))))
+        let calls = Array { prefix: Vec::new(), rest: Some(call), min: 1, max: self.most_calls };
+        Ok(Some(graph.add(Node::Array(calls))))
     }
 }
 
 /// Whether every answer can be held to these. Takes a few milliseconds, and never more than some hundred.
 pub(super) fn check(tools: &[FunctionTool], format: &TextFormat) -> Result<(), SchemaRefusal> {
+    custom::check(tools)?;
     if tools.len() > MOST_TOOLS {
         return Err(Place::new("tools").refuse(format!("the local model takes at most {MOST_TOOLS} functions")));
     }
@@ -145,10 +152,10 @@ pub(super) fn check(tools: &[FunctionTool], format: &TextFormat) -> Result<(), S
     for (i, tool) in tools.iter().enumerate() {
         let place = Place::new("tools").index(i).name("parameters");
         measure(&tool.parameters, &mut bytes, &place)?;
-        let node = arguments(&tool.parameters, &place, &tokens, &mut graph)?;
+        let node = taken(tool, &place, &tokens, &mut graph)?;
         roots.push((node, place));
     }
-    if let TextFormat::JsonSchema { schema } = format {
+    if let TextFormat::JsonSchema { schema, .. } = format {
         let place = answer_place();
         measure(schema, &mut bytes, &place)?;
         let node = json(schema, &place, &tokens, &mut graph)?;
@@ -186,7 +193,7 @@ fn answer_place() -> Place {
 }
 
 fn call(tool: &FunctionTool, place: &Place, tokens: &Tokens, graph: &mut Graph) -> Result<NodeId, SchemaRefusal> {
-    let arguments = arguments(&tool.parameters, place, tokens, graph)?;
+    let arguments = taken(tool, place, tokens, graph)?;
     let name = Value::from(tool.name.as_str()).to_string();
     let name = graph.add(Node::Literals(vec![Literal::new(&name, tokens)]));
     let property = |key: &str, value| Property { key: Literal::new(key, tokens), value, required: true };
@@ -197,6 +204,14 @@ fn call(tool: &FunctionTool, place: &Place, tokens: &Tokens, graph: &mut Graph) 
         max: u32::MAX,
         costs: Vec::new(),
     })))
+}
+
+/// What a tool takes.
+fn taken(tool: &FunctionTool, place: &Place, tokens: &Tokens, graph: &mut Graph) -> Result<NodeId, SchemaRefusal> {
+    if custom::is_custom(tool) {
+        return arguments(&custom::parameters(), place, tokens, graph);
+    }
+    arguments(&tool.parameters, place, tokens, graph)
 }
 
 /// The arguments of a call: always an object, and an empty one where nothing is said of them.
@@ -214,6 +229,11 @@ fn arguments(
     let object = Map::from_iter([("type".to_owned(), Value::from("object"))]);
     let both = vec![Said::Keywords(parameters), Said::Keywords(&object)];
     Builder::new(Root(parameters), &places, tokens, graph).build(both)
+}
+
+/// The schema of any JSON object.
+fn any_object() -> Map<String, Value> {
+    Map::from_iter([("type".to_owned(), Value::from("object"))])
 }
 
 fn json(

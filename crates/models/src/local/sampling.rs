@@ -5,7 +5,7 @@
 //! mask forbids is never looked at.
 
 use super::kernel::exp;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use types::{ModelError, ModelErrorKind, Sampling};
 
 /// How many of the answer's last tokens count as repeated.
@@ -16,6 +16,8 @@ const PENALTY: f32 = 1.1;
 const FARTHEST: f32 = 30.0;
 /// The highest temperature; above it there is nothing but noise.
 const HOTTEST: f32 = 2.0;
+/// The bounds of both penalties.
+const HEAVIEST: f32 = 2.0;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sampler {
@@ -24,6 +26,8 @@ pub(super) struct Sampler {
     /// Only the likeliest tokens that together have this share, at most 1.
     top_p: f32,
     seed: u64,
+    /// What a token's logit loses for having been said, and for each time that it was.
+    penalties: (f32, f32),
 }
 
 impl Sampler {
@@ -32,6 +36,10 @@ impl Sampler {
         Self {
             temperature: sampling.temperature.filter(|temperature| *temperature > 0.0),
             top_p: sampling.top_p.unwrap_or(1.0),
+            penalties: (
+                sampling.presence_penalty.unwrap_or_default(),
+                sampling.frequency_penalty.unwrap_or_default(),
+            ),
             seed: sampling.seed.unwrap_or_else(|| {
                 prompt.iter().fold(0xcbf2_9ce4_8422_2325, |sum: u64, token| mixed(sum ^ u64::from(*token)))
             }),
@@ -48,7 +56,16 @@ impl Sampler {
             (_, Some(top_p)) if !(top_p > 0.0 && top_p <= 1.0) => {
                 invalid(format!("top_p is {top_p}: the local model takes more than 0 and at most 1"))
             }
-            _ => Ok(()),
+            _ => {
+                let penalties = [sampling.presence_penalty, sampling.frequency_penalty];
+                let is_fine = |penalty: f32| (-HEAVIEST..=HEAVIEST).contains(&penalty);
+                match penalties.into_iter().flatten().find(|penalty| !is_fine(*penalty)) {
+                    Some(penalty) => {
+                        invalid(format!("a penalty is {penalty}: the local model takes -{HEAVIEST} to {HEAVIEST}"))
+                    }
+                    None => Ok(()),
+                }
+            }
         }
     }
 
@@ -60,6 +77,7 @@ impl Sampler {
                 *logit = if *logit > 0.0 { *logit / PENALTY } else { *logit * PENALTY };
             }
         }
+        self.punish(logits, answer);
         let allowed = |token: u32| match mask {
             Some(mask) => mask.get(token as usize / 32).is_some_and(|word| word >> (token % 32) & 1 == 1),
             None => true,
@@ -68,6 +86,23 @@ impl Sampler {
         match self.temperature {
             None => Some(likeliest),
             Some(temperature) => Some(self.draw(logits, allowed, likeliest, temperature, answer.len() as u64)),
+        }
+    }
+
+    /// Makes what was said in the answer less likely, or more.
+    fn punish(self, logits: &mut [f32], answer: &[u32]) {
+        let (presence, frequency) = self.penalties;
+        if presence == 0.0 && frequency == 0.0 {
+            return;
+        }
+        let mut times: BTreeMap<u32, f32> = BTreeMap::new();
+        for token in answer {
+            *times.entry(*token).or_default() += 1.0;
+        }
+        for (token, times) in times {
+            if let Some(logit) = logits.get_mut(token as usize) {
+                *logit -= presence + frequency * times;
+            }
         }
     }
 
@@ -135,7 +170,7 @@ mod tests {
     use super::*;
 
     fn sampler(temperature: Option<f32>, top_p: Option<f32>, seed: u64) -> Sampler {
-        Sampler::new(&Sampling { temperature, top_p, seed: Some(seed), stop: Vec::new() }, &[])
+        Sampler::new(&Sampling { temperature, top_p, seed: Some(seed), ..Sampling::default() }, &[])
     }
 
     #[test]
@@ -144,6 +179,28 @@ mod tests {
         let greedy = |answer: &[u32]| sampler(None, None, 0).pick(&mut [0.0, 10.0, 9.5], answer, None);
         assert_eq!(greedy(&[]), Some(1));
         assert_eq!(greedy(&[1]), Some(2));
+    }
+
+    #[test]
+    fn what_was_said_is_avoided_as_far_as_asked() {
+        let penal = |presence, frequency| {
+            let sampling = Sampling {
+                presence_penalty: Some(presence),
+                frequency_penalty: Some(frequency),
+                ..Sampling::default()
+            };
+            Sampler::check(&sampling).map(|()| Sampler::new(&sampling, &[]))
+        };
+        // The guard against loops takes a tenth of a token said before.
+        let pick = |presence, frequency, answer: &[u32]| {
+            penal(presence, frequency).unwrap().pick(&mut [0.0, 10.0, 8.0], answer, None)
+        };
+        assert_eq!(pick(0.0, 0.0, &[1, 1]), Some(1));
+        assert_eq!(pick(2.0, 0.0, &[1, 1]), Some(2));
+        assert_eq!(pick(0.0, 0.5, &[1]), Some(1));
+        assert_eq!(pick(0.0, 0.6, &[1, 1]), Some(2));
+        assert_eq!(pick(-2.0, 0.0, &[2]), Some(1));
+        assert!(penal(2.1, 0.0).is_err() && penal(0.0, f32::NAN).is_err());
     }
 
     #[test]

@@ -31,6 +31,8 @@ fn request(context: Vec<ContextItem>) -> ModelRequest {
         max_output_tokens: None,
         sampling: Sampling::default(),
         cache_key: "cache".into(),
+        parallel_tool_calls: true,
+        top_logprobs: None,
     }
 }
 
@@ -77,7 +79,7 @@ async fn ask_raw(model: &dyn Model, request: &ModelRequest) -> (Vec<ModelEvent>,
 
 fn text(events: &[ModelEvent]) -> String {
     let deltas = events.iter().filter_map(|event| match event {
-        ModelEvent::Text { delta } => Some(delta.as_str()),
+        ModelEvent::Text { delta, .. } => Some(delta.as_str()),
         _ => None,
     });
     deltas.collect()

@@ -32,7 +32,7 @@ async fn told(reply: Reply) -> (Vec<ModelEvent>, Result<ModelFinish, ModelErrorK
 }
 
 fn said(delta: &str) -> ModelEvent {
-    ModelEvent::Text { delta: delta.into() }
+    ModelEvent::text(delta)
 }
 
 fn thought(part: u32, delta: &str) -> ModelEvent {
@@ -198,9 +198,9 @@ async fn the_whole_request() {
         reasoning(json!({"type": "thinking", "signature": "of another provider"})),
         ContextItem::Assistant { text: "let me see".into() },
         ContextItem::Assistant { text: String::new() },
-        ContextItem::Call { call_id: "a".into(), name: "f".into(), arguments: "{\"x\": 1}".into() },
+        ContextItem::Call { call_id: "a".into(), name: "f".into(), arguments: "{\"x\": 1}".into(), custom: false },
         ContextItem::Output { call_id: "a".into(), output: CallOutput::Text("seen".into()) },
-        ContextItem::Call { call_id: "b".into(), name: "f".into(), arguments: "{}".into() },
+        ContextItem::Call { call_id: "b".into(), name: "f".into(), arguments: "{}".into(), custom: false },
         ContextItem::Output { call_id: "b".into(), output: CallOutput::Parts(vec![image]) },
     ]);
     let schema = json!({"type": "object", "properties": {"x": {"type": "string"}}});
@@ -209,15 +209,16 @@ async fn the_whole_request() {
         name: "f".into(),
         description: "does".into(),
         parameters: schema.as_object().unwrap().clone(),
+        kind: types::FunctionKind::default(),
     }];
     request.tool_choice = ToolChoice::Required;
-    request.format = TextFormat::JsonSchema { schema: schema.as_object().unwrap().clone() };
+    request.format = TextFormat::schema(schema.as_object().unwrap().clone());
     request.verbosity = Verbosity::High;
     request.effort = Some(Effort::Low);
     request.summary = Some(ReasoningSummary::Auto);
     request.max_output_tokens = Some(77);
     request.sampling =
-        Sampling { temperature: Some(0.7), top_p: Some(0.95), seed: Some(u64::MAX), stop: vec!["END".into()] };
+        Sampling { temperature: Some(0.7), top_p: Some(0.95), seed: Some(u64::MAX), stop: vec!["END".into()], ..Sampling::default() };
     ask(&OpenaiResponses::new(upstream_at(&mock.base_url)), &request).await.1.unwrap();
     let asked = mock.asked();
     assert_eq!((asked.len(), asked[0].method.as_str(), asked[0].path.as_str()), (1, "POST", "/v1/responses"));

@@ -68,7 +68,7 @@ async fn act_in(session: &str, model: &Script, context: &[ContextItem]) -> Strin
 }
 
 fn made(call_id: &str) -> ContextItem {
-    ContextItem::Call { call_id: call_id.into(), name: "f".into(), arguments: "{}".into() }
+    ContextItem::Call { call_id: call_id.into(), name: "f".into(), arguments: "{}".into(), custom: false }
 }
 
 fn done(call_id: &str) -> ContextItem {
@@ -174,7 +174,7 @@ async fn slow_takes_its_time() {
     let (model, clock) = script();
     let (events, end) = ask_raw(&model, &request(vec![user("slow 3 abcdefg")])).await;
     end.unwrap();
-    let delta = |delta: &str| ModelEvent::Text { delta: delta.into() };
+    let delta = |delta: &str| ModelEvent::text(delta);
     assert_eq!(events, [ModelEvent::MessageStarted, delta("ab"), delta("cd"), delta("efg")]);
     assert_eq!(*clock.0.lock().unwrap(), [Duration::from_millis(20); 2]);
     let (events, _) = ask_raw(&model, &request(vec![user("slow 3 x")])).await;

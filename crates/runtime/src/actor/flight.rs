@@ -139,9 +139,8 @@ impl Actor {
     /// and no newer one's, or two would speak under one name.
     pub(super) async fn prove(&mut self) -> Result<(), String> {
         while self.unproven {
-            let wall = self.deadline.as_ref().map(|deadline| deadline.wall(&*self.world.clock));
-            let mut batch = Batch::new(&self.state, &self.world.rules.limits);
-            batch.set_timer(wall);
+            let mut batch = Batch::new(&self.state);
+            batch.clear_timer();
             match self.append(batch).await {
                 Ok(()) => self.unproven = false,
                 Err(Failure::Lost(why)) => return Err(why),
@@ -161,6 +160,7 @@ impl Actor {
             self.registry.retries.asked(name, self.world.clock.monotonic());
         }
         let upstream_model = entry.as_ref().and_then(|entry| entry.upstream_model.as_deref()).unwrap_or(&call.model);
+        let plain = types::TurnRequest::default();
         let asked = Asked {
             session: &self.session,
             agent: &self.state.settings.agent,
@@ -168,6 +168,7 @@ impl Actor {
             upstream_model,
             effort: turn.effort,
             max_output_tokens: self.output_bound(&call.model),
+            turn: turn.request.as_deref().unwrap_or(&plain),
         };
         let context = self.transcript.show(&call.model, engine::context(&self.state), &self.items);
         let request = request(&asked, context);

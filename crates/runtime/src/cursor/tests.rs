@@ -28,7 +28,7 @@ fn draft(events: &[ModelEvent]) -> Draft {
 
 fn said() -> Vec<ModelEvent> {
     let summary = |part, delta: &str| ModelEvent::ReasoningSummary { part, delta: delta.to_owned() };
-    let text = |delta: &str| ModelEvent::Text { delta: delta.to_owned() };
+    let text = |delta: &str| ModelEvent::text(delta.to_owned());
     vec![summary(0, "first "), summary(0, "thought"), summary(1, "second"), text("Grüße"), text(" an "), text("alle")]
 }
 
@@ -49,7 +49,7 @@ fn records_from(seq: u64) -> Vec<(Seq, Vec<Event>)> {
         RecordBody::Item(item(
             3,
             "msg",
-            ItemBody::AssistantMessage { text, phase: Phase::FinalAnswer, complete: true },
+            ItemBody::AssistantMessage { text, phase: Phase::FinalAnswer, complete: true, logprobs: Vec::new() },
         )),
     ];
     apply_from(seq, bodies)
@@ -179,7 +179,7 @@ fn clone(seen: &Seen) -> Seen {
 
 /// A whole life: half of the draft, a message that steers (seq 8), the rest of the draft, the outcome (seq 9 and 10).
 fn life() -> Vec<(Seq, Vec<Event>)> {
-    let body = ItemBody::UserMessage { content: Vec::new() };
+    let body = ItemBody::UserMessage { role: types::Role::User, content: Vec::new() };
     let steering = Item { id: "msg_user".into(), turn: turn(), output_index: None, origin: None, body };
     let mut records = apply([RecordBody::Item(Arc::new(steering))]);
     records.extend(records_from(9));
@@ -236,7 +236,7 @@ fn reasoning_without_a_summary_begins_and_ends() {
     let mut cursor = Cursor::at(session(), Seq(7));
     // The message after it was begun, it itself was never shown.
     let opaque = ModelEvent::ReasoningOpaque { value: "secret".into() };
-    assert_eq!(cursor.read_draft(&draft(&[opaque, ModelEvent::Text { delta: "so".to_owned() }])).len(), 3);
+    assert_eq!(cursor.read_draft(&draft(&[opaque, ModelEvent::text("so".to_owned())])).len(), 3);
     let [(seq, events)] = apply([RecordBody::Item(Arc::new(reasoning))]).try_into().expect("one record");
     let fresh = cursor.read_record(seq, &events);
     assert!(matches!(fresh[0].body, EventBody::ItemAdded(_)) && matches!(fresh[1].body, EventBody::ItemDone(_)));

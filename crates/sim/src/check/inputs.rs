@@ -59,7 +59,7 @@ fn answers(notes: &Notes, folded: &Folded<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
     for (seq, record) in &folded.records {
         let RecordBody::Item(item) = &record.body else { continue };
-        let ItemBody::FunctionCallOutput { call_id, result } = &item.body else { continue };
+        let ItemBody::FunctionCallOutput { call_id, result, .. } = &item.body else { continue };
         let text = match result {
             CallResult::Success(output) => format!("{output:?}"),
             CallResult::Failure { error, .. } => format!("{error:?}"),

@@ -160,7 +160,7 @@ pub fn heard(folded: &Folded<'_>, notes: &Notes) -> Vec<String> {
     for (seq, record) in &folded.records {
         match &record.body {
             RecordBody::Item(item) => {
-                if let ItemBody::UserMessage { content } = &item.body {
+                if let ItemBody::UserMessage { content, .. } = &item.body {
                     said.entry(&item.turn).or_default().push((*seq, mark_in(content)));
                 }
             }
@@ -183,7 +183,7 @@ pub fn heard(folded: &Folded<'_>, notes: &Notes) -> Vec<String> {
 fn mark_in(content: &[Content]) -> String {
     let text = content.iter().find_map(|part| match part {
         Content::Text { text } => text.find('<').map(|at| text[at..].to_owned()),
-        Content::Image { .. } => None,
+        Content::Image { .. } | Content::File { .. } => None,
     });
     text.unwrap_or_default()
 }

@@ -23,7 +23,10 @@ pub fn check(context: &[ContextItem]) -> Result<(), String> {
                     return Err(format!("a result for {call_id}, which waits for none"));
                 }
             }
-            ContextItem::User { .. } | ContextItem::Assistant { .. } | ContextItem::Reasoning { .. } => {
+            ContextItem::System { .. }
+            | ContextItem::User { .. }
+            | ContextItem::Assistant { .. }
+            | ContextItem::Reasoning { .. } => {
                 if let Some(call_id) = open.first() {
                     return Err(format!("something was said before {call_id} had its result"));
                 }
@@ -45,7 +48,7 @@ mod tests {
         let item = |word: &str| match word.split_at(1) {
             ("c", id) => {
                 let (call_id, name) = (CallId::new(id), "f".to_owned());
-                ContextItem::Call { call_id, name, arguments: "{}".to_owned() }
+                ContextItem::Call { call_id, name, arguments: "{}".to_owned(), custom: false }
             }
             ("o", id) => ContextItem::Output { call_id: CallId::new(id), output: CallOutput::Text(String::new()) },
             ("u", _) => ContextItem::User { content: Vec::new() },

@@ -97,7 +97,7 @@ impl Client {
 
     /// The session of which the answer to its creation was lost.
     async fn find(&mut self, mark: u64) -> Option<SessionId> {
-        let filter = SessionFilter { agent_id: None, metadata: tag(mark).into_iter().collect() };
+        let filter = SessionFilter { metadata: tag(mark).into_iter().collect(), ..SessionFilter::default() };
         let page = Page { after: None, limit: 10, direction: Direction::Ascending };
         let project = self.arena.project.clone();
         let found = self
@@ -239,6 +239,7 @@ fn functions() -> Vec<Tool> {
         parameters: Default::default(),
         defer_loading: false,
         is_async: None,
+        strict: None,
     };
     vec![function("f"), function("g")]
 }

@@ -16,6 +16,11 @@ pub enum Tool<'a> {
         defer_loading: bool,
         r#async: Option<bool>,
     },
+    /// Only in sessions that another door made.
+    Custom {
+        name: &'a str,
+        description: &'a str,
+    },
     /// Only in saved agents.
     ToolSearch,
     ProgrammaticToolCalling {

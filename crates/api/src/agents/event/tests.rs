@@ -132,7 +132,7 @@ fn a_dropped_draft_is_incomplete_and_empty() {
 
 #[test]
 fn user_messages_and_results_are_only_added_and_have_no_place_in_the_output() {
-    let user = ItemBody::UserMessage { content: vec![types::Content::Text { text: " ".into() }] };
+    let user = ItemBody::UserMessage { role: types::Role::User, content: vec![types::Content::Text { text: " ".into() }] };
     let added = shown(EventBody::ItemAdded(samples::item(None, user)));
     assert_eq!((&added["output_index"], &added["item"]["status"]), (&Value::Null, &json!("completed")));
     let result = ItemBody::FunctionCallOutput {

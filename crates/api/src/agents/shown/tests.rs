@@ -114,7 +114,7 @@ fn a_failed_result_is_listed_without_output() {
 
 #[test]
 fn messages_have_a_phase_or_null() {
-    let user = of(ItemBody::UserMessage { content: vec![Content::Image { image_url: "u".into() }] }, Stage::Listed);
+    let user = of(ItemBody::UserMessage { role: types::Role::User, content: vec![Content::Image { image_url: "u".into() }] }, Stage::Listed);
     assert_eq!(
         user,
         Some(json!({

@@ -1,6 +1,7 @@
 //! What a model is told of functions and of the form of its answer: its template knows neither.
 
 use super::{CLOSING, MARKER};
+use crate::custom;
 use serde_json::{Value, json};
 use types::{FunctionTool, ModelRequest, TextFormat, ToolChoice};
 
@@ -17,9 +18,13 @@ pub(in crate::local) fn preamble(request: &ModelRequest) -> String {
             written(&[("FUNCTION", "{\"ARGUMENT\": \"VALUE\"}")]),
         ));
     }
-    if let TextFormat::JsonSchema { schema } = &request.format {
-        let schema = serde_json::to_string(schema).unwrap_or_default();
-        parts.push(format!("Answer with JSON that fits this schema:\n{schema}"));
+    match &request.format {
+        TextFormat::Text => {}
+        TextFormat::JsonObject => parts.push("Answer with a JSON object.".to_owned()),
+        TextFormat::JsonSchema { schema, .. } => {
+            let schema = serde_json::to_string(schema).unwrap_or_default();
+            parts.push(format!("Answer with JSON that fits this schema:\n{schema}"));
+        }
     }
     parts.join("\n\n")
 }
@@ -34,7 +39,8 @@ fn described(tool: &FunctionTool) -> String {
     if !tool.description.is_empty() {
         described["description"] = Value::from(tool.description.as_str());
     }
-    described["parameters"] = Value::Object(tool.parameters.clone());
+    let parameters = if custom::is_custom(tool) { custom::parameters() } else { tool.parameters.clone() };
+    described["parameters"] = Value::Object(parameters);
     described.to_string()
 }
 

@@ -9,6 +9,7 @@ fn context() -> Vec<ContextItem> {
         call_id: CallId::from(id),
         name: name.to_owned(),
         arguments: arguments.to_owned(),
+        custom: false,
     };
     let output = |id: &str, text: &str| ContextItem::Output {
         call_id: CallId::from(id),

@@ -12,6 +12,7 @@ fn tool(parameters: &Value) -> FunctionTool {
         name: "f".to_owned(),
         description: String::new(),
         parameters: parameters.as_object().unwrap().clone(),
+        kind: types::FunctionKind::default(),
     }
 }
 
@@ -40,7 +41,7 @@ fn refusals_name_the_tool_or_the_format() {
     let refusal = check(&[good.clone(), tool(&bad)], &TextFormat::Text).unwrap_err();
     assert_eq!(refusal.path, "tools[1].parameters.properties.x.pattern");
     assert!(refusal.message.contains("looks ahead"), "{}", refusal.message);
-    let format = TextFormat::JsonSchema { schema: bad.as_object().unwrap().clone() };
+    let format = TextFormat::schema(bad.as_object().unwrap().clone());
     assert_eq!(check(&[good], &format).unwrap_err().path, "text.format.schema.properties.x.pattern");
     assert!(check(&[tool(&json!({}))], &TextFormat::Text).is_ok());
 }

@@ -14,6 +14,7 @@ pub(super) fn request(tool_choice: ToolChoice, format: TextFormat) -> ModelReque
         name: name.to_owned(),
         description: format!("does {name}"),
         parameters: parameters.as_object().unwrap().clone(),
+        kind: types::FunctionKind::default(),
     };
     ModelRequest {
         model: "small".to_owned(),
@@ -34,6 +35,8 @@ pub(super) fn request(tool_choice: ToolChoice, format: TextFormat) -> ModelReque
         max_output_tokens: None,
         sampling: Default::default(),
         cache_key: String::new(),
+        parallel_tool_calls: true,
+        top_logprobs: None,
     }
 }
 
@@ -50,7 +53,7 @@ fn schema() -> Value {
 }
 
 fn json_schema() -> TextFormat {
-    TextFormat::JsonSchema { schema: schema().as_object().unwrap().clone() }
+    TextFormat::schema(schema().as_object().unwrap().clone())
 }
 
 /// What is heard of an answer by chance: text, calls, and whether it ended.

@@ -46,17 +46,19 @@ async fn answer(schema: &Value, prompt: &str, most: u64, temperature: Option<f32
         context: vec![ContextItem::User { content: vec![Content::Text { text: prompt.to_owned() }] }].into(),
         tools: Vec::new(),
         tool_choice: ToolChoice::Auto,
-        format: TextFormat::JsonSchema { schema: schema.as_object().unwrap().clone() },
+        format: TextFormat::schema(schema.as_object().unwrap().clone()),
         verbosity: Verbosity::Medium,
         effort: None,
         summary: None,
         max_output_tokens: Some(most),
         sampling: Sampling { temperature, ..Sampling::default() },
         cache_key: String::new(),
+        parallel_tool_calls: true,
+        top_logprobs: None,
     };
     let mut text = String::new();
     let mut note = |event| {
-        if let ModelEvent::Text { delta } = event {
+        if let ModelEvent::Text { delta, .. } = event {
             text.push_str(&delta);
         }
     };
