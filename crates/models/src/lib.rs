@@ -4,10 +4,15 @@
 //! once: it never retries, glues or decides; a failed or torn answer is the engine's to repeat. Pauses between bytes
 //! are watched by the runtime; a provider reports every sign of life as `Alive`.
 
+pub mod embedding;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 #[cfg(feature = "local")]
 pub mod local;
+#[cfg(any(feature = "local", feature = "providers"))]
+mod custom;
+#[cfg(feature = "providers")]
+mod logprobs;
 #[cfg(feature = "providers")]
 mod openai_chat;
 #[cfg(feature = "providers")]
@@ -22,6 +27,8 @@ mod script;
 mod secret;
 #[cfg(feature = "providers")]
 mod speech;
+#[cfg(any(feature = "local", feature = "providers"))]
+mod stop;
 #[cfg(feature = "providers")]
 pub mod upstream;
 
@@ -39,7 +46,7 @@ pub use upstream::Upstream;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use types::{BoxFuture, FunctionTool, ModelError, ModelEvent, ModelFinish, ModelRequest, TextFormat};
+use types::{BoxFuture, FunctionTool, ModelError, ModelEvent, ModelFinish, ModelRequest, TextFormat, TurnRequest};
 
 /// Takes what a model says, as it says it.
 pub type Sink<'a> = &'a mut (dyn FnMut(ModelEvent) + Send);
@@ -56,6 +63,24 @@ pub trait Model: Send + Sync + 'static {
         let _ = (tools, format);
         Ok(())
     }
+
+    /// Whether it can answer a turn as this says: asked before anything of the turn is written. The path of a refusal is
+    /// a name of the request or of its sampling. What only makes an answer a little different (a seed) may be passed
+    /// over; what a client relies on may not.
+    fn check_turn(&self, request: &TurnRequest) -> Result<(), SchemaRefusal> {
+        let _ = request;
+        Ok(())
+    }
+
+    /// What makes vectors of texts under the same name; None where nothing does.
+    fn embedder(&self) -> Option<&dyn embedding::Embedder> {
+        None
+    }
+
+    /// Whether it answers conversations at all: an embedding model does not.
+    fn converses(&self) -> bool {
+        true
+    }
 }
 
 /// Why a schema cannot be held to.
@@ -64,6 +89,12 @@ pub struct SchemaRefusal {
     /// Where, within the agent: `tools[0].parameters.properties.x.pattern`, `text.format.schema.not`.
     pub path: String,
     pub message: String,
+}
+
+impl SchemaRefusal {
+    pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { path: path.into(), message: message.into() }
+    }
 }
 
 /// The configured models, by the names that clients write; `*` answers every other name.

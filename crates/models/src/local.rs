@@ -18,6 +18,7 @@ mod cache;
 mod constraint;
 mod conversation;
 mod element;
+pub mod embedding;
 mod error;
 mod forward;
 mod gguf;
@@ -29,7 +30,6 @@ mod network;
 mod reader;
 mod sampling;
 mod sequence;
-mod stop;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -41,7 +41,8 @@ pub use error::LoadError;
 pub use grammar::spell;
 pub use kernel::Kernel;
 
-use crate::{Model, SchemaRefusal, Sink};
+use crate::stop::StopTexts;
+use crate::{Model, SchemaRefusal, Sink, custom};
 use conversation::Template;
 use futures_util::future::{Either, select};
 use gguf::Gguf;
@@ -58,11 +59,10 @@ use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::thread;
-use stop::StopTexts;
 use tokio::sync::{Semaphore, mpsc, watch};
 use types::{
     BoxFuture, ContextItem, FunctionTool, ModelError, ModelErrorKind, ModelEvent, ModelFinish, ModelRequest,
-    TextFormat, ToolChoice,
+    TextFormat, ToolChoice, TurnRequest,
 };
 use vocabulary::Vocabulary;
 use worker::Worker;
@@ -206,11 +206,13 @@ impl Local {
                 // It may be that nothing but calls follows.
                 Some(Said::Begun) if may_call => sink(ModelEvent::Alive),
                 Some(Said::Begun) => sink(ModelEvent::MessageStarted),
-                Some(Said::Text(delta)) => sink(ModelEvent::Text { delta }),
+                Some(Said::Text(delta)) => sink(ModelEvent::text(delta)),
                 Some(Said::Calls(calls)) => {
                     for (index, call) in calls.into_iter().enumerate() {
                         let call_id = call_id(request, index, &call);
                         let Spoken { name, arguments } = call;
+                        let is_custom = custom::is_named(&request.tools, &name);
+                        let arguments = if is_custom { custom::read(arguments) } else { arguments };
                         sink(ModelEvent::Call { call_id, name, arguments });
                     }
                 }
@@ -228,6 +230,12 @@ impl Model for Local {
 
     fn check(&self, tools: &[FunctionTool], format: &TextFormat) -> Result<(), SchemaRefusal> {
         Self::check_schemas(tools, format)
+    }
+
+    fn check_turn(&self, request: &TurnRequest) -> Result<(), SchemaRefusal> {
+        let sampling = &request.sampling;
+        Sampler::check(sampling).map_err(|error| SchemaRefusal::new("sampling", error.message))?;
+        StopTexts::check(sampling).map_err(|error| SchemaRefusal::new("stop", error.message))
     }
 }
 

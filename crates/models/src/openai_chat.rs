@@ -10,8 +10,8 @@ mod messages;
 mod question;
 
 use crate::upstream::Upstream;
-use crate::{Model, Sink};
-use types::{BoxFuture, ModelError, ModelFinish, ModelRequest};
+use crate::{Model, SchemaRefusal, Sink, custom};
+use types::{BoxFuture, FunctionTool, ModelError, ModelFinish, ModelRequest, TextFormat};
 
 pub struct OpenaiChat {
     upstream: Upstream,
@@ -27,8 +27,12 @@ impl Model for OpenaiChat {
     fn call<'a>(&'a self, request: &'a ModelRequest, sink: Sink<'a>) -> BoxFuture<'a, Result<ModelFinish, ModelError>> {
         Box::pin(async move {
             let question = question::question(request, self.upstream.is_openai());
-            self.upstream.ask("chat/completions", &question, &mut answer::Answer::default(), sink).await
+            self.upstream.ask("chat/completions", &question, &mut answer::Answer::new(&request.tools), sink).await
         })
+    }
+
+    fn check(&self, tools: &[FunctionTool], _: &TextFormat) -> Result<(), SchemaRefusal> {
+        custom::check(tools)
     }
 }
 

@@ -6,8 +6,8 @@ mod answer;
 mod question;
 
 use crate::upstream::Upstream;
-use crate::{Model, Sink};
-use types::{BoxFuture, ModelError, ModelFinish, ModelRequest};
+use crate::{Model, SchemaRefusal, Sink};
+use types::{BoxFuture, ModelError, ModelFinish, ModelRequest, TurnRequest};
 
 pub struct OpenaiResponses {
     upstream: Upstream,
@@ -25,6 +25,20 @@ impl Model for OpenaiResponses {
             let question = question::question(request);
             self.upstream.ask("responses", &question, &mut answer::Answer::default(), sink).await
         })
+    }
+
+    fn check_turn(&self, request: &TurnRequest) -> Result<(), SchemaRefusal> {
+        let sampling = &request.sampling;
+        let is_set = |number: Option<f32>| number.is_some_and(|number| number != 0.0);
+        let unknown = [
+            ("stop", !sampling.stop.is_empty()),
+            ("presence_penalty", is_set(sampling.presence_penalty)),
+            ("frequency_penalty", is_set(sampling.frequency_penalty)),
+        ];
+        match unknown.into_iter().find(|(_, is_asked)| *is_asked) {
+            Some((name, _)) => Err(SchemaRefusal::new(name, "this model's upstream does not know it")),
+            None => Ok(()),
+        }
     }
 }
 

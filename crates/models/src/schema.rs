@@ -1,12 +1,27 @@
 //! JSON Schemas as OpenAI's wire takes them: whether one fits its strict mode, and the empty one written out.
 
 use serde_json::{Map, Value, json};
+use types::TextFormat;
 
 /// Levels of nesting that strict mode takes.
 const MAX_DEPTH: usize = 5;
 
-/// The name of the answer's schema; the wire wants one and we have none.
-pub(crate) const ANSWER: &str = "answer";
+/// The name of an answer's schema to which its client gave none.
+const ANSWER: &str = "answer";
+
+/// A form of the answer, as the wires name its parts; None for text.
+pub(crate) fn format(format: &TextFormat) -> Option<Map<String, Value>> {
+    let mut parts = Map::new();
+    if let TextFormat::JsonSchema { schema, name, description, strict } = format {
+        parts.insert("name".into(), json!(if name.is_empty() { ANSWER } else { name }));
+        if let Some(description) = description {
+            parts.insert("description".into(), json!(description));
+        }
+        parts.insert("schema".into(), json!(schema));
+        parts.insert("strict".into(), json!(strict.unwrap_or_else(|| fits_strict(schema))));
+    }
+    (*format != TextFormat::Text).then_some(parts)
+}
 
 /// A function's parameters; a function without any takes an empty object.
 pub(crate) fn parameters(schema: &Map<String, Value>) -> Value {

@@ -8,21 +8,21 @@ mod attempts;
 mod directive;
 mod place;
 
+use crate::stop::StopTexts;
 use crate::upstream::Fault;
-use crate::{Model, Sink};
+use crate::{Model, SchemaRefusal, Sink, custom};
 use attempts::{Attempts, Line};
 use directive::{Call, Directive};
 use place::Place;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
-use types::{
-    BoxFuture, CallId, CallOutput, Clock, Content, ContextItem, Entropy, ModelError, ModelEvent, ModelFinish,
-    ModelRequest, Stamp, Stop, Usage,
-};
+use types::{BoxFuture, CallId, CallOutput, Clock, Content, ContextItem, Entropy, FunctionTool, ModelError, ModelEvent, ModelFinish, ModelRequest, Stamp, Stop, TextFormat, TurnRequest, Usage};
 
 /// Between two chunks of `slow` and `cut`.
 const PAUSE: Duration = Duration::from_millis(20);
+/// What counts as a token.
+const BYTES: usize = 4;
 
 /// The scripted model.
 pub struct Script {
@@ -46,12 +46,12 @@ impl Script {
     }
 
     async fn answer(&self, request: &ModelRequest, sink: Sink<'_>) -> Result<ModelFinish, ModelError> {
-        let act = self.act(request);
+        let (act, stop) = bounded(self.act(request), request);
         let said = match &act {
             Act::Say(text) => {
                 sink(ModelEvent::MessageStarted);
                 if !text.is_empty() {
-                    sink(ModelEvent::Text { delta: text.clone() });
+                    sink(ModelEvent::text(text.clone()));
                 }
                 text.len()
             }
@@ -66,7 +66,9 @@ impl Script {
             Act::Call(calls) => {
                 for Call { name, arguments } in calls {
                     let call_id = CallId::new(Stamp::new(self.clock.now(), &*self.entropy).id("call"));
-                    sink(ModelEvent::Call { call_id, name: name.clone(), arguments: arguments.clone() });
+                    let is_custom = custom::is_named(&request.tools, name);
+                    let arguments = if is_custom { custom::read(arguments.clone()) } else { arguments.clone() };
+                    sink(ModelEvent::Call { call_id, name: name.clone(), arguments });
                 }
                 calls.iter().map(|call| call.name.len() + call.arguments.len()).sum()
             }
@@ -78,7 +80,7 @@ impl Script {
             output_tokens: tokens(said),
             reasoning_tokens: 0,
         };
-        Ok(ModelFinish { usage: Some(usage), stop: Stop::End })
+        Ok(ModelFinish { usage: Some(usage), stop })
     }
 
     /// The first directive from the place on that still has something to do.
@@ -124,7 +126,7 @@ impl Script {
                 self.clock.sleep(PAUSE).await;
             }
             let delta: String = characters.get(bound(chunk)..bound(chunk + 1)).unwrap_or_default().iter().collect();
-            sink(if delta.is_empty() { ModelEvent::Alive } else { ModelEvent::Text { delta } });
+            sink(if delta.is_empty() { ModelEvent::Alive } else { ModelEvent::text(delta) });
         }
     }
 }
@@ -133,11 +135,46 @@ impl Model for Script {
     fn call<'a>(&'a self, request: &'a ModelRequest, sink: Sink<'a>) -> BoxFuture<'a, Result<ModelFinish, ModelError>> {
         Box::pin(self.answer(request, sink))
     }
+
+    fn check(&self, tools: &[FunctionTool], _: &TextFormat) -> Result<(), SchemaRefusal> {
+        custom::check(tools)
+    }
+
+    fn check_turn(&self, request: &TurnRequest) -> Result<(), SchemaRefusal> {
+        match request.top_logprobs {
+            Some(_) => Err(SchemaRefusal::new("top_logprobs", "the scripted model knows no probabilities")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What is left of an answer where the request's stop texts and its limit have cut it, and how it ends.
+fn bounded(act: Act, request: &ModelRequest) -> (Act, Stop) {
+    let limit = request.max_output_tokens.map_or(usize::MAX, |tokens| usize::try_from(tokens).unwrap_or(usize::MAX));
+    let bound = |text: String| {
+        let mut text = StopTexts::cut(&request.sampling.stop, &text);
+        let most = text.floor_char_boundary(limit.saturating_mul(BYTES));
+        let stop = if most < text.len() { Stop::MaxTokens } else { Stop::End };
+        text.truncate(most);
+        (text, stop)
+    };
+    match act {
+        Act::Say(text) => {
+            let (text, stop) = bound(text);
+            (Act::Say(text), stop)
+        }
+        Act::Slow { chunks, text } => {
+            let (text, stop) = bound(text);
+            (Act::Slow { chunks, text }, stop)
+        }
+        // Whatever is cut off anyway ends as it does.
+        Act::Cut { .. } | Act::Call(_) | Act::Fail(_) => (act, Stop::End),
+    }
 }
 
 /// An estimate that depends on nothing but the text: four bytes a token.
 fn tokens(bytes: usize) -> u64 {
-    bytes.div_ceil(4) as u64
+    bytes.div_ceil(BYTES) as u64
 }
 
 /// The bytes that a model would read.
@@ -146,11 +183,12 @@ fn heard(request: &ModelRequest) -> usize {
         let length = |part: &Content| match part {
             Content::Text { text } => text.len(),
             Content::Image { image_url } => image_url.len(),
+            Content::File { data, .. } => data.len(),
         };
         content.iter().map(length).sum::<usize>()
     };
     let items = request.context.iter().map(|item| match item {
-        ContextItem::User { content } => parts(content),
+        ContextItem::User { content } | ContextItem::System { content } => parts(content),
         ContextItem::Assistant { text } => text.len(),
         ContextItem::Reasoning { summary, .. } => summary.iter().map(String::len).sum(),
         ContextItem::Call { name, arguments, .. } => name.len() + arguments.len(),

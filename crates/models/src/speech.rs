@@ -2,7 +2,7 @@
 //! never has to guess where one ends and the next begins.
 
 use crate::Sink;
-use types::ModelEvent;
+use types::{ModelEvent, TokenLogprob};
 
 #[derive(Default)]
 pub(crate) struct Speech {
@@ -28,8 +28,8 @@ impl Speech {
         });
     }
 
-    pub(crate) fn text(&mut self, delta: String, sink: Sink<'_>) {
-        self.say(Kind::Message, ModelEvent::Text { delta }, sink);
+    pub(crate) fn text(&mut self, delta: String, logprobs: Vec<TokenLogprob>, sink: Sink<'_>) {
+        self.say(Kind::Message, ModelEvent::Text { delta, logprobs }, sink);
     }
 
     pub(crate) fn summary(&mut self, part: u32, delta: String, sink: Sink<'_>) {

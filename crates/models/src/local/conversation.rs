@@ -8,8 +8,10 @@ use super::error::LoadError;
 use super::gguf::Gguf;
 use super::grammar::preamble;
 use super::vocabulary::Vocabulary;
+use crate::custom;
 use minijinja::{Environment, ErrorKind, Value, context};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use types::{CallId, CallOutput, Content, ContextItem, ModelError, ModelErrorKind, ModelRequest};
 
@@ -49,6 +51,13 @@ pub(super) fn turns(request: &ModelRequest) -> Result<Vec<Turn>, ModelError> {
             continue;
         }
         match item {
+            // What stands above the conversation from the start is one with the instructions.
+            ContextItem::System { content } => match turns.last_mut() {
+                Some(turn) if turn.role == "system" => {
+                    turn.content = format!("{}\n\n{}", turn.content, text_of(content)?);
+                }
+                _ => turns.push(Turn { role: "system", content: text_of(content)? }),
+            },
             ContextItem::User { content } => turns.push(Turn { role: "user", content: text_of(content)? }),
             ContextItem::Assistant { text } => turns.push(Turn { role: "assistant", content: text.clone() }),
             _ => {}
@@ -69,9 +78,10 @@ fn calls_and_results<'a>(
     let mut results = Vec::new();
     for item in items {
         match item {
-            ContextItem::Call { call_id, name, arguments } => {
+            ContextItem::Call { call_id, name, arguments, custom } => {
                 names.insert(call_id, name);
-                calls.push((name.as_str(), arguments.as_str()));
+                let arguments = if *custom { Cow::from(custom::written(arguments)) } else { Cow::from(arguments) };
+                calls.push((name.as_str(), arguments));
             }
             ContextItem::Output { call_id, output } => {
                 let name = names.get(call_id).copied().unwrap_or(call_id.as_str());
@@ -86,7 +96,10 @@ fn calls_and_results<'a>(
     }
     if !calls.is_empty() {
         let called = match as_calls {
-            true => preamble::written(&calls),
+            true => {
+                let written: Vec<_> = calls.iter().map(|(name, arguments)| (*name, arguments.as_ref())).collect();
+                preamble::written(&written)
+            }
             false => {
                 lines(calls.iter().map(|(name, arguments)| format!("I call the function {name} with {arguments}.")))
             }
@@ -115,6 +128,7 @@ fn text_of(content: &[Content]) -> Result<String, ModelError> {
     let texts = content.iter().map(|part| match part {
         Content::Text { text } => Ok(text.as_str()),
         Content::Image { .. } => Err(invalid("the local model reads text only: it cannot see images")),
+        Content::File { .. } => Err(invalid("the local model reads text only: it cannot read files")),
     });
     Ok(texts.collect::<Result<Vec<_>, _>>()?.join("\n"))
 }

@@ -5,9 +5,9 @@ use super::constraint::{Constraint, ConstraintError};
 use super::grammar::speech::{Call, Speech};
 use super::memory::Reserved;
 use super::sampling::Sampler;
-use super::stop::StopTexts;
 use super::text::TextStream;
 use super::vocabulary::Vocabulary;
+use crate::stop::StopTexts;
 use tokio::sync::mpsc;
 use types::{ModelError, ModelErrorKind, ModelFinish, Sampling, Stop, Usage};
 

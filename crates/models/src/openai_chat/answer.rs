@@ -2,14 +2,16 @@
 //! stream that ends without it is torn, even if it had given a reason to finish, since its usage may be missing.
 
 use super::calls::Calls;
-use crate::Sink;
 use crate::speech::Speech;
 use crate::upstream::{Fault, Reader, not_json};
+use crate::{Sink, custom, logprobs};
 use serde_json::Value;
-use types::{ModelErrorKind, ModelFinish, Stop, Usage};
+use types::{FunctionTool, ModelErrorKind, ModelFinish, Stop, Usage};
 
 #[derive(Default)]
 pub(super) struct Answer {
+    /// What was offered: calls of custom tools are told as such.
+    tools: Vec<FunctionTool>,
     speech: Speech,
     has_spoken: bool,
     calls: Calls,
@@ -34,6 +36,10 @@ impl Reader for Answer {
 }
 
 impl Answer {
+    pub(super) fn new(tools: &[FunctionTool]) -> Self {
+        Self { tools: tools.iter().filter(|tool| custom::is_custom(tool)).cloned().collect(), ..Self::default() }
+    }
+
     /// `name` says where a choice holds what was said: `delta` in a stream, `message` in a whole answer.
     fn take(&mut self, chunk: &Value, name: &str, sink: Sink<'_>) -> Result<(), Fault> {
         if !chunk["error"].is_null() {
@@ -51,10 +57,11 @@ impl Answer {
                 break;
             }
         }
-        for delta in [text(&said["content"]), text(&said["refusal"])] {
+        for field in ["content", "refusal"] {
+            let delta = text(&said[field]);
             if !delta.is_empty() {
                 self.has_spoken = true;
-                self.speech.text(delta, sink);
+                self.speech.text(delta, logprobs::read(&choice["logprobs"][field]), sink);
             }
         }
         for fragment in said["tool_calls"].as_array().into_iter().flatten() {
@@ -77,7 +84,7 @@ impl Answer {
             None if self.has_spoken || !self.calls.is_empty() => Stop::End,
             None => return Err(Fault::new(ModelErrorKind::Protocol, "the upstream's answer is empty")),
         };
-        std::mem::take(&mut self.calls).tell(stop != Stop::End, sink)?;
+        std::mem::take(&mut self.calls).tell(stop != Stop::End, &self.tools, sink)?;
         Ok(ModelFinish { usage: self.usage, stop })
     }
 }

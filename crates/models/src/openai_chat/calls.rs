@@ -1,10 +1,10 @@
 //! Function calls put together from their fragments. Servers number them, name them, or neither: a fragment belongs to
 //! the call of its index, unless it brings another id; without an index, a new id begins a new call.
 
-use crate::Sink;
 use crate::upstream::Fault;
+use crate::{Sink, custom};
 use serde_json::Value;
-use types::{CallId, ModelErrorKind, ModelEvent};
+use types::{CallId, FunctionTool, ModelErrorKind, ModelEvent};
 
 /// More calls in one answer than any model makes.
 const MAX_CALLS: usize = 1024;
@@ -48,8 +48,8 @@ impl Calls {
     }
 
     /// Tells every call, in the order of their beginning. `is_cut`: the answer hit its limit, so that a last call whose
-    /// arguments are no JSON was never made.
-    pub(super) fn tell(mut self, is_cut: bool, sink: Sink<'_>) -> Result<(), Fault> {
+    /// arguments are no JSON was never made. `tools` are those that were offered.
+    pub(super) fn tell(mut self, is_cut: bool, tools: &[FunctionTool], sink: Sink<'_>) -> Result<(), Fault> {
         let is_whole =
             |call: &Call| call.arguments.is_empty() || serde_json::from_str::<Value>(&call.arguments).is_ok();
         if is_cut && self.parts.last().is_some_and(|call| !is_whole(call)) {
@@ -61,6 +61,8 @@ impl Calls {
             }
             let id = if call.id.is_empty() { format!("call_{number}") } else { call.id };
             let arguments = if call.arguments.is_empty() { "{}".to_owned() } else { call.arguments };
+            let is_custom = custom::is_named(tools, &call.name);
+            let arguments = if is_custom { custom::read(arguments) } else { arguments };
             sink(ModelEvent::Call { call_id: CallId::new(id), name: call.name, arguments });
         }
         Ok(())

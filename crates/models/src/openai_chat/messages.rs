@@ -1,7 +1,10 @@
 //! The transcript as chat messages. This wire wants the results of calls directly after the message that made them, one
-//! message each, whatever was said in between; and it takes images from users only.
+//! message each, whatever was said in between; and it takes images and
+//! files from users only.
 
+use crate::custom;
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use types::{CallId, CallOutput, Content, ContextItem};
 
@@ -22,6 +25,7 @@ pub(super) fn messages(instructions: Option<&str>, context: &[ContextItem]) -> V
         rest = tail;
         match item {
             ContextItem::User { content } => messages.push(json!({"role": "user", "content": user(content)})),
+            ContextItem::System { content } => messages.push(json!({"role": "system", "content": user(content)})),
             ContextItem::Assistant { text } => {
                 let calls = take_calls(&mut rest);
                 if !text.is_empty() || !calls.is_empty() {
@@ -43,14 +47,19 @@ pub(super) fn messages(instructions: Option<&str>, context: &[ContextItem]) -> V
     Value::Array(messages)
 }
 
-type Call<'a> = (&'a CallId, &'a str, &'a str);
+type Call<'a> = (&'a CallId, &'a str, Cow<'a, str>);
 
 /// The calls with which `rest` begins; reasoning between them is passed over.
 fn take_calls<'a>(rest: &mut &'a [ContextItem]) -> Vec<Call<'a>> {
     let mut calls = Vec::new();
     while let Some((item, tail)) = rest.split_first() {
         match item {
-            ContextItem::Call { call_id, name, arguments } => calls.push((call_id, name.as_str(), arguments.as_str())),
+            ContextItem::Call { call_id, name, arguments, custom: false } => {
+                calls.push((call_id, name.as_str(), Cow::from(arguments)));
+            }
+            ContextItem::Call { call_id, name, arguments, custom: true } => {
+                calls.push((call_id, name.as_str(), Cow::from(custom::written(arguments))));
+            }
             ContextItem::Reasoning { .. } => {}
             _ => break,
         }
@@ -76,12 +85,12 @@ fn assistant(text: &str, calls: &[Call<'_>], outputs: &BTreeMap<&CallId, &CallOu
             None => String::new(),
             Some(CallOutput::Text(text)) => text.clone(),
             Some(CallOutput::Parts(content)) => {
-                let shown = content.iter().filter(|part| matches!(part, Content::Image { .. }));
+                let shown = content.iter().filter(|part| !matches!(part, Content::Text { .. }));
                 let before = images.len();
                 images.extend(shown.map(part));
                 let mut text = joined(content);
                 if images.len() > before && text.is_empty() {
-                    text = "The images follow.".to_owned();
+                    text = "What it returned follows.".to_owned();
                 }
                 text
             }
@@ -106,13 +115,17 @@ fn part(content: &Content) -> Value {
     match content {
         Content::Text { text } => json!({"type": "text", "text": text}),
         Content::Image { image_url } => json!({"type": "image_url", "image_url": {"url": image_url}}),
+        Content::File { filename, data } => {
+            let filename = filename.as_deref().unwrap_or("file");
+            json!({"type": "file", "file": {"filename": filename, "file_data": data}})
+        }
     }
 }
 
 fn joined(content: &[Content]) -> String {
     let texts = content.iter().filter_map(|part| match part {
         Content::Text { text } => Some(text.as_str()),
-        Content::Image { .. } => None,
+        Content::Image { .. } | Content::File { .. } => None,
     });
     texts.collect::<Vec<_>>().join("\n")
 }

@@ -1,9 +1,9 @@
 //! A request in the words of the Chat Completions wire.
 
 use super::messages::messages;
-use crate::{sampling, schema};
+use crate::{custom, sampling, schema};
 use serde_json::{Map, Value, json};
-use types::{FunctionTool, ModelRequest, TextFormat, ToolChoice, Verbosity};
+use types::{FunctionKind, FunctionTool, ModelRequest, ToolChoice, Verbosity};
 
 pub(super) fn question(request: &ModelRequest, is_openai: bool) -> Value {
     let mut body = Map::new();
@@ -14,16 +14,17 @@ pub(super) fn question(request: &ModelRequest, is_openai: bool) -> Value {
         if let Some(choice) = choice(&request.tool_choice) {
             body.insert("tool_choice".into(), choice);
         }
+        if !request.parallel_tool_calls {
+            body.insert("parallel_tool_calls".into(), json!(false));
+        }
     }
-    if let TextFormat::JsonSchema { schema } = &request.format {
-        let strict = schema::fits_strict(schema);
-        body.insert(
-            "response_format".into(),
-            json!({
-                "type": "json_schema",
-                "json_schema": {"name": schema::ANSWER, "schema": schema, "strict": strict},
-            }),
-        );
+    if let Some(parts) = schema::format(&request.format) {
+        let format = if parts.is_empty() {
+            json!({"type": "json_object"})
+        } else {
+            json!({"type": "json_schema", "json_schema": parts})
+        };
+        body.insert("response_format".into(), format);
     }
     // Medium is the default everywhere, and most servers know no verbosity.
     if request.verbosity != Verbosity::Medium {
@@ -37,11 +38,10 @@ pub(super) fn question(request: &ModelRequest, is_openai: bool) -> Value {
         body.insert(name.into(), json!(limit));
     }
     sampling::insert(&request.sampling, &mut body);
-    if let Some(seed) = request.sampling.seed {
-        body.insert("seed".into(), json!(seed));
-    }
-    if !request.sampling.stop.is_empty() {
-        body.insert("stop".into(), json!(request.sampling.stop));
+    sampling::insert_more(&request.sampling, &mut body);
+    if let Some(top) = request.top_logprobs {
+        body.insert("logprobs".into(), json!(true));
+        body.insert("top_logprobs".into(), json!(top));
     }
     if is_openai {
         body.insert("prompt_cache_key".into(), json!(request.cache_key));
@@ -67,17 +67,22 @@ fn tool(tool: &FunctionTool) -> Value {
     if !tool.description.is_empty() {
         function.insert("description".into(), json!(tool.description));
     }
-    function.insert("parameters".into(), schema::parameters(&tool.parameters));
-    if schema::fits_strict(&tool.parameters) {
+    let (parameters, strict) = match &tool.kind {
+        FunctionKind::Function { strict } => (schema::parameters(&tool.parameters), *strict),
+        FunctionKind::Custom { .. } => (Value::Object(custom::parameters()), None),
+    };
+    // Not strict is the wire's default, and some servers do not know the word.
+    if strict.unwrap_or_else(|| parameters.as_object().is_some_and(schema::fits_strict)) {
         function.insert("strict".into(), json!(true));
     }
+    function.insert("parameters".into(), parameters);
     json!({"type": "function", "function": function})
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use types::Sampling;
+    use types::{Sampling, TextFormat};
 
     #[test]
     fn newer_fields_go_to_openai_only() {
@@ -94,6 +99,8 @@ mod tests {
             max_output_tokens: Some(7),
             sampling: Sampling::default(),
             cache_key: "cache".into(),
+            parallel_tool_calls: true,
+            top_logprobs: None,
         };
         let at_openai = question(&request, true);
         assert_eq!((&at_openai["max_completion_tokens"], &at_openai["prompt_cache_key"]), (&json!(7), &json!("cache")));

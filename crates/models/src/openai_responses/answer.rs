@@ -1,9 +1,9 @@
 //! What the Responses wire says back, event by event. Text and reasoning summaries pass at once; a call is told whole,
 //! when its item is done.
 
-use crate::Sink;
 use crate::speech::{Kind, Speech};
 use crate::upstream::{Fault, Reader, not_json};
+use crate::{Sink, logprobs};
 use serde_json::Value;
 use types::{CallId, ModelErrorKind, ModelEvent, ModelFinish, Stop, Usage};
 
@@ -27,7 +27,7 @@ impl Reader for Answer {
                 _ => {}
             },
             "response.output_text.delta" | "response.refusal.delta" => {
-                self.speech.text(delta(), sink);
+                self.speech.text(delta(), logprobs::read(&event["logprobs"]), sink);
             }
             "response.reasoning_summary_text.delta" => {
                 self.speech.summary(part("summary_index"), delta(), sink);
@@ -67,8 +67,10 @@ impl Answer {
         match item["type"].as_str() {
             Some("message") => {
                 if self.speech.is_unsaid(Kind::Message, sink) {
-                    for delta in texts(&item["content"], &["text", "refusal"]) {
-                        self.speech.text(delta, sink);
+                    for part in item["content"].as_array().into_iter().flatten() {
+                        if let Some(delta) = said(part, &["text", "refusal"]) {
+                            self.speech.text(delta, logprobs::read(&part["logprobs"]), sink);
+                        }
                     }
                 }
                 self.speech.end();
@@ -83,27 +85,34 @@ impl Answer {
                 self.speech.end();
             }
             // A call that the output limit cut off was never made.
-            Some("function_call") if item["status"] != "incomplete" => return call(item, sink),
+            Some("function_call") if item["status"] != "incomplete" => return call(item, "arguments", sink),
+            Some("custom_tool_call") if item["status"] != "incomplete" => return call(item, "input", sink),
             _ => {}
         }
         Ok(())
     }
 }
 
-fn call(item: &Value, sink: Sink<'_>) -> Result<(), Fault> {
+/// `given` says where the call holds what it gives.
+fn call(item: &Value, given: &str, sink: Sink<'_>) -> Result<(), Fault> {
     let text = |name: &str| item[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
     let (Some(call_id), Some(name)) = (text("call_id").or_else(|| text("id")), text("name")) else {
         return Err(Fault::new(ModelErrorKind::Protocol, "the upstream called a function without a name or an id"));
     };
-    let arguments = text("arguments").unwrap_or_else(|| "{}".to_owned());
+    // Free text may well be empty.
+    let absent = || if given == "input" { String::new() } else { "{}".to_owned() };
+    let arguments = text(given).unwrap_or_else(absent);
     sink(ModelEvent::Call { call_id: CallId::new(call_id), name, arguments });
     Ok(())
 }
 
 /// The texts of `parts`, each under the first of `names` that it has.
 fn texts(parts: &Value, names: &[&str]) -> Vec<String> {
-    let text = |part: &Value| names.iter().find_map(|name| part[*name].as_str()).map(str::to_owned);
-    parts.as_array().into_iter().flatten().filter_map(text).collect()
+    parts.as_array().into_iter().flatten().filter_map(|part| said(part, names)).collect()
+}
+
+fn said(part: &Value, names: &[&str]) -> Option<String> {
+    names.iter().find_map(|name| part[*name].as_str()).map(str::to_owned)
 }
 
 /// `status` is what the event's name says, for upstreams that do not repeat it.

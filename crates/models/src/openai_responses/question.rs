@@ -1,8 +1,12 @@
 //! A request in the words of the Responses wire.
 
-use crate::{sampling, schema};
+use crate::{custom, sampling, schema};
 use serde_json::{Map, Value, json};
-use types::{CallOutput, Content, ContextItem, FunctionTool, ModelRequest, TextFormat, ToolChoice, Verbosity};
+use std::collections::BTreeSet;
+use types::{
+    CallId, CallOutput, Content, ContextItem, CustomFormat, FunctionKind, FunctionTool, ModelRequest, ToolChoice,
+    Verbosity,
+};
 
 pub(super) fn question(request: &ModelRequest) -> Value {
     let mut body = Map::new();
@@ -10,25 +14,36 @@ pub(super) fn question(request: &ModelRequest) -> Value {
     if let Some(instructions) = &request.instructions {
         body.insert("instructions".into(), json!(instructions));
     }
-    body.insert("input".into(), request.context.iter().filter_map(item).collect());
+    body.insert("input".into(), input(&request.context));
     if !request.tools.is_empty() {
         body.insert("tools".into(), request.tools.iter().map(tool).collect());
-        if let Some(choice) = choice(&request.tool_choice) {
+        if let Some(choice) = choice(request) {
             body.insert("tool_choice".into(), choice);
+        }
+        if !request.parallel_tool_calls {
+            body.insert("parallel_tool_calls".into(), json!(false));
         }
     }
     if let Some(text) = text(request) {
         body.insert("text".into(), text);
     }
+    let mut include = Vec::new();
     if let Some(reasoning) = reasoning(request) {
         body.insert("reasoning".into(), reasoning);
         // A model that does not reason refuses to be asked for this.
-        body.insert("include".into(), json!(["reasoning.encrypted_content"]));
+        include.push("reasoning.encrypted_content");
+    }
+    if let Some(top) = request.top_logprobs {
+        body.insert("top_logprobs".into(), json!(top));
+        include.push("message.output_text.logprobs");
+    }
+    if !include.is_empty() {
+        body.insert("include".into(), json!(include));
     }
     if let Some(limit) = request.max_output_tokens {
         body.insert("max_output_tokens".into(), json!(limit));
     }
-    // This wire knows neither seeds nor stop texts.
+    // This wire knows neither seeds nor stop texts nor penalties.
     sampling::insert(&request.sampling, &mut body);
     body.insert("prompt_cache_key".into(), json!(request.cache_key));
     body.insert("store".into(), json!(false));
@@ -36,17 +51,35 @@ pub(super) fn question(request: &ModelRequest) -> Value {
     Value::Object(body)
 }
 
-fn item(item: &ContextItem) -> Option<Value> {
+fn input(context: &[ContextItem]) -> Value {
+    let customs: BTreeSet<&CallId> = context
+        .iter()
+        .filter_map(|item| match item {
+            ContextItem::Call { call_id, custom: true, .. } => Some(call_id),
+            _ => None,
+        })
+        .collect();
+    context.iter().filter_map(|one| item(one, &customs)).collect()
+}
+
+/// `customs` are the calls of custom tools.
+fn item(item: &ContextItem, customs: &BTreeSet<&CallId>) -> Option<Value> {
     Some(match item {
         ContextItem::User { content } => {
             json!({"type": "message", "role": "user", "content": parts(content)})
+        }
+        ContextItem::System { content } => {
+            json!({"type": "message", "role": "developer", "content": parts(content)})
         }
         ContextItem::Assistant { text } if text.is_empty() => return None,
         ContextItem::Assistant { text } => {
             json!({"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": text}]})
         }
         ContextItem::Reasoning { opaque, .. } => return carries_reasoning(opaque).then(|| opaque.clone()),
-        ContextItem::Call { call_id, name, arguments } => {
+        ContextItem::Call { call_id, name, arguments, custom: true } => {
+            json!({"type": "custom_tool_call", "call_id": call_id, "name": name, "input": arguments})
+        }
+        ContextItem::Call { call_id, name, arguments, custom: false } => {
             json!({"type": "function_call", "call_id": call_id, "name": name, "arguments": arguments})
         }
         ContextItem::Output { call_id, output } => {
@@ -54,7 +87,9 @@ fn item(item: &ContextItem) -> Option<Value> {
                 CallOutput::Text(text) => json!(text),
                 CallOutput::Parts(content) => parts(content),
             };
-            json!({"type": "function_call_output", "call_id": call_id, "output": output})
+            let is_custom = customs.contains(call_id);
+            let kind = if is_custom { "custom_tool_call_output" } else { "function_call_output" };
+            json!({"type": kind, "call_id": call_id, "output": output})
         }
     })
 }
@@ -73,40 +108,58 @@ fn parts(content: &[Content]) -> Value {
         .map(|part| match part {
             Content::Text { text } => json!({"type": "input_text", "text": text}),
             Content::Image { image_url } => json!({"type": "input_image", "image_url": image_url, "detail": "auto"}),
+            Content::File { filename, data } => {
+                let filename = filename.as_deref().unwrap_or("file");
+                json!({"type": "input_file", "filename": filename, "file_data": data})
+            }
         })
         .collect()
 }
 
 /// Auto is the wire's default.
-fn choice(choice: &ToolChoice) -> Option<Value> {
-    match choice {
+fn choice(request: &ModelRequest) -> Option<Value> {
+    match &request.tool_choice {
         ToolChoice::Auto => None,
         ToolChoice::None => Some(json!("none")),
         ToolChoice::Required => Some(json!("required")),
-        ToolChoice::Function(name) => Some(json!({"type": "function", "name": name})),
+        ToolChoice::Function(name) => {
+            let kind = if custom::is_named(&request.tools, name) { "custom" } else { "function" };
+            Some(json!({"type": kind, "name": name}))
+        }
     }
 }
 
 fn tool(tool: &FunctionTool) -> Value {
-    json!({
-        "type": "function",
-        "name": tool.name,
-        "description": tool.description,
-        "parameters": schema::parameters(&tool.parameters),
-        // Said always: the wire's default is strict.
-        "strict": schema::fits_strict(&tool.parameters),
-    })
+    match &tool.kind {
+        FunctionKind::Function { strict } => json!({
+            "type": "function",
+            "name": tool.name,
+            "description": tool.description,
+            "parameters": schema::parameters(&tool.parameters),
+            // Said always: the wire's default is strict.
+            "strict": strict.unwrap_or_else(|| schema::fits_strict(&tool.parameters)),
+        }),
+        FunctionKind::Custom { format } => json!({
+            "type": "custom",
+            "name": tool.name,
+            "description": tool.description,
+            "format": match format {
+                CustomFormat::Text => json!({"type": "text"}),
+                CustomFormat::Grammar { syntax, definition } => {
+                    json!({"type": "grammar", "syntax": syntax, "definition": definition})
+                }
+            },
+        }),
+    }
 }
 
 /// Medium is the default everywhere, and models that know no verbosity refuse the field.
 fn text(request: &ModelRequest) -> Option<Value> {
     let mut text = Map::new();
-    if let TextFormat::JsonSchema { schema } = &request.format {
-        let strict = schema::fits_strict(schema);
-        text.insert(
-            "format".into(),
-            json!({"type": "json_schema", "name": schema::ANSWER, "schema": schema, "strict": strict}),
-        );
+    if let Some(mut parts) = schema::format(&request.format) {
+        let kind = if parts.is_empty() { "json_object" } else { "json_schema" };
+        parts.insert("type".into(), json!(kind));
+        text.insert("format".into(), Value::Object(parts));
     }
     if request.verbosity != Verbosity::Medium {
         text.insert("verbosity".into(), json!(request.verbosity));

@@ -50,7 +50,7 @@ fn rounds(since: &[ContextItem]) -> Option<usize> {
             }
             ContextItem::Output { .. } => begins_round = true,
             ContextItem::Assistant { .. } => ended = true,
-            ContextItem::User { .. } | ContextItem::Reasoning { .. } => {}
+            ContextItem::User { .. } | ContextItem::System { .. } | ContextItem::Reasoning { .. } => {}
         }
     }
     (!ended).then_some(rounds)
@@ -83,7 +83,7 @@ fn newest(context: &[ContextItem]) -> String {
 fn text(content: &[Content]) -> String {
     let texts = content.iter().filter_map(|part| match part {
         Content::Text { text } => Some(text.as_str()),
-        Content::Image { .. } => None,
+        Content::Image { .. } | Content::File { .. } => None,
     });
     texts.collect::<Vec<_>>().join("\n")
 }

@@ -310,7 +310,7 @@ async fn the_whole_request() {
             "max_tokens": 77,
             "temperature": 0.7,
             "top_p": 0.95,
-            "seed": u64::MAX,
+            "seed": -1,
             "stop": ["END"],
             "stream": true,
             "stream_options": {"include_usage": true},

@@ -7,7 +7,7 @@ const MOST: usize = 16;
 const LONGEST: usize = 1024;
 
 #[derive(Debug)]
-pub(super) struct StopTexts {
+pub(crate) struct StopTexts {
     stops: Vec<String>,
     /// The end of what was heard, as far as a stop text may begin in it.
     held: String,
@@ -22,11 +22,11 @@ impl StopTexts {
     pub fn check(sampling: &Sampling) -> Result<(), ModelError> {
         let invalid = |message: String| Err(ModelError::new(ModelErrorKind::Invalid, message));
         if sampling.stop.len() > MOST {
-            return invalid(format!("there are {} stop texts: the local model takes {MOST}", sampling.stop.len()));
+            return invalid(format!("there are {} stop texts: this model takes {MOST}", sampling.stop.len()));
         }
         match sampling.stop.iter().find(|stop| stop.is_empty() || stop.len() > LONGEST) {
             Some(stop) => {
-                invalid(format!("a stop text has {} bytes: the local model takes 1 to {LONGEST}", stop.len()))
+                invalid(format!("a stop text has {} bytes: this model takes 1 to {LONGEST}", stop.len()))
             }
             None => Ok(()),
         }
@@ -51,6 +51,16 @@ impl StopTexts {
         let longest = self.stops.iter().map(|stop| beginning_at_end(&self.held, stop)).max().unwrap_or(0);
         let held = self.held.split_off(self.held.len() - longest);
         (std::mem::replace(&mut self.held, held), false)
+    }
+
+    /// What can be said of an answer that is whole.
+    pub fn cut(stops: &[String], answer: &str) -> String {
+        let mut watch = Self::new(stops.to_vec());
+        let (mut said, has_ended) = watch.push(answer.to_owned());
+        if !has_ended {
+            said.push_str(&watch.finish());
+        }
+        said
     }
 
     /// What was held back and is no stop text after all.
