@@ -34,6 +34,11 @@ impl Model for OpenaiChat {
     fn check(&self, tools: &[FunctionTool], _: &TextFormat) -> Result<(), SchemaRefusal> {
         custom::check(tools)
     }
+
+    /// For the names of embedding models among those that one entry answers.
+    fn embedder(&self) -> Option<&dyn crate::embedding::Embedder> {
+        Some(&self.upstream)
+    }
 }
 
 /// What reads an answer of this wire.

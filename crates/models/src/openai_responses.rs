@@ -40,6 +40,11 @@ impl Model for OpenaiResponses {
             None => Ok(()),
         }
     }
+
+    /// For the names of embedding models among those that one entry answers.
+    fn embedder(&self) -> Option<&dyn crate::embedding::Embedder> {
+        Some(&self.upstream)
+    }
 }
 
 /// What reads an answer of this wire.
