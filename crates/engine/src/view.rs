@@ -2,7 +2,7 @@
 
 use crate::state::{State, Turn};
 use std::sync::Arc;
-use types::{Head, RequiredAction, SessionStatus, SessionView, Timestamp, TurnError, TurnStatus, TurnView};
+use types::{Head, RequiredAction, Seq, SessionStatus, SessionView, Timestamp, TurnError, TurnStatus, TurnView};
 
 /// The head row after the records that State includes.
 pub fn head(state: &State) -> Head {
@@ -10,6 +10,7 @@ pub fn head(state: &State) -> Head {
     Head {
         session: state.session.clone(),
         seq: state.seq,
+        base: (state.base > Seq(0)).then_some(state.base),
         status: state.status,
         required_actions: required_actions(state),
         turn: state.turn.as_ref().map(|turn| running_view(state, turn)),

@@ -96,6 +96,7 @@ impl Writer {
         Head {
             session: self.session.clone(),
             seq,
+            base: None,
             status: SessionStatus::Idle,
             required_actions: Vec::new(),
             turn: None,

@@ -6,8 +6,8 @@
 
 use crate::RowsChange;
 use types::{
-    BoxFuture, Encoded, Epoch, Head, ItemId, KeyId, MicroUsd, ProjectId, Seq, SessionId, SessionSettings, Timestamp,
-    TurnId,
+    BoxFuture, Door, Encoded, Epoch, Head, ItemId, KeyId, MicroUsd, ProjectId, Seq, SessionId, SessionSettings,
+    Timestamp, TurnId,
 };
 
 /// Where everything is kept.
@@ -234,6 +234,8 @@ pub struct Page {
 
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct SessionFilter {
+    /// Only sessions of this door.
+    pub door: Door,
     pub agent_id: Option<String>,
     /// All pairs must match.
     pub metadata: Vec<(String, String)>,

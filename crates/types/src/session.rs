@@ -86,6 +86,9 @@ pub struct Head {
     pub session: SessionId,
     /// The last record that this head includes.
     pub seq: Seq,
+    /// The last record that a fork shares with the session that it was forked from; None where it is no fork.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Seq>,
     pub status: SessionStatus,
     pub required_actions: Vec<RequiredAction>,
     /// The turn that has not ended.

@@ -84,6 +84,7 @@ pub fn saved() -> SavedAgent {
 pub fn session() -> SessionView {
     SessionView {
         head: Arc::new(Head {
+            base: None,
             session: "sess_1".into(),
             seq: Seq(9),
             status: SessionStatus::RequiresAction,

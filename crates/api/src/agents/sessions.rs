@@ -15,7 +15,7 @@ use runtime::{Direction, Identity, Page, SessionFilter, Start};
 use std::sync::Arc;
 use std::time::Duration;
 use types::{
-    AgentId, AgentSettings, EnvironmentSettings, MicroUsd, NewSession, ProjectId, RefusalKind, SavedAgent, SessionId,
+    AgentId, AgentSettings, Door, EnvironmentSettings, MicroUsd, NewSession, ProjectId, RefusalKind, SavedAgent, SessionId,
 };
 use wire::Word;
 use wire::agents::request::{SessionCreate, SessionUpdate};
@@ -108,7 +108,7 @@ async fn is_local(door: &Door, project: &ProjectId, id: &str) -> Result<bool, Fa
         Err(refusal) if refusal.kind == RefusalKind::NotFound => {}
         Err(refusal) => return Err(refusal.into()),
     }
-    let filter = SessionFilter { agent_id: Some(id.to_owned()), metadata: Vec::new() };
+    let filter = SessionFilter { agent_id: Some(id.to_owned()), ..SessionFilter::default() };
     Ok(!door.handle.sessions(project, filter, page(None)).await?.data.is_empty())
 }
 
@@ -118,7 +118,8 @@ pub async fn list(
     pairs: Pairs,
 ) -> Result<Response, Failure> {
     let page = pairs.page(Limit::Clamped)?;
-    let filter = SessionFilter { agent_id: pairs.one("agent_id")?.map(str::to_owned), metadata: pairs.metadata()? };
+    let agent_id = pairs.one("agent_id")?.map(str::to_owned);
+    let filter = SessionFilter { door: Door::Agents, agent_id, metadata: pairs.metadata()? };
     let listed = door.handle.sessions(&identity.project, filter, page).await?;
     let data = listed.data.iter().map(shown::session).collect();
     let ids = listed.data.iter().map(|view| view.head.session.as_str());

@@ -3,7 +3,7 @@
 use super::{Writer, check_pages, page, record, settings};
 use crate::{Direction, Error, SessionFilter, SideWrite, Store};
 use std::sync::Arc;
-use types::{Metadata, ProjectId, SessionId, Timestamp};
+use types::{Door, Metadata, ProjectId, SessionId, Timestamp};
 
 type Pairs = &'static [(&'static str, &'static str)];
 
@@ -12,6 +12,7 @@ pub async fn suite(store: &Arc<dyn Store>) {
     deleted_sessions_are_cursors(store).await;
     filters_narrow_a_list(store).await;
     a_filter_follows_the_settings(store).await;
+    a_list_is_of_one_door(store).await;
 }
 
 async fn create(writer: &Writer, session: &str, created_at: u64) -> Writer {
@@ -92,6 +93,7 @@ pub async fn filters_narrow_a_list(store: &Arc<dyn Store>) {
     ];
     for (agent, pairs, want) in cases {
         let filter = SessionFilter {
+            door: Door::Agents,
             agent_id: agent.map(str::to_owned),
             metadata: pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
         };
@@ -102,7 +104,7 @@ pub async fn filters_narrow_a_list(store: &Arc<dyn Store>) {
         assert_eq!(got, later, "{filter:?}");
     }
     let many = (0..1_000).map(|n| (format!("key {n}"), "x".to_owned())).collect();
-    let filter = SessionFilter { agent_id: None, metadata: many };
+    let filter = SessionFilter { metadata: many, ..SessionFilter::default() };
     let got = ids(store, &writer.project, &filter, page(None, 10, Direction::Ascending)).await;
     assert_eq!(got, (Vec::new(), false));
 }
@@ -120,7 +122,8 @@ pub async fn a_filter_follows_the_settings(store: &Arc<dyn Store>) {
     let head = Box::new(writer.head(writer.seq));
     writer.side(SideWrite::Head { head, settings: Some(Box::new(changed.clone())) }).await.unwrap();
     let matches = async |key: &str, value: &str| {
-        let filter = SessionFilter { agent_id: None, metadata: vec![(key.to_owned(), value.to_owned())] };
+        let metadata = vec![(key.to_owned(), value.to_owned())];
+        let filter = SessionFilter { metadata, ..SessionFilter::default() };
         ids(store, &writer.project, &filter, page(None, 10, Direction::Ascending)).await.0.len()
     };
     assert_eq!(matches("stage", "old").await, 0);
@@ -128,4 +131,30 @@ pub async fn a_filter_follows_the_settings(store: &Arc<dyn Store>) {
     assert_eq!(matches("kept", "yes").await, 1);
     let row = store.session(&writer.project, &SessionId::from("sess_1")).await.unwrap().unwrap();
     assert_eq!(row.settings, changed);
+}
+
+pub async fn a_list_is_of_one_door(store: &Arc<dyn Store>) {
+    let writer = Writer::new(store, "lists-doors", "sess_0").await;
+    let doors = [Door::Agents, Door::Responses, Door::Conversations, Door::Chat];
+    for (n, door) in (0..12_u64).zip(doors.into_iter().cycle()) {
+        let mut made = writer.beside(&format!("sess_{n:02}"));
+        made.created_at = Timestamp(1_000 + n);
+        made.settings.door = door;
+        made.settings.metadata = metadata(&[("k", "v")]);
+        made.append(vec![record("session_created", "{}")]).await;
+    }
+    let wants =
+        [["sess_00", "sess_04", "sess_08"], ["sess_01", "sess_05", "sess_09"], ["sess_02", "sess_06", "sess_10"]];
+    for (door, want) in doors.into_iter().zip(&wants) {
+        for pairs in [Vec::new(), vec![("k".to_owned(), "v".to_owned())]] {
+            let filter = SessionFilter { door, agent_id: Some("agent_1".to_owned()), metadata: pairs };
+            check_pages(want, &[], async |page| ids(store, &writer.project, &filter, page).await).await;
+            let filter = SessionFilter { agent_id: None, ..filter };
+            check_pages(want, &[], async |page| ids(store, &writer.project, &filter, page).await).await;
+        }
+    }
+    // Another door's session keeps a place all the same.
+    let filter = SessionFilter::default();
+    let (got, _) = ids(store, &writer.project, &filter, page(Some("sess_05"), 10, Direction::Ascending)).await;
+    assert_eq!(got, ["sess_08"]);
 }

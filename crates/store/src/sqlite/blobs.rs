@@ -91,7 +91,7 @@ impl Folder {
     /// left to the sweep.
     pub(super) fn remove(&self, project: &ProjectId, hashes: &[BlobHash]) -> Result<(), Error> {
         let Some(_guard) = self.guard(File::try_lock)? else { return Ok(()) };
-        for hash in hashes.iter().filter(|hash| bytes(&hash.0).is_some()) {
+        for hash in hashes.iter().filter(|hash| chain::of_hex(&hash.0).is_some()) {
             let path = self.path(project, &hash.0);
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(&path, &error)),
@@ -219,7 +219,7 @@ pub(super) fn is_named_in(connection: &Connection, project: &ProjectId, hash: &B
 }
 
 fn is_named(connection: &Connection, folder: &str, file: &str) -> Result<bool, Error> {
-    let Some(hash) = bytes(file) else { return Ok(!file.ends_with(".tmp")) };
+    let Some(hash) = chain::of_hex(file) else { return Ok(!file.ends_with(".tmp")) };
     let mut statement = connection.prepare_cached(
         "SELECT s.project FROM record_blobs b JOIN sessions s ON s.ord = b.session WHERE b.hash = ?1
          UNION SELECT project FROM blobs WHERE hash = ?2",
@@ -231,17 +231,6 @@ fn is_named(connection: &Connection, folder: &str, file: &str) -> Result<bool, E
         }
     }
     Ok(false)
-}
-
-fn bytes(hex: &str) -> Option<Hash> {
-    let mut hash = Hash::default();
-    if hex.len() != 64 || !hex.is_ascii() {
-        return None;
-    }
-    for (index, byte) in hash.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(hex.get(index * 2..index * 2 + 2)?, 16).ok()?;
-    }
-    Some(hash)
 }
 
 /// A clock that was set back makes files young: they are swept another time.

@@ -115,12 +115,18 @@ CREATE TABLE answers (
 ) STRICT;
 ";
 
-/// Forks: whose records a session's log begins with, up to which seq, the link there, and how many segments there are.
+/// Forks: whose records a session's log begins with, up to which seq, the link there, and how many segments lie below its
+/// own. And whose door a session belongs to: lists are of one.
 const THIRD: &str = "
 ALTER TABLE sessions ADD COLUMN base INTEGER;
 ALTER TABLE sessions ADD COLUMN base_seq INTEGER;
 ALTER TABLE sessions ADD COLUMN base_hash BLOB;
 ALTER TABLE sessions ADD COLUMN depth INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE sessions ADD COLUMN door TEXT NOT NULL DEFAULT 'agents';
+DROP INDEX sessions_created;
+DROP INDEX sessions_agent;
+CREATE INDEX sessions_created ON sessions (project, door, created_at, ord) WHERE deleted_at IS NULL;
+CREATE INDEX sessions_agent ON sessions (project, door, agent_id, created_at, ord) WHERE deleted_at IS NULL;
 ";
 
 /// Opens the file for writing, makes it if it is not there, and brings it to the newest form. `may_migrate` is asked

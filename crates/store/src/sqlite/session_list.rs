@@ -1,7 +1,7 @@
 //! Lists of a project's sessions, by creation. Every list walks an index in order and stops at its limit, so that a
 //! page costs the same among ten sessions and among a million.
 
-use super::sessions::head_row_of;
+use super::sessions::{door, head_row_of};
 use crate::{Direction, Error, HeadRow, Page, SessionFilter};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
@@ -72,7 +72,7 @@ fn query(
             "(m.created_at, m.session)",
         ),
     };
-    sql.push_str(" AND s.deleted_at IS NULL");
+    sql.push_str(&format!(" AND s.deleted_at IS NULL AND s.door = ?{}", value(door(filter.door).to_owned().into())));
     for (key, wanted) in pairs {
         sql.push_str(&format!(
             " AND EXISTS (SELECT 1 FROM session_metadata o WHERE o.session = s.ord AND o.key = ?{} AND o.value = ?{})",
@@ -119,7 +119,7 @@ mod tests {
                 for cursor in [None, Some((1, 2))] {
                     for direction in [Direction::Ascending, Direction::Descending] {
                         let metadata = (0..pairs).map(|n| (format!("k{n}"), "v".to_owned())).collect();
-                        let filter = SessionFilter { agent_id: agent_id.clone(), metadata };
+                        let filter = SessionFilter { agent_id: agent_id.clone(), metadata, ..SessionFilter::default() };
                         let pairs: BTreeSet<_> = filter.metadata.iter().collect();
                         let page = Page { after: None, limit: 20, direction };
                         let (sql, values) = query(&ProjectId::from("p"), &filter, &pairs, &page, cursor);

@@ -8,7 +8,7 @@ use super::timers::{self, column};
 use crate::chain::Hash;
 use crate::{AppendError, Error, HeadRow};
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use types::{Epoch, Head, Metadata, ProjectId, Seq, SessionId, SessionSettings, Timestamp};
+use types::{Door, Epoch, Head, Metadata, ProjectId, Seq, SessionId, SessionSettings, Timestamp};
 
 /// What seals call the two.
 const HEAD: &str = "the head";
@@ -57,6 +57,7 @@ pub(super) struct HeadColumns {
 }
 
 struct SettingsColumns {
+    door: &'static str,
     agent_id: String,
     metadata: Metadata,
     settings: Vec<u8>,
@@ -67,6 +68,7 @@ impl HeadColumns {
         let settings = match settings {
             None => None,
             Some(settings) => Some(SettingsColumns {
+                door: door(settings.door),
                 agent_id: settings.agent_id.as_str().to_owned(),
                 metadata: settings.metadata.clone(),
                 settings: seal::close([SETTINGS, head.session.as_str()], json(settings)?),
@@ -74,6 +76,16 @@ impl HeadColumns {
         };
         let sealed = seal::close([HEAD, head.session.as_str()], json(head)?);
         Ok(Self { created_at: head.created_at, needs_work: head.needs_work, head: sealed, settings })
+    }
+}
+
+/// A door's word in the database. Never changes.
+pub(super) fn door(door: Door) -> &'static str {
+    match door {
+        Door::Agents => "agents",
+        Door::Responses => "responses",
+        Door::Conversations => "conversations",
+        Door::Chat => "chat",
     }
 }
 
@@ -98,8 +110,8 @@ pub(super) fn insert(
     connection
         .prepare_cached(
             "INSERT INTO sessions
-               (project, id, created_at, agent_id, needs_work, seq, hash, head, base, base_seq, base_hash, depth)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+               (project, id, created_at, agent_id, needs_work, seq, hash, head, door, base, base_seq, base_hash, depth)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )?
         .execute(params![
             project.as_str(),
@@ -110,6 +122,7 @@ pub(super) fn insert(
             seq.0.cast_signed(),
             hash,
             head.head,
+            settings.door,
             base.map(|base| base.ord),
             base.map(|base| base.seq.0.cast_signed()),
             base.map(|base| base.hash),

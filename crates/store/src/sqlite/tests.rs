@@ -5,6 +5,7 @@ mod damage;
 mod fences;
 mod files;
 mod flips;
+mod forks;
 mod forms;
 mod group;
 mod removal;

@@ -22,12 +22,13 @@ fn made_old(data: &Data, append: impl Fn(&Writer) -> Append) {
         let old = Connection::open(data.join("outcrop.db")).unwrap();
         old.execute_batch("DROP TABLE batches; DROP TABLE marks; DROP TABLE record_blobs; DROP TABLE answers;")
             .unwrap();
-        for column in ["base", "base_seq", "base_hash", "depth"] {
+        old.execute_batch("DROP INDEX sessions_created; DROP INDEX sessions_agent;").unwrap();
+        for column in ["base", "base_seq", "base_hash", "depth", "door"] {
             old.execute_batch(&format!("ALTER TABLE sessions DROP COLUMN {column}")).unwrap();
         }
         let first = schema::FIRST;
-        for table in ["records", "idempotency"] {
-            for part in first.split(';').filter(|part| part.contains(&format!(" {table} "))) {
+        for table in [" records ", " idempotency ", "sessions_created ", "sessions_agent "] {
+            for part in first.split(';').filter(|part| part.contains(table)) {
                 old.execute_batch(part).unwrap();
             }
         }
@@ -75,6 +76,9 @@ fn a_log_of_the_first_form_goes_on() {
         assert!(store.append(writer.append_of(Vec::new(), vec![again])).await.is_err());
         writer.append(vec![record("c", "and on")]).await;
         assert_eq!(store.verify(&project, &session).await.unwrap(), Seq(26));
+        let mut fork = writer.fork("sess_2", Seq(10));
+        fork.append(vec![record("forked", "{}")]).await;
+        assert_eq!(store.verify(&project, &fork.session).await.unwrap(), Seq(11));
     });
     drop(data.open());
     assert_eq!(block_on(async { data.open().verify(&"p".into(), &"sess_1".into()).await.unwrap() }), Seq(26));
