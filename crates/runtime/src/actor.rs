@@ -295,8 +295,9 @@ impl Actor {
         }
     }
 
-    /// Ends the turn whose time has come. A timer that is due for another reason (the limit was changed, the turn has
-    /// ended, wall time has jumped) is set anew, or it would wake the session for ever.
+    /// Ends the turn whose time has come. A turn has a deadline only while this server works on it, so its actor is in
+    /// memory and watches it, and one that died of something is woken for its work. An older version has set timers
+    /// beside that; one that is left is taken away, or it would wake the session for ever.
     async fn check_deadline(&mut self) -> Result<(), String> {
         self.watch_deadline();
         let clock = self.world.clock.clone();
@@ -306,8 +307,8 @@ impl Actor {
         if self.state.seq == Seq(0) {
             return Ok(());
         }
-        let mut batch = Batch::new(&self.state, &self.world.rules.limits);
-        batch.set_timer(self.deadline.as_ref().map(|deadline| deadline.wall(&*clock)));
+        let mut batch = Batch::new(&self.state);
+        batch.clear_timer();
         match self.append(batch).await {
             Err(Failure::Lost(why)) => Err(why),
             _ => Ok(()),
@@ -334,7 +335,7 @@ impl Actor {
     }
 
     async fn commit(&mut self, inputs: Vec<Input>, key: Option<RequestKey>) -> Result<(), Failure> {
-        let mut batch = Batch::new(&self.state, &self.world.rules.limits);
+        let mut batch = Batch::new(&self.state);
         let jump = self.jump();
         // One input is taken or refused before anything changes; of several, the first may be taken back.
         let before = (inputs.len() > 1 || jump.is_some()).then(|| self.state.clone());
@@ -368,7 +369,7 @@ impl Actor {
 
     async fn append(&mut self, batch: Batch) -> Result<(), Failure> {
         let now = self.world.clock.now();
-        let (append, events) = batch.finish(&self.project, self.epoch, now, &self.state, &self.world.rules.limits);
+        let (append, events) = batch.finish(&self.project, self.epoch, now, &self.state);
         match self.world.store.append(append).await {
             Ok(_) => {
                 types::failpoint!(BeforePublish);
@@ -443,8 +444,8 @@ fn append_failure(session: &SessionId, error: AppendError) -> Failure {
     }
 }
 
-/// When the session must be looked at again, whatever happens: its turn's deadline.
-fn timer(state: &State, limits: &types::Limits) -> Option<Timestamp> {
+/// When the running turn's time is over, as the log says.
+fn deadline(state: &State, limits: &types::Limits) -> Option<Timestamp> {
     engine::pending(state, limits).into_iter().find_map(|effect| match effect {
         Effect::TurnDeadline { at, .. } => Some(at),
         Effect::ModelCall { .. } | Effect::ToolCall { .. } => None,

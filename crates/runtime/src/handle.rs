@@ -231,9 +231,15 @@ impl Handle {
         session: &SessionId,
         start: Start,
     ) -> Result<Subscription, Refusal> {
-        let row = self.head(project, session).await?;
-        let tail = self.registry.tail(project, session);
-        tail.raise(row.head.seq);
+        let tail = match self.registry.tail_of_active(project, session) {
+            Some(tail) => tail,
+            None => {
+                let row = self.head(project, session).await?;
+                let tail = self.registry.tail(project, session);
+                tail.raise(row.head.seq);
+                tail
+            }
+        };
         let head = tail.lock().head;
         let (cursor, replay) = match start {
             Start::Beginning => (Cursor::at(session.clone(), Seq(0)), None),

@@ -13,7 +13,7 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::mpsc;
-use types::{Epoch, Input, ProjectId, SessionId, Usage};
+use types::{Epoch, Input, ProjectId, Seq, SessionId, Usage};
 
 /// Commands that may wait for one session.
 const MAILBOX: usize = 64;
@@ -109,6 +109,21 @@ impl Registry {
     pub(crate) fn is_active(&self, project: &ProjectId, session: &SessionId) -> bool {
         let key = (project.clone(), session.clone());
         self.lock().get(&key).is_some_and(|entry| entry.mailbox.as_ref().is_some_and(|mailbox| !mailbox.is_closed()))
+    }
+
+    /// The tail of a session whose actor has read the log and goes on: nobody knows better how far that goes.
+    pub(crate) fn tail_of_active(&self, project: &ProjectId, session: &SessionId) -> Option<Arc<Hold>> {
+        let key = (project.clone(), session.clone());
+        let tail = {
+            let entries = self.lock();
+            let entry = entries.get(&key).filter(|entry| entry.mailbox.as_ref().is_some_and(|to| !to.is_closed()))?;
+            entry.tail.upgrade()?
+        };
+        let is_known = {
+            let inner = tail.lock();
+            inner.published > Seq(0) && !inner.ended
+        };
+        is_known.then_some(tail)
     }
 
     /// The session's tail; makes one if nobody holds it.

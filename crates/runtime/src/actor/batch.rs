@@ -6,7 +6,7 @@ use engine::State;
 use std::time::Duration;
 use store::{Append, Idempotency, SideWrite};
 use types::{
-    Encoded, Epoch, Event, Limits, ProjectId, Record, RecordBody, Reservation, Seq, SessionId, Timestamp, Verdict,
+    Encoded, Epoch, Event, ProjectId, Record, RecordBody, Reservation, Seq, SessionId, Timestamp, Verdict,
 };
 
 /// A day is promised; another is for a wall clock that jumps.
@@ -18,22 +18,19 @@ pub(super) struct Batch {
     events: Vec<(Seq, Vec<Event>)>,
     side: Vec<SideWrite>,
     settings_changed: bool,
-    /// The timer that is set now.
-    timer: Option<Timestamp>,
-    /// What it is set to, whatever it is now.
-    timer_set: Option<Option<Timestamp>>,
+    /// Whether a timer that an older version has set is taken away.
+    clears_timer: bool,
 }
 
 impl Batch {
-    pub(super) fn new(state: &State, limits: &Limits) -> Self {
+    pub(super) fn new(state: &State) -> Self {
         let (records, events, side) = (Vec::new(), Vec::new(), Vec::new());
-        let (expected, timer) = (state.seq, super::timer(state, limits));
-        Self { expected, records, events, side, settings_changed: false, timer, timer_set: None }
+        Self { expected: state.seq, records, events, side, settings_changed: false, clears_timer: false }
     }
 
-    /// Sets the timer, although nothing else may change.
-    pub(super) fn set_timer(&mut self, at: Option<Timestamp>) {
-        self.timer_set = Some(at);
+    /// No timer may be left, although nothing else may change.
+    pub(super) fn clear_timer(&mut self) {
+        self.clears_timer = true;
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -108,15 +105,13 @@ impl Batch {
         epoch: Epoch,
         at: Timestamp,
         state: &State,
-        limits: &Limits,
     ) -> (Append, Vec<(Seq, Vec<Event>)>) {
         if !self.records.is_empty() {
             let settings = self.settings_changed.then(|| Box::new((*state.settings).clone()));
             self.side.push(SideWrite::Head { head: Box::new(engine::head(state)), settings });
         }
-        let timer = super::timer(state, limits);
-        if let Some(at) = self.timer_set.or((timer != self.timer).then_some(timer)) {
-            self.side.push(SideWrite::Timer { at });
+        if self.clears_timer {
+            self.side.push(SideWrite::Timer { at: None });
         }
         let append = Append {
             project: project.clone(),

@@ -1,8 +1,8 @@
-//! When a running turn's time is over, by the clock that cannot jump. The log and the timers hold deadlines in wall time,
-//! which may be set an hour on or back at any moment, or stand still; what is left of a turn's time is measured once,
-//! when its deadline is first seen, and from then on by monotonic time. Only a restart has to believe the wall.
+//! When a running turn's time is over, by the clock that cannot jump. The log holds deadlines in wall time, which may be
+//! set an hour on or back at any moment, or stand still; what is left of a turn's time is measured once, when its
+//! deadline is first seen, and from then on by monotonic time. Only a restart has to believe the wall.
 
-use super::{Actor, timer};
+use super::{Actor, deadline};
 use engine::State;
 use std::time::Duration;
 use types::{BoxFuture, Clock, Effect, Input, Limits, Timestamp, TurnId};
@@ -54,7 +54,7 @@ impl Actor {
     /// count the jump as work.
     pub(super) fn jump(&self) -> Option<Input> {
         let (known, clock) = (self.deadline.as_ref()?, &*self.world.clock);
-        let (ends, said) = (known.wall(clock), timer(&self.state, &self.world.rules.limits)?);
+        let (ends, said) = (known.wall(clock), deadline(&self.state, &self.world.rules.limits)?);
         let has_jumped = known.passed(clock).is_none() && ends.until(said).max(said.until(ends)) > DRIFT;
         has_jumped.then(|| Input::ClockSet { turn: known.turn.clone(), ends })
     }
