@@ -14,7 +14,7 @@ mod sessions;
 mod shown;
 mod words;
 
-pub use event::{Padding, frame};
+pub use event::{Padding, write_frame};
 pub use ledger::effect;
 
 use crate::failure::Failure;

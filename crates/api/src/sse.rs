@@ -1,9 +1,9 @@
 //! Event streams. The body is pulled: nothing is read from the session before the connection has taken what came
-//! before it, so a slow reader costs one event of memory. Every event leaves whole, in one piece; a comment every 15
-//! seconds keeps proxies from giving up.
+//! before it, so a slow reader costs one piece of memory. A piece is one event, whole, and those behind it that are at
+//! hand: what became true together is sent together. A comment after 15 seconds of silence keeps proxies from giving up.
 
 use crate::Door;
-use crate::agents::{Padding, frame};
+use crate::agents::{Padding, write_frame};
 use crate::traffic::Slot;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -19,6 +19,10 @@ use types::{BoxFuture, Clock, Entropy, Event, EventBody, SessionId};
 
 /// The longest silence of a stream.
 pub const KEEPALIVE: Duration = Duration::from_secs(15);
+/// A piece that is larger takes no further event, bytes.
+const PIECE: usize = 16 << 10;
+/// What most pieces fit into, bytes.
+const USUAL_PIECE: usize = 2 << 10;
 
 /// Where a stream ends by itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,6 +53,9 @@ impl End {
 pub trait Source: Send + Sized + 'static {
     /// The next event, and the source for those after it. Owned, so that a keepalive never cuts a wait short.
     fn pull(self) -> BoxFuture<'static, (Self, Option<Event>)>;
+
+    /// The next event, if it is at hand.
+    fn at_hand(&mut self) -> Option<Event>;
 }
 
 impl Source for Subscription {
@@ -57,6 +64,10 @@ impl Source for Subscription {
             let event = self.next().await;
             (self, event)
         })
+    }
+
+    fn at_hand(&mut self) -> Option<Event> {
+        self.next_at_hand()
     }
 }
 
@@ -76,6 +87,8 @@ pub fn response(
         end,
         padding: if padded { Padding::From(Arc::clone(&door.entropy)) } else { Padding::Off },
         over: false,
+        silence: door.clock.sleep(KEEPALIVE),
+        spoke: door.clock.monotonic(),
         clock: Arc::clone(&door.clock),
         _slot: Some(slot),
     };
@@ -101,6 +114,10 @@ struct Reader<S> {
     end: End,
     padding: Padding,
     over: bool,
+    /// Ends where it is time to look whether there was silence for too long.
+    silence: BoxFuture<'static, ()>,
+    /// When the last piece was handed out.
+    spoke: Duration,
     clock: Arc<dyn Clock>,
     _slot: Option<Slot>,
 }
@@ -116,18 +133,45 @@ impl<S: Source> Reader<S> {
     /// The next piece of the body; None at its end.
     async fn piece(&mut self) -> Option<Bytes> {
         while !self.over {
-            let (source, event) = match select(&mut self.next, self.clock.sleep(KEEPALIVE)).await {
+            let (mut source, event) = match select(&mut self.next, &mut self.silence).await {
                 Either::Left((pulled, _)) => pulled,
-                Either::Right(((), _)) => return Some(Bytes::from_static(b": keepalive\n\n")),
+                Either::Right(((), _)) => {
+                    if self.was_silent() {
+                        return Some(Bytes::from_static(b": keepalive\n\n"));
+                    }
+                    continue;
+                }
             };
-            let event = event?;
-            self.over = self.end.is_reached(&event.body);
+            let mut piece = Vec::with_capacity(USUAL_PIECE);
+            self.write(&mut piece, &event?);
+            while !self.over && piece.len() < PIECE {
+                let Some(event) = source.at_hand() else { break };
+                self.write(&mut piece, &event);
+            }
             self.next = source.pull();
-            if let Some(frame) = frame(&self.session, &event, &self.padding) {
-                return Some(frame);
+            if !piece.is_empty() {
+                self.spoke = self.clock.monotonic();
+                return Some(piece.into());
             }
         }
         None
+    }
+
+    fn write(&mut self, piece: &mut Vec<u8>, event: &Event) {
+        self.over = self.end.is_reached(&event.body);
+        write_frame(piece, &self.session, event, &self.padding);
+    }
+
+    /// Whether nothing was said for long enough; then, or when that may be so, it is time to look again.
+    fn was_silent(&mut self) -> bool {
+        let now = self.clock.monotonic();
+        let left = KEEPALIVE.saturating_sub(now.saturating_sub(self.spoke));
+        let silent = left.is_zero();
+        if silent {
+            self.spoke = now;
+        }
+        self.silence = self.clock.sleep(if silent { KEEPALIVE } else { left });
+        silent
     }
 }
 

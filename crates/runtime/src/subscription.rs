@@ -59,6 +59,11 @@ impl Subscription {
         }
     }
 
+    /// The next event, if it was read with the one before it.
+    pub fn next_at_hand(&mut self) -> Option<Event> {
+        self.ready.pop_front()
+    }
+
     /// Takes what is at hand.
     fn look(&mut self) -> Seen {
         let inner = self.tail.lock();

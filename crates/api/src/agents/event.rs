@@ -5,7 +5,6 @@
 
 use super::shown::{self, Stage};
 use crate::sse::letters;
-use bytes::Bytes;
 use std::sync::Arc;
 use types::{Entropy, Event, EventBody, Item, ItemBody, ItemKind, SessionId, TurnView};
 use wire::agents as outer;
@@ -30,23 +29,27 @@ impl Padding {
     }
 }
 
-/// One event, whole; None for what clients never see.
-pub fn frame(session: &SessionId, event: &Event, padding: &Padding) -> Option<Bytes> {
+/// Writes one event, whole; nothing for what clients never see.
+pub fn write_frame(piece: &mut Vec<u8>, session: &SessionId, event: &Event, padding: &Padding) {
+    let Some(body) = body(session, &event.body) else { return };
     let id = event.id.text(session);
-    let body = body(session, &event.body)?;
     let obfuscation = match &event.body {
         EventBody::Delta { text, .. } => padding.of(text),
         _ => None,
     };
     let name = body.name();
-    let mut frame = format!("event: {name}\ndata: ").into_bytes();
-    let shown = outer::Event { event_id: &id, body, obfuscation: obfuscation.as_deref() };
-    if let Err(error) = serde_json::to_writer(&mut frame, &shown) {
-        tracing::error!(%error, id, "an event could not be written");
-        return None;
+    let begin = piece.len();
+    for part in ["event: ", name, "\ndata: "] {
+        piece.extend_from_slice(part.as_bytes());
     }
-    frame.extend_from_slice(format!("\nid: {id}\n\n").as_bytes());
-    Some(frame.into())
+    let shown = outer::Event { event_id: &id, body, obfuscation: obfuscation.as_deref() };
+    if let Err(error) = serde_json::to_writer(&mut *piece, &shown) {
+        tracing::error!(%error, id, "an event could not be written");
+        return piece.truncate(begin);
+    }
+    for part in ["\nid: ", &id, "\n\n"] {
+        piece.extend_from_slice(part.as_bytes());
+    }
 }
 
 fn body<'a>(session: &'a SessionId, event: &'a EventBody) -> Option<Shown<'a>> {

@@ -24,6 +24,10 @@ impl Source for Script {
             (self, Some(event))
         })
     }
+
+    fn at_hand(&mut self) -> Option<Event> {
+        None
+    }
 }
 
 struct Scene {
@@ -33,6 +37,7 @@ struct Scene {
 }
 
 fn scene(events: Vec<EventBody>, end: End, clock: HandClock) -> Scene {
+    let (silence, spoke) = (clock.sleep(KEEPALIVE), clock.monotonic());
     let taken = Arc::new(AtomicUsize::new(0));
     let traffic = Arc::new(Traffic::default());
     let script = Script { events: events.into_iter(), taken: Arc::clone(&taken) };
@@ -42,6 +47,8 @@ fn scene(events: Vec<EventBody>, end: End, clock: HandClock) -> Scene {
         end,
         padding: Padding::Off,
         over: false,
+        silence,
+        spoke,
         clock: Arc::new(clock),
         _slot: traffic.open(1),
     };

@@ -9,7 +9,11 @@ use types::{EventId, Phase, Seq, TurnError};
 /// The data of an event's frame; checks what surrounds it.
 fn data(body: EventBody, padding: &Padding) -> Option<Value> {
     let event = Event { id: EventId::Record { seq: Seq(7), index: 2, draft: None }, body };
-    let frame = frame(&"sess_1".into(), &event, padding)?;
+    let mut frame = Vec::new();
+    write_frame(&mut frame, &"sess_1".into(), &event, padding);
+    if frame.is_empty() {
+        return None;
+    }
     let text = std::str::from_utf8(&frame).unwrap();
     let lines: Vec<&str> = text.split('\n').collect();
     let [name, data, id, "", ""] = lines.as_slice() else { panic!("{text}") };
