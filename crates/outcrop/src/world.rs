@@ -2,6 +2,7 @@
 //! in the tree reads these.
 
 use futures_util::FutureExt;
+use std::cell::RefCell;
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant, SystemTime};
 use types::{BoxFuture, Clock, Entropy, Spawn, Task, Timestamp};
@@ -35,17 +36,49 @@ impl Clock for TokioClock {
     }
 }
 
+/// Bytes that the kernel is asked for at a time: most ids need a dozen, and asking costs more than
+/// they do.
+const DRAWN: usize = 512;
+
+/// Random bytes that were drawn and not given out yet.
+struct Drawn {
+    bytes: [u8; DRAWN],
+    left: usize,
+}
+
+thread_local! {
+    static DRAWN_BYTES: RefCell<Drawn> = const { RefCell::new(Drawn { bytes: [0; DRAWN], left: 0 }) };
+}
+
 /// The kernel's random source.
 pub struct KernelEntropy;
 
 impl Entropy for KernelEntropy {
-    #[expect(clippy::disallowed_methods, reason = "the edge: this is where randomness comes from")]
     fn fill(&self, bytes: &mut [u8]) {
-        if let Err(error) = getrandom::fill(bytes) {
-            // Ids and keys that can be guessed are worse than no server.
-            tracing::error!(%error, "the kernel gives no randomness");
-            std::process::abort();
+        if bytes.len() > DRAWN {
+            return draw(bytes);
         }
+        DRAWN_BYTES.with_borrow_mut(|drawn| {
+            if drawn.left < bytes.len() {
+                draw(&mut drawn.bytes);
+                drawn.left = DRAWN;
+            }
+            let from = drawn.left - bytes.len();
+            let given = &mut drawn.bytes[from..drawn.left];
+            bytes.copy_from_slice(given);
+            // Nothing that was given out stays here.
+            given.fill(0);
+            drawn.left = from;
+        });
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the edge: this is where randomness comes from")]
+fn draw(bytes: &mut [u8]) {
+    if let Err(error) = getrandom::fill(bytes) {
+        // Ids and keys that can be guessed are worse than no server.
+        tracing::error!(%error, "the kernel gives no randomness");
+        std::process::abort();
     }
 }
 
