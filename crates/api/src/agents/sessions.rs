@@ -15,7 +15,7 @@ use runtime::{Direction, Identity, Page, SessionFilter, Start};
 use std::sync::Arc;
 use std::time::Duration;
 use types::{
-    AgentId, AgentSettings, Door, EnvironmentSettings, MicroUsd, NewSession, ProjectId, RefusalKind, SavedAgent, SessionId,
+    AgentId, AgentSettings, EnvironmentSettings, MicroUsd, NewSession, ProjectId, RefusalKind, SavedAgent, SessionId,
 };
 use wire::Word;
 use wire::agents::request::{SessionCreate, SessionUpdate};
@@ -119,7 +119,7 @@ pub async fn list(
 ) -> Result<Response, Failure> {
     let page = pairs.page(Limit::Clamped)?;
     let agent_id = pairs.one("agent_id")?.map(str::to_owned);
-    let filter = SessionFilter { door: Door::Agents, agent_id, metadata: pairs.metadata()? };
+    let filter = SessionFilter { door: types::Door::Agents, agent_id, metadata: pairs.metadata()? };
     let listed = door.handle.sessions(&identity.project, filter, page).await?;
     let data = listed.data.iter().map(shown::session).collect();
     let ids = listed.data.iter().map(|view| view.head.session.as_str());
