@@ -1,5 +1,7 @@
 //! The only door to a session: what doors may ask, and what they get.
 
+mod fork;
+
 use crate::actor::{Command, Reply, store_refusal, unavailable};
 use crate::context::function;
 use crate::cursor::Cursor;
@@ -242,7 +244,7 @@ impl Handle {
         };
         let head = tail.lock().head;
         let (cursor, replay) = match start {
-            Start::Beginning => (Cursor::at(session.clone(), Seq(0)), None),
+            Start::Beginning => (Cursor::at(session.clone(), self.beginning(project, session, &tail).await?), None),
             Start::Live => (Cursor::at(session.clone(), head), None),
             Start::After(id) => {
                 let found = cursor_after(&self.world, project, session, head, id).await?;

@@ -93,6 +93,7 @@ impl Registry {
             tail,
             mailbox,
             state: State::new(session.clone()),
+            base: None,
             items: BTreeMap::new(),
             weight: 0,
             transcript: Transcript::default(),
