@@ -10,6 +10,7 @@ mod batch;
 mod deadline;
 mod errands;
 mod flight;
+mod fork;
 mod request;
 
 use crate::World;
@@ -47,6 +48,12 @@ pub(crate) enum Command {
         key: Option<RequestKey>,
         reply: oneshot::Sender<Reply>,
     },
+    /// Makes the session on another one's records up to a seq.
+    Fork {
+        base: (SessionId, Seq),
+        inputs: Vec<Input>,
+        reply: oneshot::Sender<Reply>,
+    },
     Delete {
         reply: oneshot::Sender<Reply>,
     },
@@ -72,6 +79,8 @@ pub(crate) struct Actor {
     pub(crate) tail: Arc<Hold>,
     pub(crate) mailbox: mpsc::Receiver<Command>,
     pub(crate) state: State,
+    /// What the first append of a fork says that it stands on.
+    pub(crate) base: Option<(SessionId, Seq)>,
     /// Bodies of the transcript's items, while the session is active.
     pub(crate) items: BTreeMap<Seq, Arc<Item>>,
     /// Their bytes, all together.
@@ -272,6 +281,13 @@ impl Actor {
                 let _ = reply.send(reply_with);
                 lost
             }
+            Command::Fork { base, inputs, reply } => {
+                let answer = self.fork(base, inputs).await;
+                types::failpoint!(BeforeReply);
+                let (reply_with, lost) = self.outcome(answer);
+                let _ = reply.send(reply_with);
+                lost
+            }
             Command::Delete { reply } => {
                 let answer = self.delete().await;
                 let (reply_with, lost) = self.outcome(answer);
@@ -369,7 +385,8 @@ impl Actor {
 
     async fn append(&mut self, batch: Batch) -> Result<(), Failure> {
         let now = self.world.clock.now();
-        let (append, events) = batch.finish(&self.project, self.epoch, now, &self.state);
+        let (mut append, events) = batch.finish(&self.project, self.epoch, now, &self.state);
+        append.base = self.base.take();
         match self.world.store.append(append).await {
             Ok(_) => {
                 types::failpoint!(BeforePublish);
@@ -405,7 +422,10 @@ enum Within {
 
 impl Command {
     pub(crate) fn answer(self, reply: Reply) {
-        let (Self::Submit { reply: to, .. } | Self::Delete { reply: to } | Self::Wake { reply: to }) = self;
+        let (Self::Submit { reply: to, .. }
+        | Self::Fork { reply: to, .. }
+        | Self::Delete { reply: to }
+        | Self::Wake { reply: to }) = self;
         let _ = to.send(reply);
     }
 }

@@ -154,14 +154,19 @@ pub(crate) async fn cursor_after(
     let state = fold(world, project, session, cursor.seq).await?;
     let is_place = match id {
         // A restore leaves numbers out: what was said at them is lost.
-        EventId::Draft { position, .. } => state.seq == seq && speaks(&state, position),
+        EventId::Draft { position, .. } => state.seq == seq && state.session == *session && speaks(&state, position),
         EventId::Record { index, draft, .. } => {
             let query = LogQuery { limit: 1, ..LogQuery::after(cursor.seq) };
             let log = world.store.log(project, session, query).await;
             let log = log.map_err(|error| crate::actor::store_refusal(&error))?;
             let Some(stored) = log.first().filter(|stored| stored.seq == seq) else { return Ok(None) };
             let record = decode(&stored.record)?;
-            let events = engine::apply(&mut state.clone(), stored.seq, &record).len();
+            let mut after = state.clone();
+            let events = engine::apply(&mut after, stored.seq, &record).len();
+            // What a fork shares was told in the other session's stream.
+            if after.session != *session {
+                return Ok(None);
+            }
             // An abandoned attempt is one event here and one for each item that a reader had seen of it.
             let abandoned = matches!(record.body, types::RecordBody::Abandoned(_));
             ((index as usize) < events || abandoned) && draft.is_none_or(|draft| speaks(&state, draft))

@@ -62,6 +62,12 @@ impl Batch {
                     self.limit(session, settings.spend_limit);
                 }
             }
+            RecordBody::Forked(forked) => {
+                self.settings_changed = true;
+                if forked.settings.spend_limit.is_some() {
+                    self.limit(&forked.session, forked.settings.spend_limit);
+                }
+            }
             RecordBody::SessionUpdated { settings } => {
                 self.settings_changed = true;
                 if settings.spend_limit != state.settings.spend_limit {

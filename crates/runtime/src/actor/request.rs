@@ -23,7 +23,7 @@ impl Actor {
         }
     }
 
-    async fn take_in(&mut self, inputs: Vec<Input>, key: Option<RequestKey>) -> Result<(), Failure> {
+    pub(super) async fn take_in(&mut self, inputs: Vec<Input>, key: Option<RequestKey>) -> Result<(), Failure> {
         let starts = inputs.iter().any(|input| matches!(input, Input::Message(_) | Input::Create { .. }));
         if starts && self.state.turn.is_none() && self.registry.slots.is_full(&self.project) {
             let kind = RefusalKind::Busy { retry_after: Duration::from_secs(1) };
