@@ -10,6 +10,7 @@ pub mod chat;
 pub mod embeddings;
 pub mod error;
 pub mod files;
+pub mod files;
 pub mod reader;
 pub mod responses;
 mod verbatim;
