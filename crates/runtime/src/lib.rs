@@ -9,6 +9,7 @@ mod call;
 mod catalog;
 mod context;
 mod cursor;
+mod files;
 mod handle;
 mod ledger;
 mod registry;
@@ -20,6 +21,7 @@ mod tail;
 
 pub use catalog::{Catalog, Identity, NewKey};
 pub use engine::ledger::{EffectKind, EffectState, Entry, Outcome, Problem, Try};
+pub use files::{Draft, FILE_BYTES, File, FileContent, Files, NewFile, NewUpload, Part, Upload, UploadStatus};
 pub use handle::{Activity, Handle, Listed, RequestKey, Start};
 pub use ledger::{effect_id, ledger};
 pub use registry::ModelCounters;
