@@ -199,6 +199,19 @@ impl Registry {
         }
     }
 
+    /// Counts a model call that belongs to no session; `usage` is that of one that was answered.
+    pub(crate) fn count_call(&self, entry: &str, usage: Option<Usage>) {
+        let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        let counters = counters.entry(entry.to_owned()).or_default();
+        match usage {
+            Some(usage) => {
+                counters.answered += 1;
+                counters.usage = counters.usage.plus(usage);
+            }
+            None => counters.failed += 1,
+        }
+    }
+
     pub(crate) fn counters(&self) -> BTreeMap<String, ModelCounters> {
         self.counters.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
