@@ -2,8 +2,10 @@
 //! seconds, or less than a KiB a second over a long time, is answered 408 instead of being waited for; one that finds
 //! no memory free for 30 seconds is answered 429.
 
+mod flow;
 mod room;
 
+pub use flow::Flow;
 pub use room::{Held, Room};
 
 use crate::Door;
@@ -11,15 +13,12 @@ use crate::failure::Failure;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, header};
-use futures_util::future::{Either, select};
-use http_body_util::BodyExt;
 use serde_json::{Map, Value};
-use std::pin::pin;
 use std::time::Duration;
 use types::Clock;
 
 /// The longest time without a byte.
-const IDLE: Duration = Duration::from_secs(30);
+pub const IDLE: Duration = Duration::from_secs(30);
 /// What every body may take; each KiB that has arrived adds a second.
 const GRACE: Duration = Duration::from_secs(60);
 
@@ -46,7 +45,7 @@ pub fn parse(headers: &HeaderMap, bytes: &[u8]) -> Result<Map<String, Value>, Fa
 /// All bytes of `body`, at most `limit`; `held` grows with them.
 async fn read(
     headers: &HeaderMap,
-    mut body: Body,
+    body: Body,
     limit: usize,
     held: &mut Held,
     clock: &dyn Clock,
@@ -55,35 +54,17 @@ async fn read(
     if announced.is_some_and(|length| length > limit as u64) {
         return Err(Failure::too_large(limit));
     }
+    let mut flow = Flow::new(body, clock);
     let mut bytes = Vec::new();
-    let mut started = clock.monotonic();
-    loop {
-        let allowed = GRACE + Duration::from_secs(bytes.len() as u64 >> 10);
-        let left = allowed.saturating_sub(clock.monotonic().saturating_sub(started));
-        if left.is_zero() {
-            return Err(Failure::timed_out());
+    while let Some(data) = flow.next().await? {
+        let size = bytes.len().saturating_add(data.len());
+        if size > limit {
+            return Err(Failure::too_large(limit));
         }
-        let frame = match select(pin!(body.frame()), clock.sleep(left.min(IDLE))).await {
-            Either::Left((frame, _)) => frame,
-            Either::Right(((), _)) => return Err(Failure::timed_out()),
-        };
-        match frame {
-            None => return Ok(bytes),
-            Some(Err(_)) => return Err(Failure::invalid("The request body broke off.")),
-            Some(Ok(frame)) => {
-                let Some(data) = frame.data_ref() else { continue };
-                let size = bytes.len().saturating_add(data.len());
-                if size > limit {
-                    return Err(Failure::too_large(limit));
-                }
-                let full = clock.monotonic();
-                held.grow(size, IDLE, clock).await?;
-                // It was not the client who made it wait.
-                started += clock.monotonic().saturating_sub(full);
-                bytes.extend_from_slice(data);
-            }
-        }
+        flow.pause(held.grow(size, IDLE, clock)).await?;
+        bytes.extend_from_slice(&data);
     }
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 const READ: &str = "api.agents.read";
 const WRITE: &str = "api.agents.write";
+const READ_FILES: &str = "api.files.read";
+const WRITE_FILES: &str = "api.files.write";
 const NO_BETA: &str = "To access the Agents API, set the 'OpenAI-Beta' header to 'agents=v1'.";
 
 /// The gate of `/v1/agents/**`.
@@ -20,6 +22,12 @@ pub async fn agents_gate(State(door): State<Arc<Door>>, request: Request, next: 
         return Err(Failure::invalid_as("invalid_beta", NO_BETA));
     }
     let needed = if matches!(*request.method(), Method::GET | Method::HEAD) { READ } else { WRITE };
+    pass(&door, request, next, Some(needed)).await
+}
+
+/// The gate of `/v1/files/**` and `/v1/uploads/**`.
+pub async fn files_gate(State(door): State<Arc<Door>>, request: Request, next: Next) -> Result<Response, Failure> {
+    let needed = if matches!(*request.method(), Method::GET | Method::HEAD) { READ_FILES } else { WRITE_FILES };
     pass(&door, request, next, Some(needed)).await
 }
 

@@ -12,7 +12,7 @@ use std::str::FromStr;
 const MAX_LIMIT: usize = 100;
 const DEFAULT_LIMIT: usize = 20;
 
-/// What a list does with a `limit` outside 1 to 100.
+/// What a list does with a `limit` outside its range.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Limit {
     /// Takes the nearest that is in it.
@@ -61,9 +61,14 @@ impl Pairs {
 
     /// `limit`, `order` and `after` of a list.
     pub fn page(&self, range: Limit) -> Result<Page, Failure> {
+        self.page_of(range, DEFAULT_LIMIT, MAX_LIMIT)
+    }
+
+    /// The same where a page has `usual` entries, and may have `most`.
+    pub fn page_of(&self, range: Limit, usual: usize, most: usize) -> Result<Page, Failure> {
         let after = self.one("after")?.map(str::to_owned);
         let limit = match self.one("limit")? {
-            None => DEFAULT_LIMIT,
+            None => usual,
             Some(text) => usize::from_str(text).map_err(|error| unreadable(format!("limit: {error}")))?,
         };
         let direction = match self.one("order")? {
@@ -74,10 +79,10 @@ impl Pairs {
                 return Err(unreadable(format!("order: unknown variant `{other}`, expected `asc` or `desc`")));
             }
         };
-        if range == Limit::Checked && !(1..=MAX_LIMIT).contains(&limit) {
-            return Err(Failure::invalid("limit must be between 1 and 100"));
+        if range == Limit::Checked && !(1..=most).contains(&limit) {
+            return Err(Failure::invalid(format!("limit must be between 1 and {most}")));
         }
-        Ok(Page { after, limit: limit.clamp(1, MAX_LIMIT), direction })
+        Ok(Page { after, limit: limit.clamp(1, most), direction })
     }
 
     /// A switch that is on unless it is turned off.

@@ -49,13 +49,14 @@ impl Server {
             rules: Arc::new(Rules { models, ..Rules::default() }),
         };
         let (clock, entropy) = (world.clock.clone(), world.entropy.clone());
+        let files = runtime::Files::new(world.clone());
         let started = async {
             let (handle, catalog) = runtime::start(world).await.unwrap();
             let key = catalog.create_key(&ProjectId::new("default"), Vec::new()).await.unwrap();
             (handle, catalog, key.secret)
         };
         let (handle, catalog, secret) = sim.run(started).unwrap();
-        let door = Door { handle, catalog, clock, entropy, traffic: Arc::default(), limits: Limits::default() };
+        let door = Door { handle, catalog, files, clock, entropy, traffic: Arc::default(), limits: Limits::default() };
         Self { sim, router: router(door), authorization: format!("Bearer {secret}") }
     }
 

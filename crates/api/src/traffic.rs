@@ -12,6 +12,8 @@ use std::time::Duration;
 pub struct Traffic {
     streams: AtomicUsize,
     pub(crate) bodies: Room,
+    /// What is on its way out of files.
+    pub(crate) contents: Room,
     answers: Mutex<BTreeMap<Key, (u64, Duration)>>,
 }
 

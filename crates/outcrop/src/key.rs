@@ -13,8 +13,15 @@ use store::Sqlite;
 use types::{KeyId, ProjectId, Rules, Timestamp};
 
 /// What a key may be allowed; without any, it may do everything.
-const SCOPES: [&str; 5] =
-    ["api.agents.read", "api.agents.write", "api.responses.write", "api.vaults.read", "api.vaults.write"];
+const SCOPES: [&str; 7] = [
+    "api.agents.read",
+    "api.agents.write",
+    "api.files.read",
+    "api.files.write",
+    "api.responses.write",
+    "api.vaults.read",
+    "api.vaults.write",
+];
 
 pub async fn run(command: &Key, configuration: &Configuration) -> Result<()> {
     // Keys may be made before the first start: then this makes the folder.

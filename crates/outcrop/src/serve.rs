@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use api::{Door, Traffic};
 use axum::Router;
 use axum::routing::get;
-use runtime::{Handle, World};
+use runtime::{Files, Handle, World};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,12 +62,15 @@ pub async fn run(configuration: &Configuration, hidden: &Hidden) -> Result<()> {
         tools: Arc::new(types::NoTools),
         rules: Arc::new(assembly::rules(configuration)),
     };
+    let files = Files::new(world.clone());
     let (handle, catalog) = runtime::start(world).await.context("the runtime cannot start")?;
     let entrance = identity::ensure(configuration, &data, &catalog, &*store, &*clock).await?;
     show_key(&entrance, for_parent);
+    spawn.spawn("expired files", Box::pin(files.clone().sweep()));
     let app = routes(Door {
         handle: handle.clone(),
         catalog,
+        files,
         clock: clock.clone(),
         entropy,
         traffic: Arc::new(Traffic::default()),

@@ -53,6 +53,7 @@ impl Server {
             tools: Arc::new(NoTools),
             rules: Arc::new(Rules { models: rules, ..Rules::default() }),
         };
+        let files = runtime::Files::new(world.clone());
         let started = sim.run(async {
             let (handle, catalog) = runtime::start(world).await.expect("an empty store starts");
             let key = catalog.create_key(&ProjectId::new("default"), Vec::new()).await.expect("a key can be made");
@@ -60,7 +61,7 @@ impl Server {
         });
         let (handle, catalog, secret) = started.expect("starting ends");
         let limits = Limits::default();
-        let door = Door { handle, catalog, clock: clock.clone(), entropy, traffic: Arc::default(), limits };
+        let door = Door { handle, catalog, files, clock: clock.clone(), entropy, traffic: Arc::default(), limits };
         Self { sim, clock, router: api::router(door), authorization: format!("Bearer {secret}") }
     }
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures_util::stream::{iter, pending, repeat_with};
 use futures_util::{FutureExt, StreamExt};
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 
 type Piece = Result<Bytes, io::Error>;
