@@ -4,7 +4,7 @@
 use super::words::Translate;
 use types::{
     AgentSettings, CallOutput, CallResult, Content, Item, ItemBody, McpTransport, PromptCacheTtl, RequiredAction,
-    Review, SavedAgent, SessionId, SessionView, TextFormat, Tool, ToolCall, ToolOutcome, TurnView, Usage,
+    Review, Role, SavedAgent, SessionId, SessionView, TextFormat, Tool, ToolCall, ToolOutcome, TurnView, Usage,
 };
 use wire::agents as outer;
 use wire::agents::{ConnectionOrigin, ContextSize, ItemStatus, SearchMode};
@@ -276,6 +276,8 @@ fn contents(content: &[Content]) -> Vec<outer::Content<'_>> {
     let shown = content.iter().map(|part| match part {
         Content::Text { text } => outer::Content::InputText { text },
         Content::Image { image_url } => outer::Content::InputImage { image_url },
+        // The Agents API has no word for a file: its name stands for it.
+        Content::File { filename, .. } => outer::Content::InputText { text: filename.as_deref().unwrap_or("file") },
     });
     shown.collect()
 }
