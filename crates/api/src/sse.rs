@@ -18,7 +18,7 @@ use std::time::Duration;
 use types::{BoxFuture, Clock, Entropy, Event, EventBody, SessionId};
 
 /// The longest silence of a stream.
-pub const KEEPALIVE: Duration = Duration::from_secs(15);
+const KEEPALIVE: Duration = Duration::from_secs(15);
 /// A piece that is larger takes no further event, bytes.
 const PIECE: usize = 16 << 10;
 /// What most pieces fit into, bytes.
@@ -81,18 +81,43 @@ pub fn response(
     padded: bool,
     slot: Slot,
 ) -> Response {
+    let padding = if padded { Padding::From(Arc::clone(&door.entropy)) } else { Padding::Off };
+    let teller = Whole { session, end, padding };
+    event_stream(status, told(Arc::clone(&door.clock), subscription, teller, slot))
+}
+
+/// What a reader makes of a session's events.
+pub trait Teller: Send + 'static {
+    /// Writes what `event` means, each of it whole, or nothing. True where nothing comes after it.
+    fn tell(&mut self, piece: &mut Vec<u8>, event: &Event) -> bool;
+}
+
+/// The pieces of a body that tells the events of `source`. `held` lasts as long as it does.
+pub fn told<S: Source, T: Teller, H: Send + 'static>(
+    clock: Arc<dyn Clock>,
+    source: S,
+    teller: T,
+    held: H,
+) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
     let reader = Reader {
-        session,
-        next: subscription.pull(),
-        end,
-        padding: if padded { Padding::From(Arc::clone(&door.entropy)) } else { Padding::Off },
+        next: source.pull(),
+        teller,
         over: false,
-        silence: door.clock.sleep(KEEPALIVE),
-        spoke: door.clock.monotonic(),
-        clock: Arc::clone(&door.clock),
-        _slot: Some(slot),
+        silence: clock.sleep(KEEPALIVE),
+        spoke: clock.monotonic(),
+        clock,
+        _held: held,
     };
-    event_stream(status, frames(reader))
+    pieces(reader)
+}
+
+fn pieces<S: Source, T: Teller, H: Send + 'static>(
+    reader: Reader<S, T, H>,
+) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
+    unfold(reader, |mut reader| async move {
+        let piece = reader.piece().await?;
+        Some((Ok(piece), reader))
+    })
 }
 
 /// An answer of server-sent events, each piece of them whole.
@@ -107,29 +132,34 @@ pub fn event_stream(
     response
 }
 
-/// One client's reading of one session.
-struct Reader<S> {
+/// The events as they are, in the Agents API's words.
+struct Whole {
     session: SessionId,
-    next: BoxFuture<'static, (S, Option<Event>)>,
     end: End,
     padding: Padding,
+}
+
+impl Teller for Whole {
+    fn tell(&mut self, piece: &mut Vec<u8>, event: &Event) -> bool {
+        write_frame(piece, &self.session, event, &self.padding);
+        self.end.is_reached(&event.body)
+    }
+}
+
+/// One client's reading of one session.
+struct Reader<S, T, H> {
+    next: BoxFuture<'static, (S, Option<Event>)>,
+    teller: T,
     over: bool,
     /// Ends where it is time to look whether there was silence for too long.
     silence: BoxFuture<'static, ()>,
     /// When the last piece was handed out.
     spoke: Duration,
     clock: Arc<dyn Clock>,
-    _slot: Option<Slot>,
+    _held: H,
 }
 
-fn frames<S: Source>(reader: Reader<S>) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
-    unfold(reader, |mut reader| async move {
-        let piece = reader.piece().await?;
-        Some((Ok(piece), reader))
-    })
-}
-
-impl<S: Source> Reader<S> {
+impl<S: Source, T: Teller, H> Reader<S, T, H> {
     /// The next piece of the body; None at its end.
     async fn piece(&mut self) -> Option<Bytes> {
         while !self.over {
@@ -143,10 +173,10 @@ impl<S: Source> Reader<S> {
                 }
             };
             let mut piece = Vec::with_capacity(USUAL_PIECE);
-            self.write(&mut piece, &event?);
+            self.over = self.teller.tell(&mut piece, &event?);
             while !self.over && piece.len() < PIECE {
                 let Some(event) = source.at_hand() else { break };
-                self.write(&mut piece, &event);
+                self.over = self.teller.tell(&mut piece, &event);
             }
             self.next = source.pull();
             if !piece.is_empty() {
@@ -155,11 +185,6 @@ impl<S: Source> Reader<S> {
             }
         }
         None
-    }
-
-    fn write(&mut self, piece: &mut Vec<u8>, event: &Event) {
-        self.over = self.end.is_reached(&event.body);
-        write_frame(piece, &self.session, event, &self.padding);
     }
 
     /// Whether nothing was said for long enough; then, or when that may be so, it is time to look again.

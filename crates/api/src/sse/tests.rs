@@ -31,7 +31,7 @@ impl Source for Script {
 }
 
 struct Scene {
-    reader: Reader<Script>,
+    reader: Reader<Script, Whole, Option<Slot>>,
     taken: Arc<AtomicUsize>,
     traffic: Arc<Traffic>,
 }
@@ -42,15 +42,13 @@ fn scene(events: Vec<EventBody>, end: End, clock: HandClock) -> Scene {
     let traffic = Arc::new(Traffic::default());
     let script = Script { events: events.into_iter(), taken: Arc::clone(&taken) };
     let reader = Reader {
-        session: "sess_1".into(),
         next: script.pull(),
-        end,
-        padding: Padding::Off,
+        teller: Whole { session: "sess_1".into(), end, padding: Padding::Off },
         over: false,
         silence,
         spoke,
         clock: Arc::new(clock),
-        _slot: traffic.open(1),
+        _held: traffic.open(1),
     };
     Scene { reader, taken, traffic }
 }
@@ -62,7 +60,7 @@ fn error() -> EventBody {
 #[tokio::test]
 async fn silence_is_filled_with_comments() {
     let scene = scene(vec![error()], End::Never, HandClock::rushing());
-    let pieces: Vec<_> = Box::pin(frames(scene.reader)).take(3).map(|piece| piece.unwrap()).collect().await;
+    let pieces: Vec<_> = Box::pin(pieces(scene.reader)).take(3).map(|piece| piece.unwrap()).collect().await;
     assert!(pieces[0].starts_with(b"event: error\ndata: {"), "{:?}", pieces[0]);
     assert_eq!(pieces[1..], [&b": keepalive\n\n"[..], b": keepalive\n\n"]);
 }
@@ -70,7 +68,7 @@ async fn silence_is_filled_with_comments() {
 #[tokio::test]
 async fn nothing_is_read_ahead_and_the_slot_goes_with_the_stream() {
     let scene = scene(vec![error(), error(), error()], End::Never, HandClock::default());
-    let mut stream = Box::pin(frames(scene.reader));
+    let mut stream = Box::pin(pieces(scene.reader));
     assert_eq!(scene.taken.load(Ordering::Relaxed), 0);
     stream.next().await.unwrap().unwrap();
     assert_eq!(scene.taken.load(Ordering::Relaxed), 1);
@@ -85,7 +83,7 @@ async fn a_creation_stream_ends_with_the_idle_after_its_turn() {
     let idle = || EventBody::SessionIdle(session());
     let events = vec![idle(), EventBody::TurnCompleted(turn()), error(), idle(), error()];
     let scene = scene(events, End::Settled { turn_ended: false }, HandClock::default());
-    assert_eq!(Box::pin(frames(scene.reader)).count().await, 4);
+    assert_eq!(Box::pin(pieces(scene.reader)).count().await, 4);
     assert_eq!(scene.taken.load(Ordering::Relaxed), 4);
 }
 
@@ -94,7 +92,7 @@ async fn a_creation_stream_ends_where_the_session_stops() {
     use crate::agents::samples::session;
     for last in [EventBody::SessionFailed(session()), EventBody::SessionBudgetReached(session())] {
         let scene = scene(vec![error(), last, error()], End::Settled { turn_ended: false }, HandClock::default());
-        assert_eq!(Box::pin(frames(scene.reader)).count().await, 2);
+        assert_eq!(Box::pin(pieces(scene.reader)).count().await, 2);
     }
 }
 
