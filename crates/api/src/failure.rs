@@ -5,7 +5,7 @@ use axum::Json;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use std::time::Duration;
-use types::{Refusal, RefusalKind};
+use types::{Refusal, RefusalKind, TurnError};
 use wire::{ErrorBody, ErrorEnvelope, Fault};
 
 const INVALID: &str = "invalid_request_error";
@@ -77,6 +77,40 @@ impl Failure {
         Self { retry_after: Some(SOON), ..unavailable }
     }
 
+    /// 502: it was begun and came to nothing.
+    pub fn torn(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, "server_error", "server_error", message)
+    }
+
+    /// What a turn failed of, as an answer to who waited for it.
+    pub fn of_turn(error: &TurnError) -> Self {
+        let message = error.message.as_str();
+        let server = |status, code| Self::new(status, "server_error", code, message);
+        match error.code.as_str() {
+            "context_length_exceeded" => Self::invalid_as("context_length_exceeded", message),
+            "invalid_request" => Self::invalid(message),
+            "cyber_policy" | "misalignment_policy_violation" => Self::invalid_as("content_policy_violation", message),
+            "resource_not_found" => Self::model_not_found(message),
+            "rate_limit_exceeded" | "flex_unavailable" => Self::busy(message, SOON),
+            "usage_limit_exceeded" | "session_budget_exceeded" => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "insufficient_quota", "insufficient_quota", message)
+            }
+            "server_overloaded" => Self::unavailable(message),
+            "request_timeout" => server(StatusCode::GATEWAY_TIMEOUT, "request_timeout"),
+            "connection_failed" => server(StatusCode::BAD_GATEWAY, "connection_failed"),
+            "server_error" => server(StatusCode::BAD_GATEWAY, "server_error"),
+            // The key that the upstream refuses is this server's, not the client's.
+            "authentication_error" => server(StatusCode::BAD_GATEWAY, "upstream_authentication_error"),
+            _ => server(StatusCode::INTERNAL_SERVER_ERROR, "internal_error"),
+        }
+    }
+
+    /// The error as JSON.
+    pub fn envelope(&self) -> ErrorEnvelope<'_> {
+        let (code, param) = (self.code, self.param.as_deref());
+        ErrorEnvelope { error: ErrorBody { message: &self.message, r#type: self.kind, code, param } }
+    }
+
     #[must_use]
     pub fn at(self, param: impl Into<String>) -> Self {
         Self { param: Some(param.into()), ..self }
@@ -112,9 +146,7 @@ impl From<Refusal> for Failure {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let error =
-            ErrorBody { message: &self.message, r#type: self.kind, code: self.code, param: self.param.as_deref() };
-        let mut response = (self.status, Json(ErrorEnvelope { error })).into_response();
+        let mut response = (self.status, Json(self.envelope())).into_response();
         let headers = response.headers_mut();
         if self.status == StatusCode::CONFLICT {
             // SDKs take a 409 for a lock and would ask three times; the state will not have changed by then.

@@ -7,7 +7,8 @@
 //! |---|---|---|
 //! | `agents` | `/v1/agents/**` | `OpenAI-Beta: agents=v1`, then a key with `api.agents.read` (GET) or `api.agents.write` |
 //! | `models` | `/v1/models/**` | any key |
-//! | `embeddings` | `/v1/embeddings` | any key |
+//! | `chat` | `/v1/chat/completions` | a key with `api.responses.write` |
+//! | `embeddings` | `/v1/embeddings` | a key with `api.embeddings.write` |
 //! | `files`, `uploads` | `/v1/files/**`, `/v1/uploads/**` | a key with `api.files.read` (GET) or `api.files.write` |
 //! | `health` | `/healthz`, `/readyz` | everyone |
 //!
@@ -24,6 +25,7 @@
 
 mod agents;
 mod answer;
+mod attachment;
 mod body;
 mod embeddings;
 mod failure;
@@ -32,6 +34,7 @@ mod health;
 mod identity;
 mod models;
 mod query;
+mod repeat;
 mod sse;
 #[cfg(test)]
 mod stage;
@@ -51,6 +54,10 @@ use types::{Clock, Entropy};
 #[derive(Clone)]
 pub struct Door {
     pub handle: Handle,
+    /// To sessions that are kept in memory and are gone with the process, or when they are deleted.
+    pub passing: Handle,
+    /// Whether a chat whose request says nothing of it is kept in the log, as against in memory.
+    pub journal: bool,
     pub catalog: Catalog,
     pub files: Files,
     pub clock: Arc<dyn Clock>,

@@ -7,6 +7,6 @@ mod answer;
 pub mod request;
 
 pub use answer::{
-    Choice, Chunk, ChunkChoice, Completion, Delta, FinishReason, Logprobs, Message, Tier, TokenDetails, ToolCall,
-    ToolCalls, Usage,
+    Choice, Chunk, ChunkChoice, Completion, Delta, FinishReason, Likelihood, Logprobs, Message, PromptDetails, Tier,
+    TokenDetails, TokenLogprob, ToolCall, ToolCalls, Usage,
 };

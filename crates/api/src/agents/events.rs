@@ -4,6 +4,7 @@ use super::incoming;
 use super::sessions::stream_slot;
 use crate::failure::Failure;
 use crate::query::{Ids, Pairs};
+use crate::repeat::{hash, idempotency_key};
 use crate::sse::{self, End};
 use crate::{Door, body};
 use axum::Extension;
@@ -11,8 +12,6 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use runtime::{Identity, RequestKey, Start, Subscription};
-use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 use std::sync::Arc;
 use types::{EventId, ProjectId, Refusal, SessionId};
 use wire::agents::request::Input;
@@ -41,27 +40,6 @@ pub async fn create(
     door.handle.submit(&identity.project, &session, inputs, key).await?;
     types::failpoint!(BeforeAnswer);
     Ok(StatusCode::ACCEPTED)
-}
-
-/// 1 to 256 characters, if it is there.
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Failure> {
-    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
-    match value.to_str() {
-        Ok(key) if (1..=256).contains(&key.chars().count()) => Ok(Some(key.to_owned())),
-        _ => {
-            Err(Failure::invalid("Invalid 'Idempotency-Key' header. Expected 1 to 256 characters.")
-                .at("Idempotency-Key"))
-        }
-    }
-}
-
-/// SHA-256, hex.
-fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        // Writing to a string cannot fail.
-        _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }
 
 /// Live events, or those after a known one and then live ones. The subscription holds before the answer begins, so a
@@ -106,24 +84,6 @@ async fn resume(
 mod tests {
     use super::*;
     use crate::stage::Server;
-    use axum::http::HeaderValue;
-
-    #[test]
-    fn idempotency_keys_have_1_to_256_characters() {
-        let key = |value: &str| {
-            let headers = HeaderMap::from_iter([(
-                "idempotency-key".parse().unwrap(),
-                HeaderValue::from_bytes(value.as_bytes()).unwrap(),
-            )]);
-            idempotency_key(&headers).map_err(|failure| failure.status)
-        };
-        assert_eq!(idempotency_key(&HeaderMap::new()), Ok(None));
-        assert_eq!(key("k"), Ok(Some("k".to_owned())));
-        assert!(key(&"k".repeat(256)).is_ok());
-        for bad in ["", &"k".repeat(257), "schlüssel"] {
-            assert_eq!(key(bad), Err(StatusCode::BAD_REQUEST), "{bad}");
-        }
-    }
 
     #[test]
     fn a_key_counts_for_an_empty_list_too() {
@@ -158,10 +118,5 @@ mod tests {
         let message = format!("Unknown pending approval request: {}", "r".repeat(100));
         assert_eq!(answer.json()["error"]["message"], message);
         assert_eq!(ask("sess_0").status, StatusCode::NOT_FOUND);
-    }
-
-    #[test]
-    fn the_hash_of_a_body_is_sha_256() {
-        assert_eq!(hash(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 }

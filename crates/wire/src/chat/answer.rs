@@ -5,7 +5,6 @@ use super::request::Tier as RequestTier;
 use crate::words::words;
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
-use serde_json::Value;
 
 words! {
     FinishReason {
@@ -104,11 +103,26 @@ pub struct TokenDetails {
     rejected_prediction_tokens: u64,
 }
 
-/// What the upstream said of each token, as it said it: `token`, `logprob`, `bytes`, `top_logprobs`.
-#[derive(Serialize, Clone, Copy, Debug)]
+/// How likely each token was.
+#[derive(Serialize, Clone, Debug)]
 pub struct Logprobs<'a> {
-    content: &'a [Value],
+    content: Vec<TokenLogprob<'a>>,
     refusal: (),
+}
+
+#[derive(Serialize, Clone, Debug)]
+pub struct TokenLogprob<'a> {
+    #[serde(flatten)]
+    pub token: Likelihood<'a>,
+    /// The likeliest at its place.
+    pub top_logprobs: Vec<Likelihood<'a>>,
+}
+
+#[derive(Serialize, Clone, Copy, Debug)]
+pub struct Likelihood<'a> {
+    pub token: &'a str,
+    pub logprob: f64,
+    pub bytes: Option<&'a [u8]>,
 }
 
 /// `chat.completion.chunk`.
@@ -176,7 +190,7 @@ impl<'a> Message<'a> {
 }
 
 impl<'a> Logprobs<'a> {
-    pub fn new(content: &'a [Value]) -> Self {
+    pub fn new(content: Vec<TokenLogprob<'a>>) -> Self {
         Self { content, refusal: () }
     }
 }
@@ -313,7 +327,7 @@ impl Serialize for List<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn call(name: &str, is_custom: bool) -> ToolCall {
         ToolCall { id: format!("call_{name}"), name: name.into(), arguments: "{}".into(), is_custom }
@@ -359,10 +373,11 @@ mod tests {
 
     #[test]
     fn chunks_say_what_is_new() {
-        let logprobs = [json!({"token": "a", "logprob": -1.5})];
+        let token = Likelihood { token: "a", logprob: -1.5, bytes: Some(b"a") };
+        let logprobs = || Logprobs::new(vec![TokenLogprob { token, top_logprobs: vec![token] }]);
         let chunk = |delta, asks_usage: bool| {
             let mut chunk = Chunk::new("chatcmpl-1", 7, "m");
-            let logprobs = matches!(delta, Delta::Text(_)).then(|| Logprobs::new(&logprobs));
+            let logprobs = matches!(delta, Delta::Text(_)).then(logprobs);
             chunk.choices.push(ChunkChoice { index: 2, delta, logprobs, finish_reason: None });
             chunk.usage = asks_usage.then_some(None);
             json!(chunk)
@@ -379,7 +394,10 @@ mod tests {
         );
         let text = chunk(Delta::Text("a"), true);
         assert_eq!(text["choices"][0]["delta"], json!({"content": "a"}));
-        assert_eq!(text["choices"][0]["logprobs"], json!({"content": logprobs, "refusal": null}));
+        let token = json!({"token": "a", "logprob": -1.5, "bytes": [97]});
+        let mut whole = token.clone();
+        whole["top_logprobs"] = json!([token]);
+        assert_eq!(text["choices"][0]["logprobs"], json!({"content": [whole], "refusal": null}));
         assert_eq!(text.get("usage"), Some(&Value::Null));
         assert_eq!(chunk(Delta::End, false)["choices"][0]["delta"], json!({}));
         let calls = [call("f", false)];
