@@ -31,9 +31,9 @@ pub fn target(data: &[u8]) {
             assert!(ids.insert(id), "two events with one id");
         }
         assert_eq!(state.seq, seq);
-        let shown = context(&state);
+        let shown = context(&state, &types::Rules::default());
         assert!(shown.iter().all(|place| *place <= seq), "a model is shown what is not there");
-        let _ = (pending(&state, &limits), standing(&state));
+        let _ = (pending(&state, &limits), standing(&state, &types::Rules::default()));
         let head = serde_json::to_vec(&head(&state)).expect("a head is JSON");
         let read: Result<types::Head, _> = serde_json::from_slice(&head);
         assert!(read.is_ok(), "a head that cannot be read: {}", String::from_utf8_lossy(&head));

@@ -3,30 +3,43 @@
 mod answer;
 mod arguments;
 mod attempt;
+mod brought;
 mod ending;
 mod forget;
 mod fork;
+mod handover;
 mod input;
+mod respond;
 mod tool;
 
 pub use attempt::would_try_again;
 
 use crate::state::{Call, State, Turn};
-use types::{Attempt, EffectId, Input, Record, RecordBody, Refusal, Rules, Stamp};
+use types::{Attempt, EffectId, Input, Record, RecordBody, Refusal, Rules, Seq, Stamp};
 
 /// Decides on one input. No records means: nothing to write, and nothing wrong (a repeat, a cancel without a turn, an
 /// outcome that came too late).
 pub fn admit(state: &State, rules: &Rules, input: Input, stamp: &mut Stamp<'_>) -> Result<Vec<Record>, Refusal> {
     let bodies = match input {
+        Input::Create { .. } if state.seq > Seq(0) => return Err(Refusal::conflict("The session is there already.")),
         Input::Create { session, settings, input } => input::create(session, *settings, input, stamp),
         Input::Update(change) => input::update(state, change)?,
         Input::Message(messages) => input::message(state, messages, stamp)?,
+        Input::Respond { agent, request, items, follows, turn } => {
+            respond::respond(state, respond::Asked { agent: *agent, request, items, follows, turn }, stamp)?
+        }
+        Input::Import { items } => respond::import(state, items, stamp)?,
+        Input::RemoveItem { item, seq } => respond::remove_item(state, item, seq)?,
+        Input::RemoveTurn { turn } => vec![RecordBody::TurnRemoved { turn }],
+        Input::Fork { session, settings, keeps_calls } => fork::fork(state, rules, session, *settings, keeps_calls)?,
         Input::Cancel => ending::cancel(state, rules),
+        Input::CancelTurn { turn } if state.turn.as_ref().is_none_or(|running| running.id != turn) => Vec::new(),
+        Input::CancelTurn { .. } => ending::cancel(state, rules),
         Input::ToolResult { turn, call_id, success, output, error } => {
             input::tool_result(state, &turn, &call_id, input::result(success, output, error))?
         }
         Input::Verdict { effect, attempt, context, verdict } => match tool::open(state, effect, attempt) {
-            Some((turn, open)) => tool::verdict(turn, open, context, verdict),
+            Some((turn, open)) => handover::after_tools(state, tool::verdict(turn, open, context, verdict)),
             None => attempt::verdict(state, effect, attempt, context, verdict),
         },
         Input::OverBudget { effect, attempt } => attempt::over_budget(state, effect, attempt),
@@ -41,15 +54,15 @@ pub fn admit(state: &State, rules: &Rules, input: Input, stamp: &mut Stamp<'_>) 
             None => Vec::new(),
         },
         Input::Offer(tools) => tool::offer(state, tools),
-        Input::ToolDone { effect, attempt, outcome } => tool::done(state, rules, effect, attempt, outcome),
-        Input::ToolOverdue { effect, attempt } => tool::overdue(state, rules, effect, attempt),
-        Input::ClockSet { turn, ends } => ending::clock_set(state, rules, &turn, ends),
-        Input::Respond { .. } | Input::Import { .. } | Input::RemoveItem { .. } | Input::RemoveTurn { .. } => {
-            return Err(Refusal::new(types::RefusalKind::Unavailable, "This is not served yet."));
+        Input::ToolDone { effect, attempt, outcome } => {
+            handover::after_tools(state, tool::done(state, rules, effect, attempt, outcome))
         }
-        Input::Fork { session, settings, keeps_calls } => fork::fork(state, rules, session, *settings, keeps_calls)?,
+        Input::ToolOverdue { effect, attempt } => {
+            handover::after_tools(state, tool::overdue(state, rules, effect, attempt))
+        }
+        Input::ClockSet { turn, ends } => ending::clock_set(state, rules, &turn, ends),
         Input::Deadline { turn } => ending::deadline(state, rules, &turn),
-        Input::Recover { epoch } => attempt::recover(state, rules, epoch, stamp.now),
+        Input::Recover { epoch } => handover::after_tools(state, attempt::recover(state, rules, epoch, stamp.now)),
     };
     let at = stamp.now;
     Ok(bodies.into_iter().map(|body| Record { at, body }).collect())

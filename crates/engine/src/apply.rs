@@ -7,7 +7,7 @@ mod fork;
 mod item;
 mod tool;
 
-use crate::state::{Call, CallOutcome, Intent, State, Turn};
+use crate::state::{Call, CallOutcome, Intent, LastTurn, State, Turn};
 use crate::view::{running_view, session_view, session_view_as, turn_view};
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,7 +61,16 @@ pub fn apply(state: &mut State, seq: Seq, record: &Record) -> Vec<Event> {
         }
         RecordBody::Recovered { .. } => Vec::new(),
         RecordBody::Forked(forked) => fork::apply(state, forked, record.at),
-        RecordBody::TurnRemoved { .. } | RecordBody::ItemRemoved(_) => Vec::new(),
+        RecordBody::ItemRemoved(removed) => {
+            item::removed(state, removed);
+            Vec::new()
+        }
+        RecordBody::TurnRemoved { turn } => {
+            if let Some(last) = state.last_turn.as_mut().filter(|last| last.id == *turn) {
+                last.is_removed = true;
+            }
+            Vec::new()
+        }
         RecordBody::ClockSet(set) => {
             if let Some(turn) = &mut state.turn {
                 turn.working_since = set.working_since;
@@ -109,6 +118,7 @@ fn session_updated(state: &mut State, settings: &Arc<SessionSettings>) -> Vec<Ev
 
 fn set_settings(state: &mut State, settings: &Arc<SessionSettings>) {
     state.settings = settings.clone();
+    state.settings_at = state.seq;
     let agent = &settings.agent;
     let instructions = agent.instructions.as_ref().map_or(0, String::len);
     let written = |length: Option<Vec<u8>>| length.map_or(0, |bytes| bytes.len());
@@ -145,6 +155,7 @@ fn turn_created(
         tools: Vec::new(),
         tool_calls: 0,
     };
+    state.last_turn = Some(LastTurn { id: id.clone(), seq, is_removed: false });
     let view = running_view(state, &turn);
     state.turn = Some(turn);
     vec![EventBody::TurnCreated(view)]
@@ -262,8 +273,10 @@ fn turn_ended(state: &mut State, ended: &TurnEnded, at: Timestamp) -> Vec<EventB
     state.status = ended.session;
     state.usage = state.usage.plus(turn.usage);
     state.unmeasured |= turn.unmeasured;
-    for call in state.calls.values_mut().filter(|call| call.turn == turn.id && call.outcome.is_none()) {
-        call.outcome = Some(CallOutcome::Closed);
+    if !turn.hands_over() {
+        for call in state.calls.values_mut().filter(|call| call.turn == turn.id && call.outcome.is_none()) {
+            call.outcome = Some(CallOutcome::Closed);
+        }
     }
     // What steered a turn that ended before it was heard belongs to the conversation all the same.
     state.transcript.append(&mut state.steering);

@@ -17,7 +17,7 @@ mod view;
 pub use admit::{admit, would_try_again};
 pub use apply::apply;
 pub use pending::{context, pending, standing};
-pub use state::{Call, CallState, HeadKind, Intent, ItemHead, OpenCall, OpenTool, State, Turn};
+pub use state::{Call, CallState, HeadKind, Intent, ItemHead, LastTurn, OpenCall, OpenTool, State, Turn};
 pub use view::{head, turn_view};
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! Which effects come next, and what they need to know: derived from State alone, so the same before and after a crash.
 
+mod truncation;
+
 use crate::state::{ItemHead, State};
-use types::{Class, Effect, Limits, Seq, Standing};
+use types::{Class, Effect, Limits, Rules, Seq, Standing};
 
 /// The effects that are due or in flight. The caller knows which of them it has started already.
 pub fn pending(state: &State, limits: &Limits) -> Vec<Effect> {
@@ -33,19 +35,25 @@ pub fn pending(state: &State, limits: &Limits) -> Vec<Effect> {
 }
 
 /// The records whose items the next model call is shown, in order.
-pub fn context(state: &State) -> Vec<Seq> {
-    shown(state).map(|head| head.seq).collect()
+pub fn context(state: &State, rules: &Rules) -> Vec<Seq> {
+    let left_out = truncation::left_out(state, rules);
+    shown(state).map(|head| head.seq).filter(|seq| !left_out.contains(seq)).collect()
 }
 
 /// What the gate is told.
-pub fn standing(state: &State) -> Standing {
+pub fn standing(state: &State, rules: &Rules) -> Standing {
+    let left_out = truncation::left_out(state, rules);
+    let context = shown(state).filter(|head| !left_out.contains(&head.seq));
     Standing {
         session: state.session.clone(),
         model_calls: state.turn.as_ref().map_or(0, |turn| turn.model_calls),
-        context_tokens: shown(state).map(|head| u64::from(head.tokens)).sum::<u64>()
-            + state.settings_tokens
-            + state.offered_tokens,
+        context_tokens: context.map(|head| u64::from(head.tokens)).sum::<u64>() + beside(state),
     }
+}
+
+/// Tokens of what goes with every call.
+fn beside(state: &State) -> u64 {
+    state.settings_tokens + state.offered_tokens
 }
 
 fn shown(state: &State) -> impl Iterator<Item = &ItemHead> {

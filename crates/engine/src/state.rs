@@ -1,6 +1,6 @@
 //! What a session is, folded from its log. Heads of items only: bodies stay in the store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use types::{
@@ -27,6 +27,13 @@ pub struct State {
     pub transcript: Vec<ItemHead>,
     /// What was said while a call was in flight or waiting: shown from the next call on, after its results.
     pub steering: Vec<ItemHead>,
+    /// Digests of the ids of items that came from outside.
+    pub named: BTreeSet<u64>,
+    /// Whether an item was taken out: then calls and results need not pair any more.
+    pub has_gaps: bool,
+    pub last_turn: Option<LastTurn>,
+    /// The record of the newest settings.
+    pub settings_at: Seq,
     /// Every call ever made, by the id that its answer must name.
     pub calls: BTreeMap<CallId, CallState>,
     /// What the model may call beside the session's functions: this server performs it.
@@ -84,6 +91,11 @@ pub struct Turn {
 }
 
 impl Turn {
+    /// Whether what the model calls of the caller's functions ends the turn.
+    pub fn hands_over(&self) -> bool {
+        self.request.as_ref().is_some_and(|request| request.hands_over)
+    }
+
     /// Whether this server has something to do for it.
     pub fn is_worked_on(&self) -> bool {
         self.call.is_some() || !self.tools.is_empty()
@@ -159,6 +171,15 @@ pub struct Doubt {
     pub attempt: Attempt,
 }
 
+/// The newest turn, whatever became of it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct LastTurn {
+    pub id: TurnId,
+    /// Its `turn_created`.
+    pub seq: Seq,
+    pub is_removed: bool,
+}
+
 /// What became of a function call.
 #[derive(Clone, PartialEq, Debug)]
 pub struct CallState {
@@ -166,6 +187,8 @@ pub struct CallState {
     pub effect: EffectId,
     /// Of a custom tool.
     pub custom: bool,
+    /// Its record.
+    pub seq: Seq,
     /// None while it is open.
     pub outcome: Option<CallOutcome>,
 }
@@ -192,6 +215,8 @@ pub struct ItemHead {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum HeadKind {
     Message,
+    /// Said from above the conversation.
+    System,
     Answer,
     Reasoning,
     Call,
@@ -225,6 +250,10 @@ impl State {
             turn: None,
             transcript: Vec::new(),
             steering: Vec::new(),
+            named: BTreeSet::new(),
+            has_gaps: false,
+            last_turn: None,
+            settings_at: Seq(0),
             calls: BTreeMap::new(),
             offered: Arc::default(),
             offered_tokens: 0,
@@ -262,7 +291,15 @@ impl State {
 
 /// Tells a repeated answer from another one. Only ever compared within one fold, so it need not be the same for ever.
 pub(crate) fn digest(result: &CallResult) -> u64 {
-    let bytes = serde_json::to_vec(result).unwrap_or_default();
-    // FNV-1a: small, and fast enough for one answer.
+    fnv(&serde_json::to_vec(result).unwrap_or_default())
+}
+
+/// Tells an item's id from others; one that is taken for another only gets a new name.
+pub(crate) fn name_digest(id: &ItemId) -> u64 {
+    fnv(id.as_str().as_bytes())
+}
+
+/// FNV-1a: small, and fast enough for one answer.
+fn fnv(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }

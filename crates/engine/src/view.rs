@@ -20,6 +20,7 @@ pub fn head(state: &State) -> Head {
         created_at: state.created_at,
         last_active_at: state.last_active_at,
         needs_work: state.needs_work(),
+        has_gaps: state.has_gaps,
     }
 }
 

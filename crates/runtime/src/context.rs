@@ -2,7 +2,7 @@
 //! became an effect and one that was closed get an answer that says so.
 
 use serde_json::Map;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use types::{
     AgentSettings, CallId, CallOutput, CallResult, Content, ContextItem, Effort, FunctionKind, FunctionTool, Item,
@@ -60,6 +60,7 @@ impl Transcript {
         entry: &str,
         shown: Vec<Seq>,
         items: &BTreeMap<Seq, Arc<Item>>,
+        has_gaps: bool,
     ) -> Arc<Vec<ContextItem>> {
         if self.entry != entry || !shown.starts_with(&self.shown) {
             *self = Self { entry: entry.to_owned(), ..Self::default() };
@@ -71,8 +72,26 @@ impl Transcript {
         }
         reading.close_calls();
         self.shown = shown;
-        self.context.clone()
+        if has_gaps { Arc::new(paired(&self.context)) } else { self.context.clone() }
     }
+}
+
+/// Calls and results that lost the other are left out.
+fn paired(context: &[ContextItem]) -> Vec<ContextItem> {
+    let (mut calls, mut results) = (BTreeSet::new(), BTreeSet::new());
+    for item in context {
+        match item {
+            ContextItem::Call { call_id, .. } => calls.insert(call_id),
+            ContextItem::Output { call_id, .. } => results.insert(call_id),
+            _ => false,
+        };
+    }
+    let pairs = |item: &&ContextItem| match item {
+        ContextItem::Call { call_id, .. } => results.contains(call_id),
+        ContextItem::Output { call_id, .. } => calls.contains(call_id),
+        _ => true,
+    };
+    context.iter().filter(pairs).cloned().collect()
 }
 
 /// A function of the session goes before an offered tool of the same name.

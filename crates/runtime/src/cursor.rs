@@ -50,8 +50,11 @@ impl Cursor {
         let mut fresh = Vec::new();
         for (event, number) in events.iter().zip(0..) {
             match &event.body {
-                // One event here, and one for each item that was shown: of these, some may have been read.
-                EventBody::AttemptDropped { origin, turn } => fresh.extend(self.close(seq, skip, *origin, turn)),
+                // One event here, and one before it for each item that was shown: of these, some may have been read.
+                EventBody::AttemptDropped { origin, turn } => {
+                    fresh.extend(self.close(seq, skip, *origin, turn));
+                    fresh.push(event.clone());
+                }
                 _ if number < skip => {}
                 body => {
                     let id = self.place(event.id);

@@ -1,6 +1,15 @@
 //! The only door to a session: what doors may ask, and what they get.
 
+mod conversation;
+mod embed;
 mod fork;
+mod lease;
+mod respond;
+mod response;
+
+pub use lease::Lease;
+pub use respond::{Place, RepeatKey, Respond, TurnPlace};
+pub use response::Response;
 
 use crate::actor::{Command, Reply, store_refusal, unavailable};
 use crate::context::function;
@@ -49,6 +58,8 @@ pub enum Start {
     Live,
     /// With the event after this one.
     After(EventId),
+    /// With the record at this seq: the first event of a turn, if it is the turn's first.
+    At(Seq),
 }
 
 /// What the runtime does right now, and has done since the start of the process.
@@ -87,6 +98,7 @@ impl Handle {
             review: new.review,
             spend_limit: new.spend_limit,
             metadata: new.metadata,
+            door: types::Door::Agents,
         };
         let create = Input::Create { session: session.clone(), settings: Box::new(settings), input: new.input };
         self.ask(project, &session, |reply| Command::Submit { inputs: vec![create.clone()], key: None, reply }).await
@@ -163,7 +175,7 @@ impl Handle {
         turn: Option<&TurnId>,
         page: Page,
     ) -> Result<Listed<Arc<Item>>, Refusal> {
-        self.head(project, session).await?;
+        let row = self.head(project, session).await?;
         if let Some(turn) = turn {
             self.turn_seq(project, session, turn).await?;
         }
@@ -179,12 +191,16 @@ impl Handle {
             }
         };
         let query = LogQuery { listed_items: true, turn: turn.cloned(), ..from(cursor, &page) };
-        let (records, has_more) = self.page(project, session, query, page.limit).await?;
+        let removed = self.removed(project, session, &row).await?;
+        let (records, _) = self.page(project, session, query, page.limit.saturating_add(removed.len() + 1)).await?;
         let items = records.into_iter().filter_map(|record| match record.body {
-            RecordBody::Item(item) => Some(item),
+            RecordBody::Item(item) if !removed.contains(&item.id) => Some(item),
             _ => None,
         });
-        Ok(Listed { data: items.collect(), has_more })
+        let mut data: Vec<_> = items.collect();
+        let has_more = data.len() > page.limit;
+        data.truncate(page.limit);
+        Ok(Listed { data, has_more })
     }
 
     /// Unknown `after`: `NotFound`.
@@ -246,6 +262,7 @@ impl Handle {
         let (cursor, replay) = match start {
             Start::Beginning => (Cursor::at(session.clone(), self.beginning(project, session, &tail).await?), None),
             Start::Live => (Cursor::at(session.clone(), head), None),
+            Start::At(seq) => (Cursor::at(session.clone(), Seq(seq.0.saturating_sub(1))), None),
             Start::After(id) => {
                 let found = cursor_after(&self.world, project, session, head, id).await?;
                 let Some((cursor, state)) = found else {
@@ -332,7 +349,19 @@ impl Handle {
         row.ok_or_else(|| Refusal::not_found("session", session.as_str()))
     }
 
+    /// Whether conversations can be held with it.
     fn check_model(&self, name: &str, param: &str) -> Result<(), Refusal> {
+        self.check_exists(name, param)?;
+        match self.world.models.entry(name) {
+            Some(entry) if !entry.model.converses() => {
+                let message = format!("The model '{name}' makes embeddings and answers no conversations.");
+                Err(Refusal::invalid(message).at(param))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_exists(&self, name: &str, param: &str) -> Result<(), Refusal> {
         if self.world.rules.model(name).is_some() {
             return Ok(());
         }

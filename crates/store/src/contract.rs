@@ -106,6 +106,7 @@ impl Writer {
             created_at: self.created_at,
             last_active_at: self.created_at,
             needs_work: self.needs_work,
+            has_gaps: false,
         }
     }
 

@@ -73,8 +73,8 @@ pub enum EventBody {
         kind: ItemKind,
         part: u32,
     },
-    /// All that was drafted by this attempt and is not in a record will never come. Doors never see it: the cursor
-    /// turns it into `DraftDropped` for what its reader has seen.
+    /// All that was drafted by this attempt and is not in a record will never come. It comes after the `DraftDropped` of
+    /// what its reader has seen, also to one that has seen nothing.
     AttemptDropped {
         origin: Origin,
         turn: TurnId,

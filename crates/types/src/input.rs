@@ -103,11 +103,16 @@ pub enum Input {
     },
     Update(SessionChange),
     /// Starts a turn that is answered as `request` says, after the session's agent was made this one. Refused while a turn
-    /// runs (`Locked`), and where `items` and the session's open calls do not fit (`Invalid`, at `input`).
+    /// runs (`Locked`), where `items` and the session's open calls do not fit (`Invalid`, at `input`), and where another
+    /// turn came after the one that it `follows` (`Conflict`).
     Respond {
         agent: Box<AgentSettings>,
         request: Arc<TurnRequest>,
         items: Vec<InputItem>,
+        /// The `turn_created` of the turn that must be the last one; None for whichever is.
+        follows: Option<Seq>,
+        /// The id of the new turn, where that derives from the request.
+        turn: Option<TurnId>,
     },
     /// Adds items in a turn that ends at once: no model is asked. Calls may stay open.
     Import {
@@ -133,6 +138,10 @@ pub enum Input {
     Message(Vec<Message>),
     /// Ends the turn that runs or waits; without one it does nothing.
     Cancel,
+    /// The same, if it is this one.
+    CancelTurn {
+        turn: TurnId,
+    },
     ToolResult {
         turn: TurnId,
         call_id: CallId,

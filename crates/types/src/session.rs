@@ -102,6 +102,9 @@ pub struct Head {
     pub last_active_at: Timestamp,
     /// Whether the session has effects that this server must perform: what start-up looks for.
     pub needs_work: bool,
+    /// Whether items were taken out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_gaps: bool,
 }
 
 /// A session as a door shows it.

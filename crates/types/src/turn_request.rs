@@ -1,5 +1,6 @@
 //! What a request says of one turn only. What it says of the model, the instructions and the tools is the session's.
 
+use crate::id::Seq;
 use crate::model::{Sampling, ToolChoice};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -27,6 +28,12 @@ pub struct TurnRequest {
     /// The response that this one continues, as the client named it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous: Option<String>,
+    /// SHA-256 of the request's body, hex, where it came under an Idempotency-Key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body_hash: Option<String>,
+    /// The record of the settings that the turn has; the engine writes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settings_at: Option<Seq>,
     /// What the door gives back to the letter and nobody else looks at.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub echo: Map<String, Value>,
@@ -45,6 +52,8 @@ impl Default for TurnRequest {
             truncate: false,
             background: false,
             previous: None,
+            body_hash: None,
+            settings_at: None,
             echo: Map::new(),
         }
     }

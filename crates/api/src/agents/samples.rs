@@ -102,6 +102,7 @@ pub fn session() -> SessionView {
             created_at: Timestamp(1000),
             last_active_at: Timestamp(2000),
             needs_work: false,
+            has_gaps: false,
         }),
         settings: Arc::new(SessionSettings {
             agent_id: "agent_1".into(),

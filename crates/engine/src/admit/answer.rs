@@ -2,7 +2,7 @@
 //! arguments that are no JSON object never become an effect; the model is told and goes on.
 
 use super::ending::ended;
-use super::{arguments, attempt, item};
+use super::{arguments, attempt, handover, item};
 use crate::state::{Call, State, Turn};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -63,19 +63,23 @@ pub(super) fn done(
         charged: charged(call, finish, |usage| price.cost(usage)),
     }));
     if !goes_on {
-        let ending = ending(finish.stop);
+        let ending = ending(finish.stop, turn.request.is_some());
         records.push(ended(turn, ending, SessionStatus::Idle));
+    } else if let Some(end) = handover::after_answer(turn, &records) {
+        records.push(end);
     }
     records
 }
 
-fn ending(stop: Stop) -> Ending {
+fn ending(stop: Stop, asked: bool) -> Ending {
     let failed = |code: &str, message: &str| Ending::Failed { code: code.to_owned(), message: message.to_owned() };
     match stop {
         Stop::End => Ending::Completed,
         Stop::MaxTokens => {
             failed("max_output_tokens", "The model reached its output token limit before it finished the answer.")
         }
+        // Where the door tells apart what was withheld and what was refused, so does the code.
+        Stop::Filtered if asked => failed("content_filter", "The model's provider withheld the rest of the answer."),
         Stop::Filtered => failed("cyber_policy", "The model's provider withheld the rest of the answer."),
     }
 }

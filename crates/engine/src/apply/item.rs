@@ -1,21 +1,26 @@
 //! Items: into the transcript, onto the stream.
 
-use crate::state::{CallOutcome, CallState, HeadKind, ItemHead, OpenCall, State, digest};
+use crate::state::{CallOutcome, CallState, HeadKind, ItemHead, OpenCall, State, digest, name_digest};
 use std::sync::Arc;
 use types::{
-    CallId, CallOutput, CallResult, Content, EffectId, EventBody, Item, ItemBody, ItemKind, Seq, Timestamp, ToolOutcome,
+    CallId, CallOutput, CallResult, Content, EffectId, EventBody, Item, ItemBody, ItemKind, ItemRemoved, Role, Seq,
+    Timestamp, ToolOutcome,
 };
 
 pub(super) fn apply(state: &mut State, seq: Seq, item: &Arc<Item>, at: Timestamp) -> Vec<EventBody> {
+    if item.origin.is_none() && item.output_index.is_none() {
+        state.named.insert(name_digest(&item.id));
+    }
     if let (Some(index), Some(turn)) = (item.output_index, &mut state.turn) {
         turn.outputs = turn.outputs.max(index.saturating_add(1));
     }
     let head = |kind| ItemHead { seq, kind, tokens: tokens(&item.body) };
     match &item.body {
-        ItemBody::UserMessage { .. } => {
+        ItemBody::UserMessage { role, .. } => {
+            let kind = if *role == Role::User { HeadKind::Message } else { HeadKind::System };
             let turn_runs = state.turn.as_ref().is_some_and(|turn| turn.started_at.is_some());
             let queue = if turn_runs { &mut state.steering } else { &mut state.transcript };
-            queue.push(head(HeadKind::Message));
+            queue.push(head(kind));
             vec![EventBody::ItemAdded(item.clone())]
         }
         ItemBody::AssistantMessage { text, .. } => {
@@ -33,9 +38,10 @@ pub(super) fn apply(state: &mut State, seq: Seq, item: &Arc<Item>, at: Timestamp
         ItemBody::FunctionCall { effect, call_id, name, arguments, custom } => {
             state.transcript.push(head(HeadKind::Call));
             state.effects = state.effects.max(*effect);
-            let call = CallState { turn: item.turn.clone(), effect: *effect, custom: *custom, outcome: None };
+            let call = CallState { turn: item.turn.clone(), effect: *effect, custom: *custom, seq, outcome: None };
             state.calls.insert(call_id.clone(), call);
-            if let Some(turn) = &mut state.turn {
+            // What is handed over is waited for by the next turn.
+            if let Some(turn) = state.turn.as_mut().filter(|turn| !turn.hands_over()) {
                 turn.open.push(OpenCall {
                     effect: *effect,
                     call_id: call_id.clone(),
@@ -53,7 +59,7 @@ pub(super) fn apply(state: &mut State, seq: Seq, item: &Arc<Item>, at: Timestamp
             state.transcript.push(head(HeadKind::Call));
             // Its id is used up: an answer is matched by id alone.
             let (turn, effect, outcome) = (item.turn.clone(), EffectId(0), Some(CallOutcome::Closed));
-            let call = CallState { turn, effect, custom: false, outcome };
+            let call = CallState { turn, effect, custom: false, seq, outcome };
             state.calls.insert(call_id.clone(), call);
             Vec::new()
         }
@@ -96,14 +102,34 @@ fn answered(
     events
 }
 
+/// Gone from every context. A call that waited waits no more.
+pub(super) fn removed(state: &mut State, removed: &ItemRemoved) {
+    state.transcript.retain(|head| head.seq != removed.seq);
+    state.has_gaps = true;
+    for call in state.calls.values_mut().filter(|call| call.seq == removed.seq && call.outcome.is_none()) {
+        call.outcome = Some(CallOutcome::Closed);
+    }
+}
+
 fn message_events(item: &Arc<Item>, text: &str) -> Vec<EventBody> {
+    if item.output_index.is_none() {
+        return brought_events(item);
+    }
     let mut events = vec![EventBody::ItemAdded(item.clone())];
     part_events(&mut events, item, ItemKind::Message, 0, text);
     events.push(EventBody::ItemDone(item.clone()));
     events
 }
 
+/// What came from outside was never said here.
+fn brought_events(item: &Arc<Item>) -> Vec<EventBody> {
+    vec![EventBody::ItemAdded(item.clone()), EventBody::ItemDone(item.clone())]
+}
+
 fn reasoning_events(item: &Arc<Item>, summary: &[String]) -> Vec<EventBody> {
+    if item.output_index.is_none() {
+        return brought_events(item);
+    }
     let mut events = vec![EventBody::ItemAdded(item.clone())];
     for (text, part) in summary.iter().zip(0..) {
         part_events(&mut events, item, ItemKind::Reasoning, part, text);

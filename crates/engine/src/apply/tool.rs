@@ -20,11 +20,12 @@ pub(super) fn offered(state: &mut State, tools: &Arc<Vec<OfferedTool>>) {
 }
 
 pub(super) fn called(state: &mut State, item: &Arc<Item>, call: &ToolCall, head: ItemHead) -> Vec<EventBody> {
+    let seq = head.seq;
     state.transcript.push(head);
     state.effects = state.effects.max(call.effect);
     // Its id is used up, and nobody outside may answer it.
     let (turn, effect, outcome) = (item.turn.clone(), call.effect, Some(CallOutcome::Performed));
-    let known = CallState { turn, effect, custom: false, outcome };
+    let known = CallState { turn, effect, custom: false, seq, outcome };
     state.calls.insert(call.call_id.clone(), known);
     if let Some(turn) = &mut state.turn {
         turn.tool_calls += 1;

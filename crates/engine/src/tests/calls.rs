@@ -3,6 +3,7 @@
 use super::{check, refused, run};
 use crate::context;
 use expect_test::expect;
+use types::Rules;
 
 #[test]
 fn a_call_waits_for_its_answer() {
@@ -137,7 +138,7 @@ fn cancel_closes_what_waits() {
 fn a_message_waits_while_a_call_does() {
     let script = run("create hello\ncalls c1 f {}\nmessage also\nresult c1 ok");
     // hello, the call, its result, and only then the message.
-    let shown: Vec<_> = context(&script.state).into_iter().map(|seq| seq.0).collect();
+    let shown: Vec<_> = context(&script.state, &Rules::default()).into_iter().map(|seq| seq.0).collect();
     assert_eq!(shown, [3, 6, 9, 8]);
 }
 

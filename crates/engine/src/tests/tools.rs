@@ -5,7 +5,9 @@ use super::{check, refused, run};
 use crate::{apply, context, pending};
 use expect_test::{Expect, expect};
 use serde_json::{Map, json};
-use types::{Class, Effect, EffectId, Epoch, Input, Limits, OfferedTool, Record, RecordBody, Restored, Timestamp};
+use types::{
+    Class, Effect, EffectId, Epoch, Input, Limits, OfferedTool, Record, RecordBody, Restored, Rules, Timestamp,
+};
 
 const OFFER: &str = "create hello\noffer read pure & get idempotent & pay keyed & run attachable & send irreversible";
 const TOOLS: [&str; 5] = ["read", "get", "pay", "run", "send"];
@@ -215,7 +217,7 @@ fn f20_what_comes_late_is_recorded_and_enters_no_transcript() {
     for step in format!("{OFFER}\ncalls c1 send {{}}\nbegin 2\ncancel\nmessage again\ndone 2.1 after all").lines() {
         late.step(step).expect("taken");
     }
-    assert_eq!(context(&script.state), context(&late.state));
+    assert_eq!(context(&script.state, &Rules::default()), context(&late.state, &Rules::default()));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::{check, refused, run};
 use crate::{HeadKind, context, pending};
 use expect_test::expect;
 use std::time::Duration;
-use types::{Effect, Input, SessionStatus, TurnId};
+use types::{Effect, Input, Rules, SessionStatus, TurnId};
 
 #[test]
 fn a_message_makes_a_turn() {
@@ -295,13 +295,13 @@ fn a_turn_whose_context_was_too_long_is_left_out() {
     // Short history, a long message: the message goes, the history stays.
     let long = "x".repeat(4000);
     let script = run(&format!("create hello\nsays hi\nmessage {long}\nfails context_length\nmessage more"));
-    let shown: Vec<_> = context(&script.state).into_iter().map(|seq| seq.0).collect();
+    let shown: Vec<_> = context(&script.state, &Rules::default()).into_iter().map(|seq| seq.0).collect();
     assert_eq!(shown, [3, 6, 16]);
     // Long history, a short message: the older half of the history goes too, at a message.
     let script = run(&format!(
         "create {long}\nsays {long}\nmessage {long}\nsays {long}\nmessage more\nfails context_length\nmessage again"
     ));
-    let shown: Vec<_> = context(&script.state).into_iter().map(|seq| seq.0).collect();
+    let shown: Vec<_> = context(&script.state, &Rules::default()).into_iter().map(|seq| seq.0).collect();
     assert_eq!(shown, [10, 13, 23]);
 }
 

@@ -155,7 +155,7 @@ impl Actor {
 
     /// Through the gate, with one append for the intents of all, then out. Whether one was refused.
     async fn send_out(&mut self, due: Vec<Due>) -> Result<bool, String> {
-        let standing = engine::standing(&self.state);
+        let standing = engine::standing(&self.state, &self.world.rules);
         let context = self.state.seq;
         let mut verdicts = Vec::new();
         let mut refused = false;

@@ -6,6 +6,7 @@ use super::{Actor, Failure, STORE_PAUSE, Within};
 use crate::call::ModelCall;
 use crate::context::{Asked, request};
 use crate::slots::Slot;
+use engine::Turn;
 use std::sync::Arc;
 use std::time::Duration;
 use types::{BoxFuture, Effect, Input, OfferedTool, Origin, Seq, SessionSettings, Verdict};
@@ -112,7 +113,7 @@ impl Actor {
             .into_iter()
             .find(|effect| matches!(effect, Effect::ModelCall { id, .. } if *id == origin.effect));
         let Some(effect) = due else { return Ok(()) };
-        let verdict = gate::decide(&rules, &engine::standing(&self.state), &effect);
+        let verdict = gate::decide(&rules, &engine::standing(&self.state, &rules), &effect);
         let Origin { effect, attempt } = origin;
         let context = self.state.seq;
         let free = matches!(&verdict, Verdict::Permit { reserve } if reserve.is_empty());
@@ -167,10 +168,12 @@ impl Actor {
             offered: &self.state.offered,
             upstream_model,
             effort: turn.effort,
-            max_output_tokens: self.output_bound(&call.model),
+            max_output_tokens: self.output_bound(turn, &call.model),
             turn: turn.request.as_deref().unwrap_or(&plain),
         };
-        let context = self.transcript.show(&call.model, engine::context(&self.state), &self.items);
+        let shown = engine::context(&self.state, &self.world.rules);
+        let has_gaps = self.state.has_gaps || shown.len() < self.state.transcript.len() + self.state.steering.len();
+        let context = self.transcript.show(&call.model, shown, &self.items, has_gaps);
         let request = request(&asked, context);
         self.tail.open_draft(origin, turn.id.clone(), turn.outputs);
         let (world, tail) = (self.world.clone(), self.tail.clone());
@@ -189,10 +192,15 @@ impl Actor {
         }
     }
 
-    /// The bound on the answer. A session with a spending limit is held to what was reserved for it.
-    fn output_bound(&self, model: &str) -> Option<u64> {
-        let rules = self.world.rules.model(model)?;
-        let must_hold = self.state.settings.spend_limit.is_some() && !rules.price.is_free();
-        if must_hold { Some(rules.reserved_output_tokens()) } else { rules.max_output_tokens }
+    /// The bound on the answer: what is left of the turn's own, within the entry's. A session with a spending limit is
+    /// held to what was reserved for it.
+    fn output_bound(&self, turn: &Turn, model: &str) -> Option<u64> {
+        let asked = turn.request.as_ref().and_then(|request| request.max_output_tokens);
+        let asked = asked.map(|most| most.saturating_sub(turn.usage.output_tokens).max(1));
+        let entry = self.world.rules.model(model).and_then(|rules| {
+            let must_hold = self.state.settings.spend_limit.is_some() && !rules.price.is_free();
+            if must_hold { Some(rules.reserved_output_tokens()) } else { rules.max_output_tokens }
+        });
+        asked.into_iter().chain(entry).min()
     }
 }

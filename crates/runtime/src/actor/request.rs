@@ -24,7 +24,9 @@ impl Actor {
     }
 
     pub(super) async fn take_in(&mut self, inputs: Vec<Input>, key: Option<RequestKey>) -> Result<(), Failure> {
-        let starts = inputs.iter().any(|input| matches!(input, Input::Message(_) | Input::Create { .. }));
+        let starts = inputs
+            .iter()
+            .any(|input| matches!(input, Input::Message(_) | Input::Create { .. } | Input::Respond { .. }));
         if starts && self.state.turn.is_none() && self.registry.slots.is_full(&self.project) {
             let kind = RefusalKind::Busy { retry_after: Duration::from_secs(1) };
             let message = "Too many sessions of this project wait for their turn. Try again later.";
