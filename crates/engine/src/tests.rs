@@ -2,6 +2,8 @@
 
 mod attempts;
 mod calls;
+mod doors;
+mod forks;
 mod ledger;
 mod random;
 mod script;
