@@ -38,32 +38,49 @@ pub(super) fn remember(
     now: Timestamp,
 ) -> Result<(), Fault<AppendError>> {
     let (name, now) = (name(project, route, session, key), column(now));
-    let taken = connection
-        .prepare_cached("SELECT 1 FROM answers WHERE name = ?1 AND expires > ?2")?
-        .exists(params![name, now])?;
-    if taken {
+    let mut inserted = insert(connection, &name, answer, column(expires))?;
+    if !inserted {
+        // Most keys are new. One that is not may have expired without having been swept.
+        let expired = connection
+            .prepare_cached("DELETE FROM answers WHERE name = ?1 AND expires <= ?2")?
+            .execute(params![name, now])?;
+        inserted = expired > 0 && insert(connection, &name, answer, column(expires))?;
+    }
+    if !inserted {
         return Err(AppendError::IdempotencyTaken.into());
     }
-    connection
-        .prepare_cached(
-            "DELETE FROM answers WHERE ord IN (SELECT ord FROM answers ORDER BY ord LIMIT ?2) AND expires <= ?1",
-        )?
-        .execute(params![now, SWEEP])?;
-    Ok(insert(connection, &name, answer, column(expires))?)
+    Ok(sweep(connection, now)?)
 }
 
+/// Takes the oldest away that have expired. Most often none has, and to look is cheaper.
+fn sweep(connection: &Connection, now: i64) -> Result<(), rusqlite::Error> {
+    let has_expired = connection
+        .prepare_cached("SELECT 1 FROM (SELECT expires FROM answers ORDER BY ord LIMIT ?2) WHERE expires <= ?1")?
+        .exists([now, SWEEP])?;
+    if has_expired {
+        connection
+            .prepare_cached(
+                "DELETE FROM answers WHERE ord IN (SELECT ord FROM answers ORDER BY ord LIMIT ?2) AND expires <= ?1",
+            )?
+            .execute([now, SWEEP])?;
+    }
+    Ok(())
+}
+
+/// False where the name is there already.
 pub(super) fn insert(
     connection: &Connection,
     name: &Name,
     answer: &Idempotency,
     expires: i64,
-) -> Result<(), rusqlite::Error> {
+) -> Result<bool, rusqlite::Error> {
     connection
         .prepare_cached(
-            "INSERT OR REPLACE INTO answers (name, body_hash, status, body, expires) VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO answers (name, body_hash, status, body, expires) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (name) DO NOTHING",
         )?
         .execute(params![name, short(&answer.body_hash), answer.status, answer.body, expires])
-        .map(|_| ())
+        .map(|inserted| inserted > 0)
 }
 
 pub(super) fn recall(
