@@ -120,11 +120,15 @@ impl Tail {
 
     /// The attempt says something.
     pub(crate) fn say(&self, origin: Origin, event: ModelEvent) {
+        // Nothing else is shown before its record, so nobody need be woken for it.
+        let shows = matches!(event, ModelEvent::Text { .. } | ModelEvent::ReasoningSummary { .. });
         let mut inner = self.lock();
         if let Some(draft) = inner.draft.as_mut().filter(|draft| draft.origin == origin) {
             draft.answer.push(event);
             drop(inner);
-            self.wake();
+            if shows {
+                self.wake();
+            }
         }
     }
 
