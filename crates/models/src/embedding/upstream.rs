@@ -131,7 +131,10 @@ mod tests {
             { "index": 0, "embedding": "AACAPwAAAMA=" },
         ]);
         let read = read(json!({ "data": data, "usage": { "prompt_tokens": 7, "total_tokens": 7 } })).unwrap();
-        assert_eq!(read, Embeddings { vectors: vec![vec![1.0, -2.0], vec![0.25, -1.0]], prompt_tokens: 7, total_tokens: 7 });
+        assert_eq!(
+            read,
+            Embeddings { vectors: vec![vec![1.0, -2.0], vec![0.25, -1.0]], prompt_tokens: 7, total_tokens: 7 }
+        );
     }
 
     #[test]

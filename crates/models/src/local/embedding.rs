@@ -113,8 +113,10 @@ impl Encoder {
         if let Some(wanted) = request.dimensions
             && !(1..=self.width).contains(&wanted)
         {
-            let message =
-                format!("Invalid value for 'dimensions' = {wanted}. Must be between 1 and {} for this model.", self.width);
+            let message = format!(
+                "Invalid value for 'dimensions' = {wanted}. Must be between 1 and {} for this model.",
+                self.width
+            );
             return Err(Failure::refused("dimensions", message));
         }
         let EmbeddingInput::Tokens(inputs) = &request.input else { return Ok(()) };
@@ -122,7 +124,8 @@ impl Encoder {
         match stranger {
             Some(token) => {
                 let last = self.vocabulary - 1;
-                let message = format!("Invalid 'input': token {token} is not of this model, whose tokens are 0 to {last}.");
+                let message =
+                    format!("Invalid 'input': token {token} is not of this model, whose tokens are 0 to {last}.");
                 Err(Failure::refused("input", message))
             }
             None => Ok(()),

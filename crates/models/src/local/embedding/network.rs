@@ -44,8 +44,7 @@ pub(super) struct Network {
 impl Network {
     pub fn read(tensors: &Tensors<'_>, settings: &Settings, arithmetic: Arithmetic) -> Result<Self, LoadError> {
         let width = settings.width;
-        let mut positions =
-            tensors.take("embeddings.position_embeddings.weight", &[settings.positions, width])?;
+        let mut positions = tensors.take("embeddings.position_embeddings.weight", &[settings.positions, width])?;
         let kinds = tensors.take("embeddings.token_type_embeddings.weight", &[2, width])?;
         for row in positions.chunks_exact_mut(width) {
             row.iter_mut().zip(&kinds).for_each(|(number, kind)| *number += kind);

@@ -57,7 +57,9 @@ impl<'a> Tensors<'a> {
         let numbers: Vec<f32> = match entry.dtype.as_str() {
             "F32" => bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
             "F16" => bytes.as_chunks::<2>().0.iter().map(|bytes| half(*bytes)).collect(),
-            "BF16" => bytes.as_chunks::<2>().0.iter().map(|[low, high]| f32::from_le_bytes([0, 0, *low, *high])).collect(),
+            "BF16" => {
+                bytes.as_chunks::<2>().0.iter().map(|[low, high]| f32::from_le_bytes([0, 0, *low, *high])).collect()
+            }
             other => return Err(LoadError::unsupported(FILE, format!("tensor {name} of kind {other}"))),
         };
         let expected = shape.iter().try_fold(1_usize, |product, size| product.checked_mul(*size));

@@ -116,7 +116,10 @@ fn pieces_of_any_text_are_those_of_the_tokenizers_crate() {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) as u32 % below
     };
-    let common = ["the", " ", "ing", "\u{301}", "É", "ß", "İ", "ς", "Σ", "中", "[SEP]", "[CLS", "]", "\r\n", "\u{200d}", "x", "1,5"];
+    let common = [
+        "the", " ", "ing", "\u{301}", "É", "ß", "İ", "ς", "Σ", "中", "[SEP]", "[CLS", "]", "\r\n", "\u{200d}", "x",
+        "1,5",
+    ];
     for _ in 0..3000 {
         let mut text = String::new();
         for _ in 0..draw(60) {

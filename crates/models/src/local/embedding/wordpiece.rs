@@ -40,7 +40,8 @@ pub(super) struct Vocabulary {
 impl Vocabulary {
     /// Reads `tokenizer.json`; `size` is how many words the network has.
     pub fn read(file: &[u8], size: usize) -> Result<Self, LoadError> {
-        let file: Value = serde_json::from_slice(file).map_err(|error| LoadError::malformed(FILE, error.to_string()))?;
+        let file: Value =
+            serde_json::from_slice(file).map_err(|error| LoadError::malformed(FILE, error.to_string()))?;
         check(&file)?;
         let normalizer = &file["normalizer"];
         let flag = |name: &str| normalizer[name].as_bool();
@@ -93,7 +94,8 @@ impl Vocabulary {
 
     /// The tokens of a text: at most `most`, those of its ends included. What is left of the text is not read.
     pub fn pieces(&self, text: &str, most: usize) -> Vec<u32> {
-        let mut writer = Writer { vocabulary: self, tokens: vec![self.first], room: most.max(2) - 1, word: Word::default() };
+        let mut writer =
+            Writer { vocabulary: self, tokens: vec![self.first], room: most.max(2) - 1, word: Word::default() };
         let mut rest = text;
         while !rest.is_empty() && !writer.is_full() {
             let (plain, special) = self.up_to_special(rest);
@@ -123,7 +125,8 @@ impl Vocabulary {
 
     /// What stands before the next special text, and that.
     fn up_to_special<'a>(&'a self, text: &'a str) -> (&'a str, Option<(&'a str, u32)>) {
-        let found = self.special.iter().filter_map(|(spelling, number)| Some((text.find(spelling)?, spelling, *number)));
+        let found =
+            self.special.iter().filter_map(|(spelling, number)| Some((text.find(spelling)?, spelling, *number)));
         // Of those that begin at one place the longest counts.
         match found.min_by_key(|(at, spelling, _)| (*at, usize::MAX - spelling.len())) {
             Some((at, spelling, number)) => (&text[..at], Some((spelling, number))),
@@ -134,7 +137,9 @@ impl Vocabulary {
 
 /// Another tokenizer's file would be read wrongly, so it is not read.
 fn check(file: &Value) -> Result<(), LoadError> {
-    for (part, known) in [("model", "WordPiece"), ("normalizer", "BertNormalizer"), ("pre_tokenizer", "BertPreTokenizer")] {
+    for (part, known) in
+        [("model", "WordPiece"), ("normalizer", "BertNormalizer"), ("pre_tokenizer", "BertPreTokenizer")]
+    {
         let kind = file[part]["type"].as_str().unwrap_or("of no kind");
         if kind != known {
             return Err(LoadError::unsupported(FILE, format!("{part} {kind}")));

@@ -16,9 +16,15 @@ const TEXT: usize = 256 << 10;
 
 /// What a request comes to.
 pub(super) enum Outcome {
-    Vectors { vectors: Vec<Vec<f32>>, tokens: usize },
+    Vectors {
+        vectors: Vec<Vec<f32>>,
+        tokens: usize,
+    },
     /// Its inputs have more tokens than one request may.
-    TooMany { tokens: usize, most: usize },
+    TooMany {
+        tokens: usize,
+        most: usize,
+    },
 }
 
 pub(super) struct Job {
