@@ -14,7 +14,7 @@ use wire::embeddings::{Embedding, EmbeddingCreate, EmbeddingList, Format, Input,
 pub fn routes(door: &Arc<Door>) -> Router<Arc<Door>> {
     Router::new()
         .route("/v1/embeddings", post(create))
-        .route_layer(from_fn_with_state(Arc::clone(door), identity::key_gate))
+        .route_layer(from_fn_with_state(Arc::clone(door), identity::embeddings_gate))
 }
 
 async fn create(State(door): State<Arc<Door>>, request: Request) -> Result<Response, Failure> {
