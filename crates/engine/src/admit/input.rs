@@ -1,7 +1,7 @@
 //! What clients send: create, update, messages, results.
 
 use super::item;
-use crate::state::{CallOutcome, State, digest};
+use crate::state::{CallOutcome, CallState, State, digest};
 use std::sync::Arc;
 use types::{
     CallId, CallOutput, CallResult, Item, ItemBody, ItemId, Message, PromptCacheTtl, RecordBody, Refusal,
@@ -31,6 +31,24 @@ fn start_turn(input: Vec<Message>, prompt_cache: Option<PromptCacheTtl>, stamp: 
     records
 }
 
+/// Calls that another door left open are answered by nobody once the conversation goes on without their results.
+fn close_open_calls(state: &State, mut records: Vec<RecordBody>) -> Vec<RecordBody> {
+    let Some(RecordBody::TurnCreated { turn, .. }) = records.first() else { return records };
+    let closed = |(call_id, call): (&CallId, &CallState)| {
+        item(Item {
+            id: state.output_id(call.effect),
+            turn: turn.clone(),
+            output_index: None,
+            origin: None,
+            body: ItemBody::ClosedCall { call_id: call_id.clone(), reason: "no result was given".to_owned() },
+        })
+    };
+    let open = state.calls.iter().filter(|(_, call)| call.outcome.is_none());
+    let closed: Vec<_> = open.map(closed).collect();
+    records.splice(1..1, closed);
+    records
+}
+
 fn user_messages(turn: &TurnId, input: Vec<Message>, stamp: &mut Stamp<'_>) -> Vec<RecordBody> {
     input
         .into_iter()
@@ -56,7 +74,7 @@ pub(super) fn message(state: &State, input: Vec<Message>, stamp: &mut Stamp<'_>)
         )),
         _ if input.is_empty() => Ok(Vec::new()),
         (_, Some(turn)) => Ok(user_messages(&turn.id, input, stamp)),
-        (_, None) => Ok(start_turn(input, state.settings.prompt_cache, stamp)),
+        (_, None) => Ok(close_open_calls(state, start_turn(input, state.settings.prompt_cache, stamp))),
     }
 }
 
@@ -85,6 +103,10 @@ pub(super) fn tool_result(
             Err(Refusal::conflict(format!("Tool call {call_id} has already been answered with another result.")))
         }
         Some(CallOutcome::Closed | CallOutcome::Performed) => {
+            Err(Refusal::conflict(format!("Tool call {call_id} is closed: its turn ended before the result arrived.")))
+        }
+        // Handed over by a turn that ended: the next request of its door answers it.
+        None if state.turn.as_ref().is_none_or(|running| running.id != *turn) => {
             Err(Refusal::conflict(format!("Tool call {call_id} is closed: its turn ended before the result arrived.")))
         }
         None => Ok(vec![item(Item {

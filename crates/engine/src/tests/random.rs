@@ -34,6 +34,11 @@ const STEPS: &[&str] = &[
     "result c1 other",
     "result c2 ok",
     "failure c2 no",
+    "respond ALL & user asks",
+    "respond ALL & user asks",
+    "respond user asks",
+    "import user brings",
+    "stop turn_x",
     "cancel",
     "deadline",
     "recover",
@@ -75,6 +80,10 @@ fn place(step: &str, script: &Script, chance: u64) -> String {
     let nth = usize::try_from(chance >> 32).unwrap_or_default();
     let one = open.get(nth % open.len().max(1)).copied().unwrap_or(999);
     let gone = script.state.doubts.keys().next().map_or(999, |effect| effect.0);
+    let handed: Vec<_> = script.state.calls.iter().filter(|(_, call)| call.outcome.is_none()).collect();
+    let all = handed.iter().map(|(id, _)| format!("got {id} ok")).collect::<Vec<_>>().join(" & ");
+    let all = if all.is_empty() { "user first".to_owned() } else { all };
+    let step = step.replace("ALL", &all);
     step.replace("OPEN", &one.to_string()).replace("GONE", &gone.to_string())
 }
 
@@ -104,10 +113,10 @@ fn pairs(script: &Script, seed: u64) {
     let performed = script.state.turn.iter().flat_map(|turn| &turn.tools).map(|open| open.call.call_id.clone());
     let open: BTreeSet<_> = script
         .state
-        .turn
+        .calls
         .iter()
-        .flat_map(|turn| &turn.open)
-        .map(|call| call.call_id.clone())
+        .filter(|(_, call)| call.outcome.is_none())
+        .map(|(id, _)| id.clone())
         .chain(performed)
         .collect();
     let missing: BTreeSet<_> = calls.difference(&results).cloned().collect();

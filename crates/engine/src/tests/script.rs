@@ -13,6 +13,9 @@
 //! overdue N           its time is over
 //! ```
 //!
+//! respond ITEM [& ITEM]   follows SEQ ITEM [& ITEM]   import ITEM [& ITEM]     see `doors`
+//! remove ITEM         unlist TURN         stop TURN
+//!
 //! `N.A` names another attempt than the one that is open.
 //!
 //! What comes out is a line for each record with its events after it.
@@ -211,6 +214,9 @@ impl Script {
             "late" => {
                 let finish = ModelFinish { usage: None, stop: Stop::End };
                 Input::ModelDone { effect: EffectId(1), attempt: Attempt(1), context, answer: text(rest), finish }
+            }
+            "respond" | "follows" | "import" | "remove" | "unlist" | "stop" => {
+                super::doors::input(&self.state, verb, rest)
             }
             other => panic!("no step {other}"),
         }

@@ -14,6 +14,7 @@ impl Actor {
         if self.state.seq == Seq(0) && !creates {
             return Err(Failure::Refused(Refusal::not_found("session", self.session.as_str())));
         }
+        self.check_new(&inputs).await?;
         let answer = self.take_in(inputs, key.clone()).await;
         // Whether a key was used is the append's to say. What the session has against a repeated request may be that it
         // was taken the first time.
@@ -21,6 +22,18 @@ impl Actor {
             (Err(Failure::Refused(refusal)), Some(key)) => self.repeated(&key, refusal).await,
             (answer, _) => answer,
         }
+    }
+
+    /// A turn whose id derives from its request is there once: the request may have come twice at one time.
+    async fn check_new(&self, inputs: &[Input]) -> Result<(), Failure> {
+        for input in inputs {
+            let Input::Respond { turn: Some(turn), .. } = input else { continue };
+            let known = self.world.store.turn_seq(&self.project, &self.session, turn).await;
+            if known.map_err(|error| Failure::Refused(store_refusal(&error)))?.is_some() {
+                return Err(Failure::Refused(Refusal::conflict("The request was taken before.")));
+            }
+        }
+        Ok(())
     }
 
     pub(super) async fn take_in(&mut self, inputs: Vec<Input>, key: Option<RequestKey>) -> Result<(), Failure> {
