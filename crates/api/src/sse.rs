@@ -18,7 +18,7 @@ use std::time::Duration;
 use types::{BoxFuture, Clock, Entropy, Event, EventBody, SessionId};
 
 /// The longest silence of a stream.
-const KEEPALIVE: Duration = Duration::from_secs(15);
+pub const KEEPALIVE: Duration = Duration::from_secs(15);
 /// A piece that is larger takes no further event, bytes.
 const PIECE: usize = 16 << 10;
 /// What most pieces fit into, bytes.
