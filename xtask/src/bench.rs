@@ -10,8 +10,8 @@ use std::process::Command;
 pub fn run(name: &str, words: &[&str]) -> Result<bool> {
     match (name, words) {
         ("local", []) => local(),
-        ("turns" | "load", words) => outside(name, words),
-        _ => bail!("there is no bench {name:?} {words:?}; there are: local, turns [OPTIONS], load [OPTIONS]"),
+        ("turns" | "load" | "gateway", words) => outside(name, words),
+        _ => bail!("there is no bench {name:?} {words:?}; there are: local, turns [OPTIONS], load [OPTIONS], gateway [OPTIONS]"),
     }
 }
 

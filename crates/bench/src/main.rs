@@ -9,6 +9,7 @@
 mod client;
 mod driver;
 mod floor;
+mod gateway;
 mod load;
 mod server;
 mod turns;
@@ -31,6 +32,11 @@ enum Command {
     Turns(turns::Options),
     /// Many clients at once.
     Load(load::Options),
+    /// What a server between a client and a model adds.
+    Gateway(gateway::Options),
+    /// The model's server of `gateway`.
+    #[command(hide = true)]
+    Mock,
     /// The floor itself.
     #[command(hide = true)]
     Floor { data: PathBuf },
@@ -41,6 +47,8 @@ async fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Turns(options) => turns::run(&options).await,
         Command::Load(options) => load::run(&options).await,
+        Command::Gateway(options) => gateway::run(&options).await,
+        Command::Mock => gateway::mock().await,
         Command::Floor { data } => floor::run(&data).await,
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::client::Target;
 use anyhow::{Context, Result, ensure};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -10,7 +11,8 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-const KEY: &str = "sk-bench-0123456789";
+/// What every server here takes.
+pub const KEY: &str = "sk-bench-0123456789";
 const CONFIGURATION: &str = "outcrop.toml";
 const READY: &str = "listening on http://";
 /// How long a server may take to start, or to end.
@@ -27,7 +29,12 @@ pub struct Server {
 impl Server {
     /// `BINARY serve` with the model `script`; `settings` are further lines of its configuration.
     pub async fn outcrop(binary: &Path, settings: &str) -> Result<Self> {
-        let folder = TempDir::new().context("no folder for the data")?;
+        Self::outcrop_below(&std::env::temp_dir(), binary, settings).await
+    }
+
+    /// The same, with its data folder below `parent`.
+    pub async fn outcrop_below(parent: &Path, binary: &Path, settings: &str) -> Result<Self> {
+        let folder = TempDir::new_in(parent).context("no folder for the data")?;
         let settings = format!("{settings}\n[[model]]\nname = \"script\"\nprovider = \"script\"\n");
         std::fs::write(folder.path().join(CONFIGURATION), settings)?;
         Self::outcrop_on(binary, folder).await
@@ -51,8 +58,31 @@ impl Server {
         Self::start(command, folder).await
     }
 
+    /// The model's server of `bench gateway`, as another process of this binary.
+    pub async fn mock() -> Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("mock");
+        Self::start(command, TempDir::new()?).await
+    }
+
+    /// A command that will listen there and says nothing of it.
+    pub fn start_at(mut command: Command, folder: TempDir, address: SocketAddr) -> Result<Self> {
+        command.stdin(Stdio::null()).kill_on_drop(true);
+        let child = command.spawn().with_context(|| format!("cannot start {:?}", command.as_std().get_program()))?;
+        Ok(Self { target: Target { address, key: KEY.to_owned() }, child, folder })
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// What stands in a file of its folder.
+    pub fn file(&self, name: &str) -> Result<String> {
+        Ok(std::fs::read_to_string(self.folder.path().join(name))?)
+    }
+
     /// Starts `command` and waits for the line that says where it listens.
-    async fn start(mut command: Command, folder: TempDir) -> Result<Self> {
+    pub async fn start(mut command: Command, folder: TempDir) -> Result<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child =
             command.spawn().with_context(|| format!("cannot start {:?}", command.as_std().get_program()))?;

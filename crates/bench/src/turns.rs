@@ -3,6 +3,8 @@
 
 mod table;
 
+pub use table::{aim, machine, milliseconds, quantile};
+
 use crate::driver;
 use crate::server::Server;
 use crate::workload::{self, STEPS, Text};

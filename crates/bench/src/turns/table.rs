@@ -82,16 +82,16 @@ fn row(name: &str, ours: f64, floor: f64) {
     println!("{name:<34}{ours:>12.3}{floor:>12.3}{:>9.2}", ours / floor);
 }
 
-fn aim(met: bool, text: &str) {
+pub fn aim(met: bool, text: &str) {
     println!("{}  {text}", if met { "pass" } else { "MISS" });
 }
 
-fn milliseconds(time: Duration) -> f64 {
+pub fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
 /// Zero where nothing was measured.
-fn quantile(times: &[Duration], share: f64) -> Duration {
+pub fn quantile(times: &[Duration], share: f64) -> Duration {
     let mut times = times.to_vec();
     times.sort();
     let at = ((times.len() as f64 * share).ceil() as usize).clamp(1, times.len().max(1)) - 1;
