@@ -51,12 +51,24 @@ impl Server {
         let (clock, entropy) = (world.clock.clone(), world.entropy.clone());
         let files = runtime::Files::new(world.clone());
         let started = async {
+            let beside = World { store: MemStore::new(&sim), ..world.clone() };
             let (handle, catalog) = runtime::start(world).await.unwrap();
+            let (passing, _) = runtime::start(beside).await.unwrap();
             let key = catalog.create_key(&ProjectId::new("default"), Vec::new()).await.unwrap();
-            (handle, catalog, key.secret)
+            (handle, passing, catalog, key.secret)
         };
-        let (handle, catalog, secret) = sim.run(started).unwrap();
-        let door = Door { handle, catalog, files, clock, entropy, traffic: Arc::default(), limits: Limits::default() };
+        let (handle, passing, catalog, secret) = sim.run(started).unwrap();
+        let door = Door {
+            handle,
+            passing,
+            journal: true,
+            catalog,
+            files,
+            clock,
+            entropy,
+            traffic: Arc::default(),
+            limits: Limits::default(),
+        };
         Self { sim, router: router(door), authorization: format!("Bearer {secret}") }
     }
 

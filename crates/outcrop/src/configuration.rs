@@ -54,6 +54,10 @@ pub struct Configuration {
     pub limits: Limits,
     /// The largest request body, in bytes.
     pub body: usize,
+    /// Whether chats that say nothing of it are kept in the log.
+    pub journal: bool,
+    /// What sessions that are not may take in memory together, in bytes.
+    pub unjournaled: usize,
     /// How long running work may take to end after SIGTERM.
     pub drain: Duration,
 }

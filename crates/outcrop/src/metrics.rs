@@ -2,7 +2,7 @@
 //! router, configured model names), never from what a client sent.
 
 use api::Traffic;
-use runtime::Activity;
+use runtime::{Activity, ModelCounters};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -10,19 +10,23 @@ use std::fmt::Write;
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The text form, version 0.0.4.
-pub fn text(traffic: &Traffic, activity: &Activity) -> String {
+pub fn text(traffic: &Traffic, activities: &[Activity]) -> String {
     let mut out = String::new();
     family(&mut out, "outcrop_build_info", "gauge", "The version that runs.");
     sample(&mut out, "outcrop_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
     family(&mut out, "outcrop_streams_open", "gauge", "Event streams that are open.");
     sample(&mut out, "outcrop_streams_open", &[], traffic.streams());
     family(&mut out, "outcrop_sessions_active", "gauge", "Sessions in memory.");
-    sample(&mut out, "outcrop_sessions_active", &[], activity.active_sessions);
+    sample(&mut out, "outcrop_sessions_active", &[], sum(activities, |activity| activity.active_sessions));
     family(&mut out, "outcrop_sessions_running", "gauge", "Sessions with a model call under way.");
-    sample(&mut out, "outcrop_sessions_running", &[], activity.running_sessions);
+    sample(&mut out, "outcrop_sessions_running", &[], sum(activities, |activity| activity.running_sessions));
     requests(&mut out, traffic);
-    models(&mut out, activity);
+    models(&mut out, activities);
     out
+}
+
+fn sum(activities: &[Activity], of: impl Fn(&Activity) -> usize) -> usize {
+    activities.iter().map(of).sum()
 }
 
 fn requests(out: &mut String, traffic: &Traffic) {
@@ -44,16 +48,23 @@ fn requests(out: &mut String, traffic: &Traffic) {
     }
 }
 
-fn models(out: &mut String, activity: &Activity) {
+fn models(out: &mut String, activities: &[Activity]) {
+    let mut models: BTreeMap<&str, ModelCounters> = BTreeMap::new();
+    for (model, counters) in activities.iter().flat_map(|activity| &activity.models) {
+        let sum = models.entry(model).or_default();
+        sum.answered += counters.answered;
+        sum.failed += counters.failed;
+        sum.usage = sum.usage.plus(counters.usage);
+    }
     let (calls, tokens) = ("outcrop_model_calls_total", "outcrop_model_tokens_total");
     family(out, calls, "counter", "Model calls that ended, by how.");
-    for (model, counters) in &activity.models {
+    for (model, counters) in &models {
         for (outcome, count) in [("answered", counters.answered), ("failed", counters.failed)] {
             sample(out, calls, &[("model", model), ("outcome", outcome)], count);
         }
     }
     family(out, tokens, "counter", "Tokens, as providers counted them.");
-    for (model, counters) in &activity.models {
+    for (model, counters) in &models {
         for (kind, count) in [
             ("input", counters.usage.input_tokens),
             ("cached_input", counters.usage.cached_tokens),
@@ -82,7 +93,6 @@ fn sample(out: &mut String, name: &str, labels: &[(&str, &str)], value: impl std
 #[cfg(test)]
 mod tests {
     use super::*;
-    use runtime::ModelCounters;
     use types::Usage;
 
     #[test]
@@ -90,14 +100,15 @@ mod tests {
         let usage = Usage { input_tokens: 5, output_tokens: 7, ..Usage::default() };
         let counters = ModelCounters { answered: 2, failed: 1, usage };
         let models = [("a\"b\\\n".to_owned(), counters)].into();
-        let text = text(&Traffic::default(), &Activity { active_sessions: 3, running_sessions: 1, models });
+        let activity = Activity { active_sessions: 3, running_sessions: 1, models };
+        let text = text(&Traffic::default(), &[activity.clone(), activity]);
         for line in [
             "outcrop_streams_open 0",
-            "outcrop_sessions_active 3",
-            "outcrop_sessions_running 1",
-            "outcrop_model_calls_total{model=\"a\\\"b\\\\\\n\",outcome=\"answered\"} 2",
-            "outcrop_model_calls_total{model=\"a\\\"b\\\\\\n\",outcome=\"failed\"} 1",
-            "outcrop_model_tokens_total{model=\"a\\\"b\\\\\\n\",kind=\"output\"} 7",
+            "outcrop_sessions_active 6",
+            "outcrop_sessions_running 2",
+            "outcrop_model_calls_total{model=\"a\\\"b\\\\\\n\",outcome=\"answered\"} 4",
+            "outcrop_model_calls_total{model=\"a\\\"b\\\\\\n\",outcome=\"failed\"} 2",
+            "outcrop_model_tokens_total{model=\"a\\\"b\\\\\\n\",kind=\"output\"} 14",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }

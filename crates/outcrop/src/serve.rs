@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::Sqlite;
 use store::Store;
+use store::memory::MemoryStore;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -63,12 +64,17 @@ pub async fn run(configuration: &Configuration, hidden: &Hidden) -> Result<()> {
         rules: Arc::new(assembly::rules(configuration)),
     };
     let files = Files::new(world.clone());
+    let passing: Arc<dyn Store> = Arc::new(MemoryStore::new(configuration.unjournaled));
+    let beside = World { store: passing, ..world.clone() };
     let (handle, catalog) = runtime::start(world).await.context("the runtime cannot start")?;
+    let (passing, _) = runtime::start(beside).await.context("the runtime cannot start")?;
     let entrance = identity::ensure(configuration, &data, &catalog, &*store, &*clock).await?;
     show_key(&entrance, for_parent);
     spawn.spawn("expired files", Box::pin(files.clone().sweep()));
     let app = routes(Door {
         handle: handle.clone(),
+        passing: passing.clone(),
+        journal: configuration.journal,
         catalog,
         files,
         clock: clock.clone(),
@@ -92,7 +98,7 @@ pub async fn run(configuration: &Configuration, hidden: &Hidden) -> Result<()> {
     };
     let taken_apart = async {
         match end {
-            End::Asked => drain(&handle, configuration.drain, &mut served).await,
+            End::Asked => drain([&handle, &passing], configuration.drain, &mut served).await,
             End::StoreStopped => {
                 tracing::error!("the store has stopped; answering 503 and ending");
                 tokio::select! { () = clock.sleep(FAREWELL) => {}, () = &mut served => {} }
@@ -124,19 +130,19 @@ fn show_key(entrance: &Entrance, for_parent: bool) {
 }
 
 /// Answers go on while running work ends.
-async fn drain(handle: &Handle, time: Duration, served: &mut (impl Future<Output = ()> + Unpin)) {
+async fn drain(handles: [&Handle; 2], time: Duration, served: &mut (impl Future<Output = ()> + Unpin)) {
     tracing::info!("draining: no new work; what runs may end");
     tokio::select! {
-        () = handle.drain(time) => {}
+        _ = futures_util::future::join_all(handles.map(|handle| handle.drain(time))) => {}
         () = served => {}
     }
 }
 
 /// The doors, and `/metrics`, which counts what goes through them.
 fn routes(door: Door) -> Router {
-    let (handle, traffic) = (door.handle.clone(), door.traffic.clone());
+    let (handles, traffic) = ([door.handle.clone(), door.passing.clone()], door.traffic.clone());
     let show = async move || {
-        ([(axum::http::header::CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics::text(&traffic, &handle.activity()))
+        ([(axum::http::header::CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics::text(&traffic, &handles.each_ref().map(Handle::activity)))
     };
     Router::new().route("/metrics", get(show)).merge(api::router(door))
 }

@@ -8,6 +8,8 @@ pub const LISTEN: &str = "127.0.0.1:8080";
 pub const DATA: &str = "outcrop-data";
 /// 64 MiB.
 pub const BODY: u64 = 64 << 20;
+/// 256 MiB.
+pub const UNJOURNALED: u64 = 256 << 20;
 pub const DRAIN: Duration = Duration::from_secs(25);
 pub const OPENAI_URL: &str = "https://api.openai.com/v1";
 pub const OPENAI_KEY: &str = "OPENAI_API_KEY";

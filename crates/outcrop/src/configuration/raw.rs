@@ -28,6 +28,7 @@ pub struct Server {
     pub store: Option<Spanned<String>>,
     pub blobs: Option<Spanned<String>>,
     pub drain: Option<Spanned<String>>,
+    pub journal: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -72,6 +73,7 @@ pub struct Timeout {
 pub struct Limits {
     pub body: Option<Spanned<String>>,
     pub streams: Option<Spanned<i64>>,
+    pub unjournaled: Option<Spanned<String>>,
     pub running_sessions_per_project: Option<Spanned<i64>>,
     pub running_sessions: Option<Spanned<i64>>,
     pub queued_sessions_per_project: Option<Spanned<i64>>,

@@ -3,6 +3,7 @@
 use super::complaint::{Complaint, Text};
 use super::{Configuration, Flags, Secret, Variables, defaults, hint, model, raw, units};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use toml::Spanned;
@@ -37,6 +38,8 @@ pub fn resolve(file: Option<(&Path, &str)>, flags: &Flags, variables: &Variables
         },
         limits: limits(&raw.limits, &text)?,
         body: body(raw.limits.body.as_ref(), &text)?,
+        journal: raw.server.journal.unwrap_or(true),
+        unjournaled: unjournaled(raw.limits.unjournaled.as_ref(), &text)?,
         drain: span(raw.server.drain.as_ref(), defaults::DRAIN, DAY, &text)?,
     })
 }
@@ -182,19 +185,36 @@ fn limits(raw: &raw::Limits, text: &Text<'_>) -> Result<Limits, Complaint> {
 
 /// As large as a body may ever be allowed to be: it is held in memory.
 const MAX_BODY: u64 = 1 << 30;
+/// From what a few requests take to more than a machine has.
+const UNJOURNALED: RangeInclusive<u64> = 1 << 20..=1 << 40;
 
 fn body(raw: Option<&Spanned<String>>, text: &Text<'_>) -> Result<usize, Complaint> {
+    let range = (1024..=MAX_BODY, "the limit of a body lies between 1KiB and 1GiB");
+    size(raw, defaults::BODY, range, text)
+}
+
+fn unjournaled(raw: Option<&Spanned<String>>, text: &Text<'_>) -> Result<usize, Complaint> {
+    let range = (UNJOURNALED, "the limit of what is not journaled lies between 1MiB and 1024GiB");
+    size(raw, defaults::UNJOURNALED, range, text)
+}
+
+fn size(
+    raw: Option<&Spanned<String>>,
+    default: u64,
+    (range, outside): (RangeInclusive<u64>, &str),
+    text: &Text<'_>,
+) -> Result<usize, Complaint> {
     let bytes = match raw {
         Some(raw) => {
             let bytes = units::size(raw.get_ref()).map_err(|message| text.complain(raw.span(), message))?;
-            if !(1024..=MAX_BODY).contains(&bytes) {
-                return Err(text.complain(raw.span(), "the limit of a body lies between 1KiB and 1GiB"));
+            if !range.contains(&bytes) {
+                return Err(text.complain(raw.span(), outside));
             }
             bytes
         }
-        None => defaults::BODY,
+        None => default,
     };
-    usize::try_from(bytes).map_err(|_| Complaint::general("the limit of a body does not fit this machine's memory"))
+    usize::try_from(bytes).map_err(|_| Complaint::general("a size does not fit this machine's memory"))
 }
 
 pub const DAY: Duration = Duration::from_secs(24 * 3600);

@@ -23,6 +23,7 @@ data   = "here"
 store  = "sqlite"
 blobs  = "file"
 drain  = "3s"
+journal = false
 
 [[model]]
 name     = "plain"
@@ -43,6 +44,7 @@ attempts       = 2
 [limits]
 body = "1MiB"
 streams = 7
+unjournaled = "8MiB"
 running_sessions_per_project = 3
 model_calls_per_turn = 20
 turn_time = "1h"
@@ -52,6 +54,7 @@ turn_time = "1h"
     assert_eq!(configuration.data, Path::new("here"));
     assert_eq!(configuration.drain, Duration::from_secs(3));
     assert_eq!(configuration.body, 1 << 20);
+    assert_eq!((configuration.journal, configuration.unjournaled), (false, 8 << 20));
     assert_eq!(configuration.limits.streams, 7);
     assert_eq!(configuration.limits.running_sessions_per_project, 3);
     assert_eq!(configuration.limits.model_calls_per_turn, 20);
@@ -171,7 +174,7 @@ fn wrong_variables_and_flags_are_named() {
 const BAD: &[(&str, &str)] = &[
     ("[server]\nlistn = 'x'", "outcrop.toml:2: unknown field `listn`; did you mean `listen`?"),
     ("[sever]\nlisten = 'x'", "outcrop.toml:1: unknown field `sever`; did you mean `server`?"),
-    ("\n[limits]\nbananas = 1", "outcrop.toml:3: unknown field `bananas`; here may stand body, streams,"),
+    ("\n[limits]\nbananas = 1", "outcrop.toml:3: unknown field `bananas`; here may stand body, unjournaled,"),
     ("Mtimeout = { stal = '5s' }", "outcrop.toml:4: unknown field `stal`; did you mean `stall`?"),
     ("Mprice = { input = 1, outptu = 2 }", "outcrop.toml:4: unknown field `outptu`; did you mean `output`?"),
     ("Mprice = { input = 1 }", "outcrop.toml:4: missing field `output`"),
@@ -273,6 +276,8 @@ fn what_is_wrong_is_said_with_its_line_and_the_nearest_right_word() {
             Err(complaint) => complaint.to_string(),
         };
         if !said.starts_with(expected) {
+    ("[limits]\nunjournaled = '1KiB'", "outcrop.toml:2: the limit of what is not journaled lies between"),
+    ("[server]\njournal = 'no'", "outcrop.toml:2: "),
             wrong.push_str(&format!("\n{file}\n   said: {said}\n  right: {expected}\n"));
         }
     }
