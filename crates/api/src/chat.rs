@@ -18,7 +18,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Extension, Json, Router};
 use heard::Heard;
-use runtime::{Identity, Lease, RequestKey, Respond, Start, Subscription};
+use runtime::{Identity, Lease, Place, RepeatKey, Respond, Start, Subscription};
 use std::sync::Arc;
 use std::time::Duration;
 use teller::{Head, Teller};
@@ -26,13 +26,12 @@ use types::{EventBody, ProjectId, Refusal};
 use wire::chat::request::ChatCreate;
 use wire::chat::{Choice, Completion, Logprobs, Message, Tier};
 
+const ROUTE: &str = "/v1/chat/completions";
 /// When a client that found no place for a stream may ask again.
 const STREAM_PAUSE: Duration = Duration::from_secs(5);
 
 pub fn routes(door: &Arc<Door>) -> Router<Arc<Door>> {
-    Router::new()
-        .route("/v1/chat/completions", post(create))
-        .route_layer(from_fn_with_state(Arc::clone(door), identity::responses_gate))
+    Router::new().route(ROUTE, post(create)).route_layer(from_fn_with_state(Arc::clone(door), identity::responses_gate))
 }
 
 async fn create(
@@ -44,7 +43,7 @@ async fn create(
     let key = idempotency_key(&parts.headers)?;
     let (bytes, _held) = body::bytes(&door, &parts.headers, content).await?;
     let wanted = ChatCreate::read(body::parse(&parts.headers, &bytes)?)?;
-    let key = key.map(|key| RequestKey { key, body_hash: hash(&bytes) });
+    let key = key.map(|key| RepeatKey { route: ROUTE.to_owned(), key, body_hash: hash(&bytes) });
     drop(bytes);
     let slot = match wanted.stream {
         true => Some(door.traffic.open(door.limits.streams).ok_or_else(too_many)?),
@@ -78,7 +77,7 @@ async fn begin(
     door: &Door,
     project: &ProjectId,
     mut wanted: ChatCreate,
-    key: Option<RequestKey>,
+    key: Option<RepeatKey>,
     head: &mut Head,
 ) -> Result<Vec<(Subscription, Lease)>, Failure> {
     let passing = !wanted.store.unwrap_or(door.journal);
@@ -87,11 +86,12 @@ async fn begin(
     let key = key.filter(|_| !passing);
     let items = incoming::items(door, project, std::mem::take(&mut wanted.messages)).await?;
     let agent = incoming::agent(&mut wanted);
-    let request = Arc::new(incoming::turn(&mut wanted));
+    let request = incoming::turn(&mut wanted);
     let mut choices = Vec::new();
     for index in 0..wanted.choices {
         let turn = Respond {
             door: types::Door::Chat,
+            place: Place::New,
             agent: agent.clone(),
             request: request.clone(),
             items: items.clone(),
@@ -103,7 +103,7 @@ async fn begin(
             // It can be asked for again.
             lease.spare();
         }
-        let mut subscription = handle.subscribe(project, &begun.session, Start::Beginning).await?;
+        let mut subscription = handle.subscribe(project, &begun.session, Start::At(begun.seq)).await?;
         let created = created(&mut subscription).await.ok_or_else(stopping)?;
         if choices.is_empty() {
             head.id = format!("chatcmpl-{}", begun.session.digits());
@@ -115,10 +115,10 @@ async fn begin(
 }
 
 /// Choices of one request are requests of their own.
-fn of_choice(key: &RequestKey, index: u64) -> RequestKey {
+fn of_choice(key: &RepeatKey, index: u64) -> RepeatKey {
     match index {
         0 => key.clone(),
-        _ => RequestKey { key: format!("{}\n{index}", key.key), ..key.clone() },
+        _ => RepeatKey { key: format!("{}\n{index}", key.key), ..key.clone() },
     }
 }
 

@@ -9,6 +9,7 @@
 //! | `models` | `/v1/models/**` | any key |
 //! | `chat` | `/v1/chat/completions` | a key with `api.responses.write` |
 //! | `embeddings` | `/v1/embeddings` | a key with `api.embeddings.write` |
+//! | `responses` | `/v1/responses/**` | a key with `api.responses.read` (GET) or `api.responses.write` |
 //! | `files`, `uploads` | `/v1/files/**`, `/v1/uploads/**` | a key with `api.files.read` (GET) or `api.files.write` |
 //! | `health` | `/healthz`, `/readyz` | everyone |
 //!
@@ -27,6 +28,7 @@ mod agents;
 mod answer;
 mod attachment;
 mod body;
+mod chat;
 mod embeddings;
 mod failure;
 mod files;
@@ -35,6 +37,7 @@ mod identity;
 mod models;
 mod query;
 mod repeat;
+mod responses;
 mod sse;
 #[cfg(test)]
 mod stage;
@@ -88,6 +91,8 @@ pub fn router(door: Door) -> Router {
         .merge(agents::routes(&door))
         .merge(models::routes(&door))
         .merge(embeddings::routes(&door))
+        .merge(chat::routes(&door))
+        .merge(responses::routes(&door))
         .merge(files::routes(&door))
         .merge(uploads::routes(&door))
         .merge(health::routes())

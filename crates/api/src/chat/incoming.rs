@@ -8,8 +8,8 @@ use types::{
     AgentSettings, CallId, CallOutput, Content, CustomFormat, Effort, InputBody, InputItem, ProjectId, Role, Sampling,
     ServiceTier, Text, TextFormat, Tool, ToolChoice, TurnRequest, Verbosity,
 };
-use wire::agents as words;
 use wire::Word;
+use wire::agents as words;
 use wire::chat::request::{
     ChatCreate, Choice, CustomFormat as WireFormat, FileSource, Format, Message, Part, Tier, ToolParam,
 };

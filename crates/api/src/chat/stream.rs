@@ -14,6 +14,7 @@ use futures_util::stream::{FuturesUnordered, Stream, StreamExt, once, unfold};
 use runtime::{Lease, Subscription};
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 use types::{BoxFuture, Clock, Event};
 
 /// A piece that is larger takes no further event, bytes.
@@ -44,6 +45,10 @@ struct Reader<S> {
     teller: Teller,
     /// One for each choice; where its turn is over it has nothing left to cancel.
     leases: Vec<Lease>,
+    /// Ends where it is time to look whether there was silence for too long.
+    silence: BoxFuture<'static, ()>,
+    /// When the last piece was handed out.
+    spoke: Duration,
     clock: Arc<dyn Clock>,
 }
 
@@ -60,16 +65,22 @@ impl<S: Source> Reader<S> {
         for (index, source) in sources.into_iter().enumerate() {
             next.push(pull(index, source));
         }
-        Self { next, teller, leases, clock }
+        let (silence, spoke) = (clock.sleep(KEEPALIVE), clock.monotonic());
+        Self { next, teller, leases, silence, spoke, clock }
     }
 
     /// The next chunks, each whole; None at the end.
     async fn piece(&mut self) -> Option<Bytes> {
         let mut piece = Vec::new();
         while !self.teller.is_over() {
-            let pulled = match select(self.next.next(), self.clock.sleep(KEEPALIVE)).await {
+            let pulled = match select(self.next.next(), &mut self.silence).await {
                 Either::Left((pulled, _)) => pulled,
-                Either::Right(((), _)) => return Some(Bytes::from_static(b": keepalive\n\n")),
+                Either::Right(((), _)) => {
+                    if self.was_silent() {
+                        return Some(Bytes::from_static(b": keepalive\n\n"));
+                    }
+                    continue;
+                }
             };
             let (index, (mut source, event)) = pulled?;
             self.teller.hear(index, event.as_ref(), &mut piece);
@@ -85,10 +96,21 @@ impl<S: Source> Reader<S> {
                 lease.spare();
             }
             if !piece.is_empty() {
+                self.spoke = self.clock.monotonic();
                 return Some(piece.into());
             }
         }
         None
+    }
+
+    fn was_silent(&mut self) -> bool {
+        let now = self.clock.monotonic();
+        let left = KEEPALIVE.saturating_sub(now.saturating_sub(self.spoke));
+        if left.is_zero() {
+            self.spoke = now;
+        }
+        self.silence = self.clock.sleep(if left.is_zero() { KEEPALIVE } else { left });
+        left.is_zero()
     }
 }
 

@@ -19,7 +19,7 @@ fn a_refusals_path_is_this_wires() {
 
 #[test]
 fn choices_have_keys_of_their_own() {
-    let key = RequestKey { key: "k".into(), body_hash: "h".into() };
+    let key = RepeatKey { route: ROUTE.into(), key: "k".into(), body_hash: "h".into() };
     assert_eq!(of_choice(&key, 0), key);
     assert_ne!(of_choice(&key, 1).key, of_choice(&key, 2).key);
     assert_eq!(of_choice(&key, 1).body_hash, "h");
