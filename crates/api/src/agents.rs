@@ -4,6 +4,7 @@
 mod absent;
 mod event;
 mod events;
+mod fork;
 mod incoming;
 mod ledger;
 mod reads;
@@ -22,7 +23,7 @@ use crate::{Door, identity};
 use axum::Router;
 use axum::http::{Method, Uri};
 use axum::middleware::from_fn_with_state;
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use std::sync::Arc;
 
 const SESSION: &str = "/v1/agents/sessions/{session_id}";
@@ -36,6 +37,7 @@ pub fn routes(door: &Arc<Door>) -> Router<Arc<Door>> {
         .route("/v1/agents/sessions", get(sessions::list).post(sessions::create))
         .route(SESSION, get(sessions::retrieve).post(sessions::update).delete(sessions::delete))
         .route(&of_session("/events"), get(events::stream).post(events::create))
+        .route(&of_session("/fork"), post(fork::create))
         .route(&of_session("/items"), get(reads::items))
         .route(&of_session("/ledger"), get(ledger::list))
         .route(&of_session("/turns"), get(reads::turns))

@@ -1,6 +1,7 @@
 //! Requests of the Agents API: an object in, a value with every default filled in out, or the first fault.
 
 mod agent;
+mod fork;
 mod input;
 mod session;
 #[cfg(test)]
@@ -8,6 +9,7 @@ mod tests;
 mod tool;
 
 pub use agent::{AgentCreate, AgentPatch, AgentUpdate, Format, TextSettings};
+pub use fork::SessionFork;
 pub use input::{CallOutput, Input, InputContent, Message};
 pub use session::{SessionCreate, SessionInput, SessionUpdate};
 pub use tool::{McpTool, Place, ToolParam, TransportParam, WebSearch};
