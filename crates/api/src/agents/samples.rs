@@ -93,7 +93,6 @@ pub fn session() -> SessionView {
                 call_id: CallId::new("c"),
                 name: "f".into(),
                 arguments: r#"{"a":1}"#.to_owned(),
-            custom: false,
             }],
             turn: Some(turn()),
             usage: None,

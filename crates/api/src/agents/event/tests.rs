@@ -35,7 +35,8 @@ fn reasoning(summary: &[&str]) -> Arc<Item> {
 }
 
 fn message(complete: bool) -> Arc<Item> {
-    samples::item(Some(0), ItemBody::AssistantMessage { text: "hi".into(), phase: Phase::Commentary, complete })
+    let (phase, logprobs) = (Phase::Commentary, Vec::new());
+    samples::item(Some(0), ItemBody::AssistantMessage { text: "hi".into(), phase, complete, logprobs })
 }
 
 #[test]
@@ -136,11 +137,13 @@ fn a_dropped_draft_is_incomplete_and_empty() {
 
 #[test]
 fn user_messages_and_results_are_only_added_and_have_no_place_in_the_output() {
-    let user = ItemBody::UserMessage { role: types::Role::User, content: vec![types::Content::Text { text: " ".into() }] };
+    let user =
+        ItemBody::UserMessage { role: types::Role::User, content: vec![types::Content::Text { text: " ".into() }] };
     let added = shown(EventBody::ItemAdded(samples::item(None, user)));
     assert_eq!((&added["output_index"], &added["item"]["status"]), (&Value::Null, &json!("completed")));
     let result = ItemBody::FunctionCallOutput {
         call_id: "c".into(),
+        custom: false,
         result: types::CallResult::Success(Some(types::CallOutput::Text("ok".into()))),
     };
     assert_eq!(

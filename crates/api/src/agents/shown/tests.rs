@@ -98,6 +98,7 @@ fn of(body: ItemBody, stage: Stage) -> Option<Value> {
 fn a_failed_result_is_listed_without_output() {
     let failed = || ItemBody::FunctionCallOutput {
         call_id: "c".into(),
+        custom: false,
         result: CallResult::Failure {
             error: Some("e".into()),
             output: Some(CallOutput::Parts(vec![Content::Text { text: "t".into() }])),
@@ -114,7 +115,10 @@ fn a_failed_result_is_listed_without_output() {
 
 #[test]
 fn messages_have_a_phase_or_null() {
-    let user = of(ItemBody::UserMessage { role: types::Role::User, content: vec![Content::Image { image_url: "u".into() }] }, Stage::Listed);
+    let user = of(
+        ItemBody::UserMessage { role: types::Role::User, content: vec![Content::Image { image_url: "u".into() }] },
+        Stage::Listed,
+    );
     assert_eq!(
         user,
         Some(json!({
@@ -122,7 +126,8 @@ fn messages_have_a_phase_or_null() {
             "phase": null, "content": [{ "type": "input_image", "image_url": "u" }],
         }))
     );
-    let said = ItemBody::AssistantMessage { text: "hi".into(), phase: Phase::FinalAnswer, complete: true };
+    let (phase, logprobs) = (Phase::FinalAnswer, Vec::new());
+    let said = ItemBody::AssistantMessage { text: "hi".into(), phase, complete: true, logprobs };
     assert_eq!(
         of(said, Stage::Listed),
         Some(json!({
