@@ -17,7 +17,10 @@ use place::Place;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
-use types::{BoxFuture, CallId, CallOutput, Clock, Content, ContextItem, Entropy, FunctionTool, ModelError, ModelEvent, ModelFinish, ModelRequest, Stamp, Stop, TextFormat, TurnRequest, Usage};
+use types::{
+    BoxFuture, CallId, CallOutput, Clock, Content, ContextItem, Entropy, FunctionTool, ModelError, ModelEvent,
+    ModelFinish, ModelRequest, Stamp, Stop, TextFormat, TurnRequest, Usage,
+};
 
 /// Between two chunks of `slow` and `cut`.
 const PAUSE: Duration = Duration::from_millis(20);

@@ -25,9 +25,7 @@ impl StopTexts {
             return invalid(format!("there are {} stop texts: this model takes {MOST}", sampling.stop.len()));
         }
         match sampling.stop.iter().find(|stop| stop.is_empty() || stop.len() > LONGEST) {
-            Some(stop) => {
-                invalid(format!("a stop text has {} bytes: this model takes 1 to {LONGEST}", stop.len()))
-            }
+            Some(stop) => invalid(format!("a stop text has {} bytes: this model takes 1 to {LONGEST}", stop.len())),
             None => Ok(()),
         }
     }

@@ -36,10 +36,7 @@ impl Sampler {
         Self {
             temperature: sampling.temperature.filter(|temperature| *temperature > 0.0),
             top_p: sampling.top_p.unwrap_or(1.0),
-            penalties: (
-                sampling.presence_penalty.unwrap_or_default(),
-                sampling.frequency_penalty.unwrap_or_default(),
-            ),
+            penalties: (sampling.presence_penalty.unwrap_or_default(), sampling.frequency_penalty.unwrap_or_default()),
             seed: sampling.seed.unwrap_or_else(|| {
                 prompt.iter().fold(0xcbf2_9ce4_8422_2325, |sum: u64, token| mixed(sum ^ u64::from(*token)))
             }),

@@ -280,16 +280,31 @@ async fn the_whole_request() {
     request.instructions = Some("be brief".into());
     let schema = json!({"type": "object", "properties": {"x": {"type": "string"}}, "required": ["x"], "additionalProperties": false});
     request.tools = vec![
-        FunctionTool { name: "f".into(), description: "does".into(), parameters: schema.as_object().unwrap().clone(), kind: types::FunctionKind::default() },
-        FunctionTool { name: "g".into(), description: String::new(), parameters: Default::default(), kind: types::FunctionKind::default() },
+        FunctionTool {
+            name: "f".into(),
+            description: "does".into(),
+            parameters: schema.as_object().unwrap().clone(),
+            kind: types::FunctionKind::default(),
+        },
+        FunctionTool {
+            name: "g".into(),
+            description: String::new(),
+            parameters: Default::default(),
+            kind: types::FunctionKind::default(),
+        },
     ];
     request.tool_choice = ToolChoice::Function("f".into());
     request.format = TextFormat::schema(schema.as_object().unwrap().clone());
     request.verbosity = Verbosity::Low;
     request.effort = Some(Effort::High);
     request.max_output_tokens = Some(77);
-    request.sampling =
-        Sampling { temperature: Some(0.7), top_p: Some(0.95), seed: Some(u64::MAX), stop: vec!["END".into()], ..Sampling::default() };
+    request.sampling = Sampling {
+        temperature: Some(0.7),
+        top_p: Some(0.95),
+        seed: Some(u64::MAX),
+        stop: vec!["END".into()],
+        ..Sampling::default()
+    };
     ask(&OpenaiChat::new(upstream_at(&mock.base_url)), &request).await.1.unwrap();
     let asked = mock.asked();
     assert_eq!((asked.len(), asked[0].method.as_str(), asked[0].path.as_str()), (1, "POST", "/v1/chat/completions"));

@@ -7,6 +7,7 @@ mod mock;
 mod responses;
 mod script;
 mod tls;
+mod wishes;
 
 use models::{Model, OpenaiChat, OpenaiResponses, Secret, Upstream, upstream};
 use std::time::Duration;

@@ -217,8 +217,13 @@ async fn the_whole_request() {
     request.effort = Some(Effort::Low);
     request.summary = Some(ReasoningSummary::Auto);
     request.max_output_tokens = Some(77);
-    request.sampling =
-        Sampling { temperature: Some(0.7), top_p: Some(0.95), seed: Some(u64::MAX), stop: vec!["END".into()], ..Sampling::default() };
+    request.sampling = Sampling {
+        temperature: Some(0.7),
+        top_p: Some(0.95),
+        seed: Some(u64::MAX),
+        stop: vec!["END".into()],
+        ..Sampling::default()
+    };
     ask(&OpenaiResponses::new(upstream_at(&mock.base_url)), &request).await.1.unwrap();
     let asked = mock.asked();
     assert_eq!((asked.len(), asked[0].method.as_str(), asked[0].path.as_str()), (1, "POST", "/v1/responses"));
