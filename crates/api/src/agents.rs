@@ -17,6 +17,7 @@ mod words;
 
 pub use event::{Padding, write_frame};
 pub use ledger::effect;
+pub use sessions::stream_slot;
 
 use crate::failure::Failure;
 use crate::{Door, identity};

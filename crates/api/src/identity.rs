@@ -12,6 +12,9 @@ use std::sync::Arc;
 
 const READ: &str = "api.agents.read";
 const WRITE: &str = "api.agents.write";
+const READ_RESPONSES: &str = "api.responses.read";
+const WRITE_RESPONSES: &str = "api.responses.write";
+const EMBED: &str = "api.embeddings.write";
 const READ_FILES: &str = "api.files.read";
 const WRITE_FILES: &str = "api.files.write";
 const NO_BETA: &str = "To access the Agents API, set the 'OpenAI-Beta' header to 'agents=v1'.";
@@ -29,6 +32,17 @@ pub async fn agents_gate(State(door): State<Arc<Door>>, request: Request, next: 
 pub async fn files_gate(State(door): State<Arc<Door>>, request: Request, next: Next) -> Result<Response, Failure> {
     let needed = if matches!(*request.method(), Method::GET | Method::HEAD) { READ_FILES } else { WRITE_FILES };
     pass(&door, request, next, Some(needed)).await
+}
+
+/// The gate of `/v1/responses/**`.
+pub async fn responses_gate(State(door): State<Arc<Door>>, request: Request, next: Next) -> Result<Response, Failure> {
+    let is_reading = matches!(*request.method(), Method::GET | Method::HEAD);
+    pass(&door, request, next, Some(if is_reading { READ_RESPONSES } else { WRITE_RESPONSES })).await
+}
+
+/// The gate of `/v1/embeddings`.
+pub async fn embeddings_gate(State(door): State<Arc<Door>>, request: Request, next: Next) -> Result<Response, Failure> {
+    pass(&door, request, next, Some(EMBED)).await
 }
 
 /// The gate of what every key may read.

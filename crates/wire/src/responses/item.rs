@@ -98,7 +98,7 @@ impl<'a> Content<'a> {
 pub struct Logprob<'a> {
     pub token: &'a str,
     pub bytes: &'a [u8],
-    pub logprob: f32,
+    pub logprob: f64,
     pub top_logprobs: Vec<TopLogprob<'a>>,
 }
 
@@ -106,7 +106,7 @@ pub struct Logprob<'a> {
 pub struct TopLogprob<'a> {
     pub token: &'a str,
     pub bytes: &'a [u8],
-    pub logprob: f32,
+    pub logprob: f64,
 }
 
 /// What a tool returned.

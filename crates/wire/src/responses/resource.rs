@@ -5,7 +5,6 @@ use super::item::Item;
 use super::words::{Effort, IncompleteReason, ResponseStatus, ServiceTier, Summary, Truncation, Verbosity};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 
 #[derive(Serialize, Clone, Debug)]
 #[serde(tag = "object", rename = "response")]
@@ -46,7 +45,8 @@ pub struct Response<'a> {
     /// Null until it has ended, and where it ended unmeasured.
     pub usage: Option<Usage>,
     pub user: Option<&'a str>,
-    pub metadata: &'a BTreeMap<String, String>,
+    /// An object of texts.
+    pub metadata: &'a Value,
 }
 
 #[derive(Serialize, Clone, Copy, Debug)]

@@ -1,0 +1,143 @@
+//! A request into a turn: what every transport of this API does first. Nothing here waits for a model.
+
+use super::incoming;
+use super::names::{self, Place};
+use super::shown::Facts;
+use crate::Door;
+use crate::failure::Failure;
+use runtime::{Direction, Handle, Page, Place as Spot, RepeatKey, Respond, Response, TurnPlace};
+use std::sync::Arc;
+use types::{InputItem, Item, ProjectId, Refusal, RefusalKind, SessionId};
+use wire::responses::request::ResponseCreate;
+
+/// A response that has been begun.
+pub struct Begun {
+    /// What keeps its session.
+    pub handle: Handle,
+    pub place: TurnPlace,
+    pub facts: Arc<Facts>,
+}
+
+/// Items read at a time.
+const PAGE: usize = 100;
+
+/// Begins a response; what it returns is durable, unless it is not to be kept. `key` makes the same response of the same
+/// request.
+pub async fn begin(
+    door: &Door,
+    project: &ProjectId,
+    mut wanted: ResponseCreate,
+    key: Option<RepeatKey>,
+) -> Result<Begun, Failure> {
+    let handle = if wanted.store { &door.handle } else { &door.passing };
+    let spot = spot(door, project, &wanted).await?;
+    let beside = match &spot {
+        Spot::New => None,
+        Spot::After(session, _) | Spot::In(session) => Some(session),
+    };
+    let brought = incoming::items(door, project, std::mem::take(&mut wanted.input), beside).await?;
+    let (spot, items) = if wanted.store { (spot, brought) } else { copied(door, project, spot, brought).await? };
+    let (previous, conversation) = (wanted.previous_response_id.take(), wanted.conversation.take());
+    let mut request = incoming::turn(&mut wanted);
+    request.previous.clone_from(&previous);
+    let agent = incoming::agent(&mut wanted);
+    let asked = Respond {
+        door: types::Door::Responses,
+        place: spot,
+        agent: agent.clone(),
+        request: request.clone(),
+        items,
+        key: key.filter(|_| wanted.store),
+    };
+    let said = (previous.as_deref(), conversation.as_deref());
+    let place = handle.respond(project, asked).await.map_err(|refusal| refused(refusal, said))?;
+    let id = Place { session: place.session.clone(), seq: place.seq }.id();
+    let facts = Facts { id, agent, request: Arc::new(request), conversation, store: wanted.store };
+    Ok(Begun { handle: handle.clone(), place, facts: Arc::new(facts) })
+}
+
+/// Where the request wants its turn.
+async fn spot(door: &Door, project: &ProjectId, wanted: &ResponseCreate) -> Result<Spot, Failure> {
+    if let Some(id) = &wanted.previous_response_id {
+        let place = Place::parse(id).ok_or_else(|| names::unknown_previous(id))?;
+        return Ok(Spot::After(place.session, place.seq));
+    }
+    match &wanted.conversation {
+        Some(id) => Ok(Spot::In(conversation(door, project, id).await?)),
+        None => Ok(Spot::New),
+    }
+}
+
+/// The session of a conversation that is there.
+pub async fn conversation(door: &Door, project: &ProjectId, id: &str) -> Result<SessionId, Failure> {
+    let session = names::conversation(id).ok_or_else(|| names::unknown_conversation(id))?;
+    let view = door.handle.session(project, &session).await.map_err(|refusal| match refusal.kind {
+        RefusalKind::NotFound => names::unknown_conversation(id),
+        _ => refusal.into(),
+    })?;
+    if view.settings.door != types::Door::Conversations {
+        return Err(names::unknown_conversation(id));
+    }
+    Ok(session)
+}
+
+/// What is not to be kept stands in a session of its own, which begins with a copy of what it goes on from.
+async fn copied(
+    door: &Door,
+    project: &ProjectId,
+    spot: Spot,
+    brought: Vec<InputItem>,
+) -> Result<(Spot, Vec<InputItem>), Failure> {
+    let before = match &spot {
+        Spot::New => return Ok((spot, brought)),
+        Spot::After(session, seq) => {
+            let place = Place { session: session.clone(), seq: *seq };
+            let unknown = |refusal| refused(refusal, (Some(&place.id()), None));
+            let response = door.handle.response(project, session, *seq).await.map_err(unknown)?;
+            history(&door.handle, project, session, Some(&response)).await?
+        }
+        Spot::In(session) => history(&door.handle, project, session, None).await?,
+    };
+    let kept = before.iter().filter_map(|item| {
+        let id = Some(item.id.as_str().to_owned());
+        incoming::carried(item).map(|body| InputItem { id, body })
+    });
+    Ok((Spot::New, kept.chain(brought).collect()))
+}
+
+/// The items of a session, up to the end of a turn if said.
+pub async fn history(
+    handle: &Handle,
+    project: &ProjectId,
+    session: &SessionId,
+    upto: Option<&Response>,
+) -> Result<Vec<Arc<Item>>, Failure> {
+    let mut items: Vec<Arc<Item>> = Vec::new();
+    let mut after = None;
+    loop {
+        let page = Page { after, limit: PAGE, direction: Direction::Ascending };
+        let listed = handle.items(project, session, None, page).await?;
+        after = listed.data.last().map(|item| item.id.as_str().to_owned());
+        for item in listed.data {
+            let is_past = upto.is_some_and(|response| {
+                item.turn != response.place.turn && items.last().is_some_and(|last| last.turn == response.place.turn)
+            });
+            if is_past {
+                return Ok(items);
+            }
+            items.push(item);
+        }
+        if !listed.has_more {
+            return Ok(items);
+        }
+    }
+}
+
+/// A refusal in the words of this API; `said` is what the request named of what came before.
+fn refused(refusal: Refusal, said: (Option<&str>, Option<&str>)) -> Failure {
+    match (refusal.kind, said) {
+        (RefusalKind::NotFound, (Some(previous), _)) => names::unknown_previous(previous),
+        (RefusalKind::NotFound, (_, Some(conversation))) => names::unknown_conversation(conversation),
+        _ => Failure::from(refusal),
+    }
+}

@@ -1,0 +1,300 @@
+//! Requests into what the runtime takes.
+
+use super::{names, opaque};
+use crate::Door;
+use crate::attachment::{data_url, uploaded};
+use crate::failure::Failure;
+use runtime::Handle;
+use serde_json::{Map, Value};
+use types::{
+    AgentSettings, CallId, CallOutput, CallResult, Content, CustomFormat, Effort, InputBody, InputItem, Item, ItemBody,
+    ItemId, Phase, ProjectId, ReasoningSummary, RefusalKind, Role, Sampling, ServiceTier, SessionId, Text, TextFormat,
+    Tool, ToolChoice, TurnRequest, Verbosity,
+};
+use wire::Word;
+use wire::responses as outer;
+use wire::responses::request::{
+    CallOutput as WireOutput, FileSource, Format, Grammar, InputItem as WireItem, Part, ResponseCreate, TextSettings,
+    ToolChoice as WireChoice, ToolParam,
+};
+
+/// The session's agent, as this request wants it: whole, for nothing of it is carried over from a response before.
+pub fn agent(wanted: &mut ResponseCreate) -> AgentSettings {
+    AgentSettings {
+        instructions: wanted.instructions.take(),
+        tools: std::mem::take(&mut wanted.tools).into_iter().map(tool).collect(),
+        reasoning: types::Reasoning {
+            effort: wanted.reasoning.effort.map(effort),
+            summary: wanted.reasoning.summary.map(summary),
+        },
+        text: text(std::mem::take(&mut wanted.text)),
+        service_tier: service_tier(wanted.service_tier),
+        ..AgentSettings::new(wanted.model.clone())
+    }
+}
+
+/// What counts for this response only.
+pub fn turn(wanted: &mut ResponseCreate) -> TurnRequest {
+    let (tool_choice, allowed_tools) = match std::mem::take(&mut wanted.tool_choice) {
+        WireChoice::Auto => (ToolChoice::Auto, None),
+        WireChoice::None => (ToolChoice::None, None),
+        WireChoice::Required => (ToolChoice::Required, None),
+        WireChoice::Function(name) | WireChoice::Custom(name) => (ToolChoice::Function(name), None),
+        WireChoice::Allowed { required: true, names } => (ToolChoice::Required, Some(names)),
+        WireChoice::Allowed { required: false, names } => (ToolChoice::Auto, Some(names)),
+    };
+    let asks = wanted.includes(outer::Include::Logprobs).then_some(0);
+    let top_logprobs = wanted.top_logprobs.and_then(|top| u8::try_from(top).ok()).filter(|top| *top > 0);
+    TurnRequest {
+        hands_over: true,
+        tool_choice,
+        allowed_tools,
+        parallel_tool_calls: wanted.parallel_tool_calls,
+        sampling: Sampling {
+            temperature: wanted.temperature.map(narrow),
+            top_p: wanted.top_p.map(narrow),
+            ..Sampling::default()
+        },
+        max_output_tokens: wanted.max_output_tokens,
+        top_logprobs: top_logprobs.or(asks),
+        truncate: wanted.truncation == outer::Truncation::Auto,
+        background: wanted.background,
+        previous: wanted.previous_response_id.clone(),
+        echo: echo(wanted),
+        ..TurnRequest::default()
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a temperature has no need of 53 bits")]
+fn narrow(value: f64) -> f32 {
+    value as f32
+}
+
+fn echo(wanted: &mut ResponseCreate) -> Map<String, Value> {
+    let mut echo = std::mem::take(&mut wanted.echo);
+    let metadata = std::mem::take(&mut wanted.metadata).into_iter().map(|(key, value)| (key, Value::String(value)));
+    echo.insert("metadata".to_owned(), Value::Object(metadata.collect()));
+    if !wanted.include.is_empty() {
+        let words = wanted.include.iter().map(|word| Value::from(word.as_str()));
+        echo.insert("include".to_owned(), words.collect());
+    }
+    if wanted.service_tier != outer::ServiceTier::Auto {
+        echo.insert("service_tier".to_owned(), wanted.service_tier.as_str().into());
+    }
+    echo
+}
+
+pub fn tool(tool: ToolParam) -> Tool {
+    match tool {
+        ToolParam::Function { name, description, parameters, strict } => Tool::Function {
+            name,
+            description: description.unwrap_or_default(),
+            parameters: parameters.unwrap_or_default(),
+            defer_loading: false,
+            is_async: None,
+            strict,
+        },
+        ToolParam::Custom { name, description, format } => {
+            let grammar = |syntax: &str, definition| CustomFormat::Grammar { syntax: syntax.to_owned(), definition };
+            let format = match format {
+                None | Some(Grammar::Text) => CustomFormat::Text,
+                Some(Grammar::Lark(definition)) => grammar("lark", definition),
+                Some(Grammar::Regex(definition)) => grammar("regex", definition),
+            };
+            Tool::Custom { name, description: description.unwrap_or_default(), format }
+        }
+    }
+}
+
+fn text(text: TextSettings) -> Text {
+    let format = match text.format {
+        Format::Text => TextFormat::Text,
+        Format::JsonObject => TextFormat::JsonObject,
+        Format::JsonSchema { name, description, schema, strict } => {
+            TextFormat::JsonSchema { schema, name, description, strict }
+        }
+    };
+    let verbosity = match text.verbosity {
+        Some(outer::Verbosity::Low) => Verbosity::Low,
+        Some(outer::Verbosity::High) => Verbosity::High,
+        Some(outer::Verbosity::Medium) | None => Verbosity::Medium,
+    };
+    Text { format, verbosity }
+}
+
+fn effort(effort: outer::Effort) -> Effort {
+    match effort {
+        outer::Effort::None => Effort::None,
+        outer::Effort::Minimal => Effort::Minimal,
+        outer::Effort::Low => Effort::Low,
+        outer::Effort::Medium => Effort::Medium,
+        outer::Effort::High => Effort::High,
+        outer::Effort::Xhigh => Effort::Xhigh,
+        outer::Effort::Max => Effort::Max,
+    }
+}
+
+fn summary(summary: outer::Summary) -> ReasoningSummary {
+    match summary {
+        outer::Summary::Auto => ReasoningSummary::Auto,
+        outer::Summary::Concise => ReasoningSummary::Concise,
+        outer::Summary::Detailed => ReasoningSummary::Detailed,
+    }
+}
+
+fn service_tier(tier: outer::ServiceTier) -> ServiceTier {
+    match tier {
+        outer::ServiceTier::Auto => ServiceTier::Auto,
+        outer::ServiceTier::Default | outer::ServiceTier::Scale => ServiceTier::Default,
+        outer::ServiceTier::Flex => ServiceTier::Flex,
+        outer::ServiceTier::Priority => ServiceTier::Priority,
+        outer::ServiceTier::Fast => ServiceTier::Fast,
+        outer::ServiceTier::Ultrafast => ServiceTier::Ultrafast,
+    }
+}
+
+/// Input items, with the files that they name. What a reference names may be in the session `beside`.
+pub async fn items(
+    door: &Door,
+    project: &ProjectId,
+    items: Vec<WireItem>,
+    beside: Option<&SessionId>,
+) -> Result<Vec<InputItem>, Failure> {
+    let mut taken = Vec::with_capacity(items.len());
+    for (item, index) in items.into_iter().zip(0_usize..) {
+        let path = format!("input[{index}]");
+        taken.push(match item {
+            WireItem::Reference { id } => referred(&door.handle, project, &id, beside, &format!("{path}.id")).await?,
+            item => item_at(door, project, item, &path).await?,
+        });
+    }
+    Ok(taken)
+}
+
+async fn item_at(door: &Door, project: &ProjectId, item: WireItem, path: &str) -> Result<InputItem, Failure> {
+    let (id, body) = match item {
+        WireItem::Message { id, role, content } => {
+            let content = contents(door, project, content, &format!("{path}.content")).await?;
+            (id, InputBody::Message { role: self::role(role), content })
+        }
+        WireItem::Assistant { id, text, phase } => {
+            let phase = phase.map(|phase| match phase {
+                outer::Phase::Commentary => Phase::Commentary,
+                outer::Phase::FinalAnswer => Phase::FinalAnswer,
+            });
+            (id, InputBody::Assistant { text, phase })
+        }
+        WireItem::Call { id, call_id, name, arguments, custom } => {
+            (id, InputBody::Call { call_id: CallId::new(call_id), name, arguments, custom })
+        }
+        WireItem::Output { id, call_id, output } => {
+            let output = match output {
+                WireOutput::Text(text) => CallOutput::Text(text),
+                WireOutput::Parts(parts) => {
+                    CallOutput::Parts(contents(door, project, parts, &format!("{path}.output")).await?)
+                }
+            };
+            (id, InputBody::Output { call_id: CallId::new(call_id), output })
+        }
+        WireItem::Reasoning { id, summary, encrypted_content } => {
+            let opaque = encrypted_content.as_deref().and_then(opaque::read_reasoning);
+            (id, InputBody::Reasoning { summary, opaque })
+        }
+        WireItem::Compaction { id, encrypted_content } => {
+            let Some(text) = opaque::read_compaction(&encrypted_content) else {
+                let message = "The content of this compaction was not made by this server and cannot be read.";
+                return Err(Failure::invalid(message).at(format!("{path}.encrypted_content")));
+            };
+            (id, InputBody::Compaction { text })
+        }
+        WireItem::Reference { id } => return referred(&door.handle, project, &id, None, path).await,
+    };
+    Ok(InputItem { id, body })
+}
+
+fn role(role: outer::Role) -> Role {
+    match role {
+        outer::Role::System => Role::System,
+        outer::Role::Developer => Role::Developer,
+        outer::Role::User | outer::Role::Assistant => Role::User,
+    }
+}
+
+async fn contents(door: &Door, project: &ProjectId, parts: Vec<Part>, path: &str) -> Result<Vec<Content>, Failure> {
+    let mut content = Vec::with_capacity(parts.len());
+    for (part, index) in parts.into_iter().zip(0_usize..) {
+        content.push(match part {
+            Part::Text(text) => Content::Text { text },
+            Part::Image(image_url) => Content::Image { image_url },
+            Part::ImageFile(id) => {
+                let (_, image_url) = uploaded(door, project, &id, &format!("{path}[{index}].file_id")).await?;
+                Content::Image { image_url }
+            }
+            Part::File { filename, source: FileSource::Data(data) } => Content::File { filename, data: data_url(data) },
+            Part::File { filename, source: FileSource::Id(id) } => {
+                let (name, data) = uploaded(door, project, &id, &format!("{path}[{index}].file_id")).await?;
+                Content::File { filename: filename.or(Some(name)), data }
+            }
+        });
+    }
+    Ok(content)
+}
+
+/// What a reference names: an item of the session that made it, or of one that the request goes on from.
+async fn referred(
+    handle: &Handle,
+    project: &ProjectId,
+    id: &str,
+    beside: Option<&SessionId>,
+    path: &str,
+) -> Result<InputItem, Failure> {
+    let name = ItemId::new(id);
+    for session in names::session_of_item(id).as_ref().into_iter().chain(beside) {
+        match handle.item(project, session, &name).await {
+            Ok(item) => {
+                let body = carried(&item).ok_or_else(|| no_item(id, path))?;
+                return Ok(InputItem { id: None, body });
+            }
+            Err(refusal) if refusal.kind == RefusalKind::NotFound => {}
+            Err(refusal) => return Err(refusal.into()),
+        }
+    }
+    Err(no_item(id, path))
+}
+
+fn no_item(id: &str, path: &str) -> Failure {
+    let shown: String = id.chars().take(64).collect();
+    Failure::not_found(format!("Item with id '{shown}' not found.")).at(path)
+}
+
+/// A kept item, as if the client had brought it. None for what only this server can have made.
+pub fn carried(item: &Item) -> Option<InputBody> {
+    Some(match &item.body {
+        ItemBody::UserMessage { role, content } => InputBody::Message { role: *role, content: content.clone() },
+        ItemBody::AssistantMessage { text, phase, .. } => {
+            InputBody::Assistant { text: text.clone(), phase: Some(*phase) }
+        }
+        ItemBody::Reasoning { summary, opaque } => {
+            InputBody::Reasoning { summary: summary.clone(), opaque: opaque.clone() }
+        }
+        ItemBody::FunctionCall { call_id, name, arguments, custom, .. } => InputBody::Call {
+            call_id: call_id.clone(),
+            name: name.clone(),
+            arguments: arguments.clone(),
+            custom: *custom,
+        },
+        ItemBody::FunctionCallOutput { call_id, result, .. } => {
+            let output = match result {
+                CallResult::Success(output) => output.clone(),
+                CallResult::Failure { error, .. } => error.clone().map(CallOutput::Text),
+            };
+            let output = output.unwrap_or_else(|| CallOutput::Text(String::new()));
+            InputBody::Output { call_id: call_id.clone(), output }
+        }
+        ItemBody::Compaction { text } => InputBody::Compaction { text: text.clone() },
+        ItemBody::MalformedCall { .. }
+        | ItemBody::ClosedCall { .. }
+        | ItemBody::ToolCall(_)
+        | ItemBody::ToolOutcome { .. } => return None,
+    })
+}
