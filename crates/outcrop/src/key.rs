@@ -13,11 +13,13 @@ use store::Sqlite;
 use types::{KeyId, ProjectId, Rules, Timestamp};
 
 /// What a key may be allowed; without any, it may do everything.
-const SCOPES: [&str; 7] = [
+const SCOPES: [&str; 9] = [
     "api.agents.read",
     "api.agents.write",
+    "api.embeddings.write",
     "api.files.read",
     "api.files.write",
+    "api.responses.read",
     "api.responses.write",
     "api.vaults.read",
     "api.vaults.write",
