@@ -2,10 +2,13 @@
 
 #[cfg(feature = "local")]
 mod deferred;
+#[cfg(feature = "local")]
+mod encoder;
 
-use crate::configuration::{Configuration, ModelEntry, Provider, Upstream, Weights};
+use crate::configuration::{Configuration, ModelEntry, Provider, Task, Upstream, Weights};
 use crate::data::DataFolder;
 use anyhow::{Context, Result};
+use models::embedding::{EmbeddingModel, OpenaiEmbeddings};
 #[cfg(feature = "local")]
 use models::local::{FirstCall, Options};
 use models::{Entry, Model, Models, OpenaiChat, OpenaiResponses, Script, Secret};
@@ -26,6 +29,10 @@ pub fn models(
     for entry in &configuration.models {
         let model: Arc<dyn Model> = match &entry.provider {
             Provider::Script => Arc::new(Script::new(clock.clone(), entropy.clone())),
+            Provider::OpenaiChat(upstream) | Provider::OpenaiResponses(upstream) if entry.task == Task::Embedding => {
+                let embedder = OpenaiEmbeddings::new(connect(entry, upstream, configuration)?);
+                Arc::new(EmbeddingModel::new(Arc::new(embedder)))
+            }
             Provider::OpenaiChat(upstream) => Arc::new(OpenaiChat::new(connect(entry, upstream, configuration)?)),
             Provider::OpenaiResponses(upstream) => {
                 Arc::new(OpenaiResponses::new(connect(entry, upstream, configuration)?))
@@ -63,14 +70,18 @@ fn connect(entry: &ModelEntry, upstream: &Upstream, configuration: &Configuratio
 
 #[cfg(feature = "local")]
 fn local(weights: &Weights, entry: &ModelEntry, data: &DataFolder, call_first: bool) -> Result<Arc<dyn Model>> {
-    let path = crate::shelf::path(&weights.source, data);
+    let path = crate::shelf::path(weights, data);
     let remedy = crate::shelf::remedy(&entry.name, &weights.source);
-    if !path.is_file() {
+    if !path.exists() {
         tracing::warn!(
             model = entry.name,
             file = %path.display(),
             "the model's file is not there, and calls to it will fail; {remedy}"
         );
+    }
+    if weights.task == Task::Embedding {
+        let embedder = Arc::new(encoder::Deferred::new(path, remedy));
+        return Ok(Arc::new(EmbeddingModel::new(embedder)));
     }
     let context = entry.rules.context_tokens.and_then(|tokens| usize::try_from(tokens).ok());
     let first_call = if call_first { FirstCall::Required } else { FirstCall::Auto };

@@ -68,9 +68,19 @@ pub struct ModelEntry {
     /// What clients write; `*` answers every other name.
     pub name: String,
     pub provider: Provider,
+    pub task: Task,
     pub upstream_model: Option<String>,
     pub rules: ModelRules,
     pub timeouts: Timeouts,
+}
+
+/// What a model is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Task {
+    /// Answers in conversations.
+    Chat,
+    /// Vectors of texts.
+    Embedding,
 }
 
 #[derive(Debug)]
@@ -99,6 +109,8 @@ pub struct Weights {
     pub source: Source,
     /// SHA-256, hex in lower case, that the file must have.
     pub sha256: Option<String>,
+    /// What they are for, and so what kind of file they are.
+    pub task: Task,
 }
 
 #[derive(Debug)]

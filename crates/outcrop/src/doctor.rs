@@ -194,7 +194,7 @@ async fn model(entry: &ModelEntry, data: &DataFolder, findings: &Findings) {
             findings.ok("model", format_args!("`{name}`: {word} at {} ({key}; not asked)", upstream.base_url));
         }
         Provider::Local(weights) => {
-            let path = shelf::path(&weights.source, data);
+            let path = shelf::path(weights, data);
             let state = shelf::state(weights, data);
             if let State::Ready { .. } = state {
                 findings.ok("model", format_args!("`{name}`: local, {}", path.display()));

