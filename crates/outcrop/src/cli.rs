@@ -200,6 +200,17 @@ pub enum Session {
         #[arg(long)]
         json: bool,
     },
+    /// Make a session that goes on where another one stands, and print its id; needs its server to run
+    ///
+    /// Nothing is copied, and nothing that was done is done again. Asks the server that runs on the data folder, with the
+    /// key of OUTCROP_API_KEY or of the data folder.
+    Fork {
+        #[arg(value_name = "ID")]
+        id: String,
+        /// The last item that the two share; without it, everything that there is
+        #[arg(long, value_name = "ITEM")]
+        after: Option<String>,
+    },
     /// Follow one session as it goes on; needs its server to run
     ///
     /// Asks the server that runs on the data folder, with the key of OUTCROP_API_KEY or of the data folder.

@@ -1,5 +1,5 @@
-//! `outcrop session`: `list`, `show` and `ledger` read the store's file beside a running server; `tail` asks the server, because
-//! what is being typed is nowhere else.
+//! `outcrop session`: `list`, `show` and `ledger` read the store's file beside a running server; `fork` and `tail` ask the
+//! server, because it alone writes, and what is being typed is nowhere else.
 
 mod ledger;
 
@@ -12,6 +12,7 @@ use crate::key::moment;
 use crate::terminal::{self, Style, tame};
 use crate::{address, identity};
 use anyhow::{Context, Result, bail};
+use serde_json::json;
 use store::Sqlite;
 use store::{Direction, LogQuery, Page, SessionFilter, Store};
 use types::{
@@ -36,6 +37,7 @@ pub async fn run(command: &Session, configuration: &Configuration, variables: &V
             let store = Sqlite::open_shared(data.path())?;
             ledger::run(&store, &project.project.as_str().into(), &id.as_str().into(), *json, style).await
         }
+        Session::Fork { id, after } => fork(configuration, &data, id, after.as_deref()).await,
         Session::Tail { id } => tail(configuration, &data, id, style).await,
     }
 }
@@ -198,10 +200,7 @@ fn word(status: SessionStatus) -> &'static str {
 
 /// Until the server ends the stream, or the reader stops it.
 async fn tail(configuration: &Configuration, data: &DataFolder, id: &str, style: Style) -> Result<()> {
-    // The id becomes part of a path.
-    if id.is_empty() || id.len() > 64 || !id.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
-        bail!("{} is no session's id; `outcrop session list` shows those that there are", tame(id));
-    }
+    check_id(id)?;
     let client = Client::new(&address::find(data)?.url, &identity::own_key(configuration, data)?)?;
     let mut events = client.events(id).await?;
     let mut follower = Follower::new(style);
@@ -210,5 +209,26 @@ async fn tail(configuration: &Configuration, data: &DataFolder, id: &str, style:
         follower.show(&event);
     }
     follower.note("the stream has ended");
+    Ok(())
+}
+
+/// The id becomes part of a path.
+fn check_id(id: &str) -> Result<()> {
+    if id.is_empty() || id.len() > 64 || !id.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
+        bail!("{} is no session's id; `outcrop session list` shows those that there are", tame(id));
+    }
+    Ok(())
+}
+
+async fn fork(configuration: &Configuration, data: &DataFolder, id: &str, after: Option<&str>) -> Result<()> {
+    check_id(id)?;
+    let client = Client::new(&address::find(data)?.url, &identity::own_key(configuration, data)?)?;
+    let body = match after {
+        Some(item) => json!({ "after_item_id": item }),
+        None => json!({}),
+    };
+    let made = client.post(&format!("/v1/agents/sessions/{id}/fork"), &body).await?;
+    let made = made["id"].as_str().context("the answer names no session")?;
+    terminal::say(made);
     Ok(())
 }
