@@ -9,6 +9,9 @@ use types::{
     SessionId, TurnId,
 };
 
+/// The place of the word that an attempt is gone: behind those of everything that it closes.
+const ALL_CLOSED: u32 = u32::MAX - 1;
+
 pub(crate) struct Cursor {
     session: SessionId,
     /// Every event of every record up to here was read.
@@ -53,7 +56,10 @@ impl Cursor {
                 // One event here, and one before it for each item that was shown: of these, some may have been read.
                 EventBody::AttemptDropped { origin, turn } => {
                     fresh.extend(self.close(seq, skip, *origin, turn));
-                    fresh.push(event.clone());
+                    if skip <= ALL_CLOSED {
+                        let id = EventId::Record { seq, index: ALL_CLOSED, draft: furthest(&self.drafts) };
+                        fresh.push(Event { id, body: event.body.clone() });
+                    }
                 }
                 _ if number < skip => {}
                 body => {

@@ -30,9 +30,12 @@ pub struct Disk {
 pub struct Folded<'a> {
     pub kept: &'a Kept,
     pub id: &'a SessionId,
+    /// Its own, without those that a fork shares.
     pub records: Vec<(Seq, Record)>,
     /// The events of every record, as a reader of the log alone is told them.
     pub events: Vec<Event>,
+    /// What a fork stands on; empty for others.
+    pub inherited: State,
     pub state: State,
 }
 

@@ -1,10 +1,12 @@
 //! Clients: people and programs outside of the process, who survive it. They ask over a network that loses answers, hear
 //! streams that break off, answer calls late, twice or not at all, and write down all that they are told.
 
+mod asker;
 mod follower;
 mod listener;
 mod owner;
 
+pub(crate) use asker::ask;
 pub(crate) use listener::{Heard, Listener};
 pub(crate) use owner::own;
 

@@ -63,7 +63,10 @@ impl Told {
     pub fn is_refusal(self) -> bool {
         use RefusalKind as K;
         // After the others the store may have kept it all the same.
-        matches!(self, Self::Refused(K::Invalid | K::NotFound | K::ModelNotFound | K::Busy { .. } | K::Conflict))
+        matches!(
+            self,
+            Self::Refused(K::Invalid | K::NotFound | K::ModelNotFound | K::Busy { .. } | K::Conflict | K::Locked)
+        )
     }
 }
 

@@ -13,6 +13,8 @@ pub struct Plan {
     pub rounds: u64,
     /// Clients of a session beside its owner.
     pub followers: u64,
+    /// Clients that ask for single answers.
+    pub askers: u64,
     pub crashes: Crashes,
     pub faults: Faults,
     /// A second node starts beside the first, so often.
@@ -134,6 +136,7 @@ impl Plan {
             sessions: 1,
             rounds: 2,
             followers: 1,
+            askers: u64::from(seed.is_multiple_of(8)),
             crashes,
             faults: Faults { model: 100, tool: 100, ..Faults::default() },
             takeovers: 0,
@@ -171,6 +174,7 @@ impl Plan {
             sessions: random.between(1, 4),
             rounds: random.between(1, 4),
             followers: random.between(0, 2),
+            askers: if seed.is_multiple_of(3) { 2 } else { 0 },
             crashes,
             faults,
             takeovers: if random.chance(400) { random.between(1, 3) } else { 0 },

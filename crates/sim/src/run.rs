@@ -3,7 +3,7 @@
 use crate::Sim;
 use crate::arena::{Arena, Node};
 use crate::check::{Disk, history};
-use crate::client::{Client, Heard, Listener, own};
+use crate::client::{Client, Heard, Listener, ask, own};
 use crate::mem_store::Kept;
 use crate::notes::Notes;
 use crate::plan::Plan;
@@ -114,6 +114,9 @@ fn disk(arena: &Arena) -> Disk {
 async fn drive(arena: Arc<Arena>) {
     for number in 0..arena.plan.sessions {
         arena.send_in("owner", own(arena.clone(), number));
+    }
+    for number in 0..arena.plan.askers {
+        arena.send_in("asker", ask(arena.clone(), number));
     }
     for _ in 0..arena.plan.jumps {
         arena.send_in("clock", jump(arena.clone()));

@@ -245,13 +245,17 @@ fn reasoning_without_a_summary_begins_and_ends() {
 #[test]
 fn an_abandoned_draft_is_closed_for_those_who_saw_it() {
     let [(seq, events)] = abandoned().try_into().expect("one record");
-    // Who saw nothing is told nothing.
-    assert!(Cursor::at(session(), Seq(7)).read_record(seq, &events).is_empty());
+    // Who saw nothing is told only that the attempt is gone.
+    let unseen = Cursor::at(session(), Seq(7)).read_record(seq, &events);
+    assert!(matches!(&unseen[..], [Event { body: EventBody::AttemptDropped { .. }, .. }]));
     // Who saw both items is told of both.
     let mut live = streamed(said().len());
     let mut cursor = Cursor::at(session(), Seq(7));
     cursor.read_draft(&draft(&said()));
-    live.extend(cursor.read_record(seq, &events));
+    let told = cursor.read_record(seq, &events);
+    assert!(matches!(told.last().map(|event| &event.body), Some(EventBody::AttemptDropped { .. })));
+    // The agents' door shows nothing of that, so nobody comes back by it.
+    live.extend(told.into_iter().filter(|event| !matches!(event.body, EventBody::AttemptDropped { .. })));
     let mut whole = Seen::default();
     whole.see(&live);
     assert_eq!(whole.dropped, ["rs_ae3a1i2", "msg_ae3a1i3"]);

@@ -17,7 +17,8 @@ pub fn check(folded: &Folded<'_>, notes: &Notes) -> Vec<String> {
     let entries: BTreeMap<EffectId, &Entry> = ledger.iter().map(|entry| (entry.id, entry)).collect();
     for entry in ledger {
         let open = [EffectState::Intended, EffectState::Dispatched, EffectState::Waiting].contains(&entry.state);
-        if open {
+        let handed_over = entry.call_id.as_ref().is_some_and(|id| super::log::is_open(&folded.state, id));
+        if open && !handed_over {
             wrong.push(format!("in the ledger, effect {} is {:?} at rest", entry.id.0, entry.state));
         }
     }

@@ -16,6 +16,8 @@ use types::{
 pub fn fold(kept: &Kept) -> Result<Folded<'_>, String> {
     let id = &kept.row.head.session;
     let mut state = State::new(id.clone());
+    let base = kept.base.as_ref().map_or(Seq(0), |(_, seq)| *seq);
+    let mut inherited = state.clone();
     let (mut records, mut events) = (Vec::new(), Vec::new());
     for stored in &kept.records {
         if stored.seq != state.seq.next() {
@@ -23,10 +25,14 @@ pub fn fold(kept: &Kept) -> Result<Folded<'_>, String> {
         }
         let record = Record::decode(&stored.record).map_err(|error| error.to_string())?;
         let told = engine::apply(&mut state, stored.seq, &record);
+        if stored.seq <= base {
+            inherited = state.clone();
+            continue;
+        }
         events.extend(told.into_iter().filter(|event| !matches!(event.body, EventBody::AttemptDropped { .. })));
         records.push((stored.seq, record));
     }
-    Ok(Folded { kept, id, records, events, state })
+    Ok(Folded { kept, id, records, events, inherited, state })
 }
 
 /// What the log says of itself.
@@ -43,17 +49,19 @@ pub fn check(folded: &Folded<'_>) -> Vec<String> {
     if state.turn.is_some() || !at_rest.contains(&state.status) || state.needs_work() {
         wrong.push(format!("it came to no end: {:?}", state.status));
     }
-    wrong.extend(items(records));
+    wrong.extend(items(folded));
     wrong.extend(turns(records));
     wrong.extend(attempts(records));
     wrong
 }
 
-/// Each item once; each call once, with one answer after it.
-fn items(records: &[(Seq, Record)]) -> Vec<String> {
+/// Each item once; each call once, with one answer after it, save those that a request is still to answer.
+fn items(folded: &Folded<'_>) -> Vec<String> {
+    let Folded { records, inherited, state, .. } = folded;
     let mut wrong = Vec::new();
     let mut ids = BTreeSet::new();
-    let mut calls: BTreeMap<&CallId, u32> = BTreeMap::new();
+    let calls = inherited.calls.iter().map(|(id, call)| (id, u32::from(call.outcome.is_some())));
+    let mut calls: BTreeMap<&CallId, u32> = calls.collect();
     for (seq, record) in records {
         let RecordBody::Item(item) = &record.body else { continue };
         let is_outcome = matches!(item.body, ItemBody::ToolOutcome { .. });
@@ -79,10 +87,15 @@ fn items(records: &[(Seq, Record)]) -> Vec<String> {
     wrong.extend(
         calls
             .iter()
-            .filter(|(_, answers)| **answers != 1)
+            .filter(|(id, answers)| **answers != u32::from(!is_open(state, id)))
             .map(|(call_id, answers)| format!("call {call_id} has {answers} answers")),
     );
     wrong
+}
+
+/// Whether the call was handed over and waits for the next request.
+pub fn is_open(state: &State, call_id: &CallId) -> bool {
+    state.calls.get(call_id).is_some_and(|call| call.outcome.is_none())
 }
 
 fn answer(calls: &mut BTreeMap<&CallId, u32>, call_id: &CallId, wrong: &mut Vec<String>) {
@@ -218,6 +231,8 @@ pub fn said(folded: &Folded<'_>, notes: &Notes) -> Vec<String> {
 /// How often a mark stands in records of a kind.
 pub fn count(folded: &Folded<'_>, mark: u64, kinds: &[&str]) -> usize {
     let mark = text_of(mark);
-    let records = folded.kept.records.iter().filter(|stored| kinds.contains(&stored.record.kind.as_str()));
+    let own = |stored: &&store::Stored| stored.seq > folded.inherited.seq;
+    let records = folded.kept.records.iter().filter(own);
+    let records = records.filter(|stored| kinds.contains(&stored.record.kind.as_str()));
     records.filter(|stored| stored.record.body.windows(mark.len()).any(|window| window == mark.as_bytes())).count()
 }

@@ -101,6 +101,7 @@ impl Sum {
             EventBody::ItemDone(item) => self.firm.push(format!("done {} {:?}", item.id, item.body)),
             EventBody::TextDone { item, part, .. } => self.firm.push(format!("text done {} {part}", item.id)),
             EventBody::PartDone { item, part, .. } => self.firm.push(format!("part done {} {part}", item.id)),
+            EventBody::AttemptDropped { .. } => {}
             other => self.firm.push(format!("{other:?}")),
         }
     }

@@ -232,7 +232,7 @@ fn tag(mark: u64) -> BTreeMap<String, String> {
 }
 
 /// The functions of every agent here.
-fn functions() -> Vec<Tool> {
+pub(super) fn functions() -> Vec<Tool> {
     let function = |name: &str| Tool::Function {
         name: name.to_owned(),
         description: String::new(),
