@@ -249,7 +249,10 @@ impl Handle {
         session: &SessionId,
         start: Start,
     ) -> Result<Subscription, Refusal> {
-        let tail = match self.registry.tail_of_active(project, session) {
+        // What comes from now on, an active session knows. A place in the log is the store's to know: a reader may have
+        // had from there what is not shown yet.
+        let is_live = matches!(start, Start::Live);
+        let tail = match self.registry.tail_of_active(project, session).filter(|_| is_live) {
             Some(tail) => tail,
             None => {
                 let row = self.head(project, session).await?;

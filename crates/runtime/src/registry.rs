@@ -112,7 +112,7 @@ impl Registry {
         self.lock().get(&key).is_some_and(|entry| entry.mailbox.as_ref().is_some_and(|mailbox| !mailbox.is_closed()))
     }
 
-    /// The tail of a session whose actor has read the log and goes on: nobody knows better how far that goes.
+    /// The tail of a session whose actor has read the log and goes on: the session is there.
     pub(crate) fn tail_of_active(&self, project: &ProjectId, session: &SessionId) -> Option<Arc<Hold>> {
         let key = (project.clone(), session.clone());
         let tail = {
