@@ -59,6 +59,11 @@ impl Pairs {
         if values.next().is_some() { Err(unreadable(format!("duplicate field `{key}`"))) } else { Ok(value) }
     }
 
+    /// The values of a key that may stand several times.
+    pub fn all(&self, key: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+
     /// `limit`, `order` and `after` of a list.
     pub fn page(&self, range: Limit) -> Result<Page, Failure> {
         self.page_of(range, DEFAULT_LIMIT, MAX_LIMIT)

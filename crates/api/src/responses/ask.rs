@@ -2,7 +2,7 @@
 
 use super::incoming;
 use super::names::{self, Place};
-use super::shown::Facts;
+use super::shown::{self, Facts};
 use crate::Door;
 use crate::failure::Failure;
 use runtime::{Direction, Handle, Page, Place as Spot, RepeatKey, Respond, Response, TurnPlace};
@@ -52,7 +52,8 @@ pub async fn begin(
     let said = (previous.as_deref(), conversation.as_deref());
     let place = handle.respond(project, asked).await.map_err(|refusal| refused(refusal, said))?;
     let id = Place { session: place.session.clone(), seq: place.seq }.id();
-    let facts = Facts { id, agent, request: Arc::new(request), conversation, store: wanted.store };
+    let encrypted = shown::asks_for_reasoning(&request);
+    let facts = Facts { id, agent, request: Arc::new(request), conversation, store: wanted.store, encrypted };
     Ok(Begun { handle: handle.clone(), place, facts: Arc::new(facts) })
 }
 

@@ -15,7 +15,8 @@ use axum::response::{IntoResponse, Response as Answer};
 use runtime::{Direction, Identity, Response, Start};
 use std::sync::Arc;
 use types::{ProjectId, Refusal, RefusalKind};
-use wire::responses::{Deleted, ItemStatus, Items};
+use wire::Word;
+use wire::responses::{Deleted, Include, ItemStatus, Items};
 
 /// The response, or with `stream=true` its events, those after `starting_after` if that is said.
 pub async fn retrieve(
@@ -30,8 +31,9 @@ pub async fn retrieve(
         let message = "The 'starting_after' parameter is only allowed when 'stream' is true.";
         return Err(Failure::invalid(message).at("starting_after"));
     }
+    let asks = includes(&pairs)?;
     let response = find(&door, &identity.project, &id).await?;
-    let facts = facts(&response);
+    let facts = facts(&response).including(&asks);
     if !streams {
         let progress = Progress::of(&response.view, &response.output);
         return Ok(Json(shown::response(&facts, &progress)).into_response());
@@ -47,6 +49,17 @@ pub async fn retrieve(
 fn number(text: &str) -> Result<u64, Failure> {
     let invalid = |_| Failure::invalid("Invalid 'starting_after': expected a sequence number.").at("starting_after");
     text.parse().map_err(invalid)
+}
+
+/// What is asked for beside what the request asked for.
+fn includes(pairs: &Pairs) -> Result<Vec<Include>, Failure> {
+    let words = pairs.all("include").chain(pairs.all("include[]"));
+    words.map(|word| Include::parse(word).ok_or_else(|| not_included(word))).collect()
+}
+
+fn not_included(word: &str) -> Failure {
+    let shown: String = word.chars().take(100).collect();
+    Failure::invalid(format!("Invalid value: '{shown}' cannot be included.")).at("include")
 }
 
 /// From here on it is unknown; what was built on it stays. One that is being made is cancelled.
@@ -88,8 +101,9 @@ pub async fn input_items(
     pairs: Pairs,
 ) -> Result<Answer, Failure> {
     let page = pairs.page(Limit::Checked)?;
+    let asks = includes(&pairs)?;
     let response = find(&door, &identity.project, &id).await?;
-    let facts = facts(&response);
+    let facts = facts(&response).including(&asks);
     let mut items: Vec<_> = response.input.iter().collect();
     if page.direction == Direction::Descending {
         items.reverse();
@@ -131,5 +145,6 @@ pub fn facts(response: &Response) -> Facts {
         request: Arc::clone(request),
         conversation: is_conversation.then(|| format!("conv_{}", place.session.digits())),
         store: true,
+        encrypted: shown::asks_for_reasoning(request),
     }
 }

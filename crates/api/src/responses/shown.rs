@@ -25,6 +25,16 @@ pub struct Facts {
     pub conversation: Option<String>,
     /// Whether it outlives its answer.
     pub store: bool,
+    /// Whether reasoning comes with what its provider wants back.
+    pub encrypted: bool,
+}
+
+impl Facts {
+    /// The same for a reader who asks for more.
+    pub fn including(self, asks: &[outer::Include]) -> Self {
+        let encrypted = self.encrypted || asks.contains(&outer::Include::EncryptedReasoning);
+        Self { encrypted, ..self }
+    }
 }
 
 /// How far a response has come.
@@ -224,7 +234,7 @@ pub fn item<'a>(facts: &Facts, item: &'a Item, status: ItemStatus) -> Option<out
             status: if *complete || begins { status } else { ItemStatus::Incomplete },
             content: if begins { Vec::new() } else { vec![Content::output_text(text, self::logprobs(logprobs))] },
             role: "assistant",
-            phase: (!begins).then(|| match phase {
+            phase: (!begins).then_some(match phase {
                 Phase::Commentary => outer::Phase::Commentary,
                 Phase::FinalAnswer => outer::Phase::FinalAnswer,
             }),
@@ -232,10 +242,7 @@ pub fn item<'a>(facts: &Facts, item: &'a Item, status: ItemStatus) -> Option<out
         ItemBody::Reasoning { summary, opaque } => outer::Item::Reasoning {
             id,
             summary: summary.iter().filter(|_| !begins).map(|text| Content::SummaryText { text }).collect(),
-            encrypted_content: opaque
-                .as_ref()
-                .filter(|_| !begins && shows_reasoning(facts))
-                .and_then(opaque::reasoning),
+            encrypted_content: opaque.as_ref().filter(|_| !begins && facts.encrypted).and_then(opaque::reasoning),
         },
         ItemBody::FunctionCall { call_id, name, arguments, custom, .. } => {
             let (call_id, said) = (call_id.as_str(), if begins { "" } else { arguments });
@@ -298,9 +305,9 @@ pub fn torn<'a>(id: &'a str, kind: ItemKind, texts: impl Iterator<Item = &'a str
     }
 }
 
-/// Whether the client asked for what its provider wants back.
-fn shows_reasoning(facts: &Facts) -> bool {
-    let include = facts.request.echo.get("include").and_then(Value::as_array);
+/// Whether the request asked for what its provider wants back.
+pub fn asks_for_reasoning(request: &TurnRequest) -> bool {
+    let include = request.echo.get("include").and_then(Value::as_array);
     include.is_some_and(|wanted| wanted.iter().any(|word| word == outer::Include::EncryptedReasoning.as_str()))
 }
 

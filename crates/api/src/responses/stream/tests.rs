@@ -44,7 +44,7 @@ fn view(status: TurnStatus) -> TurnView {
 
 fn facts(request: TurnRequest) -> Arc<Facts> {
     let (agent, request) = (AgentSettings::new("m"), Arc::new(request));
-    Arc::new(Facts { id: "resp_abt2".to_owned(), agent, request, conversation: None, store: true })
+    Arc::new(Facts { id: "resp_abt2".to_owned(), agent, request, conversation: None, store: true, encrypted: false })
 }
 
 fn item(said: &Said, origin: Origin, index: u32) -> Arc<Item> {
@@ -68,10 +68,10 @@ fn item(said: &Said, origin: Origin, index: u32) -> Arc<Item> {
     Arc::new(Item { id, turn, output_index: Some(index), origin: Some(origin), body })
 }
 
-fn streamed(said: &Said) -> Option<(ItemKind, &'static [&'static str])> {
+fn streamed(said: &Said) -> Option<(ItemKind, Vec<&'static str>)> {
     match said {
-        Said::Message(text) => Some((ItemKind::Message, std::slice::from_ref(text))),
-        Said::Reasoning(parts) if !parts.is_empty() => Some((ItemKind::Reasoning, parts)),
+        Said::Message(text) => Some((ItemKind::Message, vec![text])),
+        Said::Reasoning(parts) if !parts.is_empty() => Some((ItemKind::Reasoning, parts.to_vec())),
         Said::Reasoning(_) | Said::Call(_) => None,
     }
 }
@@ -102,7 +102,7 @@ fn drafted(said: &[Said], origin: Origin, dice: &mut Dice, mut stop: usize) -> V
                 break;
             }
             events.push(EventBody::PartAdded { item: item.clone(), kind, turn: turn.clone(), output_index, part });
-            let mut rest = *text;
+            let mut rest: &str = text;
             while !rest.is_empty() && stop > 0 {
                 let mut end = (1 + dice.below(12)).min(rest.len()).min(stop);
                 while !rest.is_char_boundary(end) {
