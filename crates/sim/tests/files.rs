@@ -1,6 +1,6 @@
 //! Files by the very runtime: what ends by itself, what is given up in the middle, and who wins.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test says what it expects")]
+#![expect(clippy::expect_used, reason = "a test says what it expects")]
 
 use runtime::{Direction, File, Files, NewFile, NewUpload, Page, UploadStatus, World};
 use sim::{MemStore, Sim};

@@ -67,18 +67,14 @@ pub async fn receive(
     let (place, draft) = (Place::Outside, door.files.draft(project));
     let mut reading = Reading { name, limit, head: None, draft, fields: Vec::new(), place };
     let form = Form::new(content_type).map_err(Failure::from);
-    let failure = match read(door, form, body, &mut reading).await {
-        Ok(()) => None,
-        Err(failure) => Some(failure),
-    };
-    match (failure, reading.head) {
-        (Some(failure), _) => Err(failure),
-        (None, None) => Err(Fault::at(name, format!("Missing required parameter: '{name}'.")).into()),
-        (None, Some(head)) => Ok(Sent { head, draft: reading.draft, fields: reading.fields }),
+    read(door, form, body, &mut reading).await?;
+    match reading.head {
+        None => Err(Fault::at(name, format!("Missing required parameter: '{name}'.")).into()),
+        Some(head) => Ok(Sent { head, draft: reading.draft, fields: reading.fields }),
     }
 }
 
-/// The outer error is of the body itself: then there is nothing more to hear.
+/// Ends at once only where the body itself does: then there is nothing more to hear.
 async fn read(door: &Door, form: Result<Form, Failure>, body: Body, reading: &mut Reading) -> Result<(), Failure> {
     let mut flow = Flow::new(body, &*door.clock);
     let mut held = door.traffic.bodies.enter();
