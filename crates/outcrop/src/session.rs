@@ -120,6 +120,7 @@ fn show_record(record: &RecordBody, style: Style) {
             "restored from a backup of {} UTC: what was done after it is not known (diverged)",
             moment(restored.backup)
         )),
+        RecordBody::Forked(forked) => note(format!("forked from {} after record {}", forked.parent, forked.at)),
         RecordBody::Late(late) => note(format!("a late outcome of effect {}", late.effect.0)),
         _ => {}
     }
