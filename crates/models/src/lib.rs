@@ -4,13 +4,13 @@
 //! once: it never retries, glues or decides; a failed or torn answer is the engine's to repeat. Pauses between bytes
 //! are watched by the runtime; a provider reports every sign of life as `Alive`.
 
+#[cfg(any(feature = "local", feature = "providers"))]
+mod custom;
 pub mod embedding;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 #[cfg(feature = "local")]
 pub mod local;
-#[cfg(any(feature = "local", feature = "providers"))]
-mod custom;
 #[cfg(feature = "providers")]
 mod logprobs;
 #[cfg(feature = "providers")]

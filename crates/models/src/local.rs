@@ -24,6 +24,7 @@ mod forward;
 mod gguf;
 mod grammar;
 mod kernel;
+mod likelihood;
 mod matrix;
 mod memory;
 mod network;
@@ -180,6 +181,7 @@ impl Local {
             cache_key: request.cache_key.clone(),
             max_output_tokens: request.max_output_tokens,
             sampling: request.sampling.clone(),
+            top_logprobs: request.top_logprobs,
             wish: Wish::of(request, self.tool_choice(request)),
             listener,
         };
@@ -206,7 +208,7 @@ impl Local {
                 // It may be that nothing but calls follows.
                 Some(Said::Begun) if may_call => sink(ModelEvent::Alive),
                 Some(Said::Begun) => sink(ModelEvent::MessageStarted),
-                Some(Said::Text(delta)) => sink(ModelEvent::text(delta)),
+                Some(Said::Text(delta, logprobs)) => sink(ModelEvent::Text { delta, logprobs }),
                 Some(Said::Calls(calls)) => {
                     for (index, call) in calls.into_iter().enumerate() {
                         let call_id = call_id(request, index, &call);

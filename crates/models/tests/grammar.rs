@@ -128,7 +128,12 @@ async fn a_forced_call_has_arguments_that_fit() {
 #[tokio::test]
 async fn a_named_function_is_the_one_that_is_called() {
     let mut asked = request(vec![user("What is the weather in Paris?")]);
-    let time = FunctionTool { name: "get_time".to_owned(), description: String::new(), parameters: Default::default(), kind: types::FunctionKind::default() };
+    let time = FunctionTool {
+        name: "get_time".to_owned(),
+        description: String::new(),
+        parameters: Default::default(),
+        kind: types::FunctionKind::default(),
+    };
     asked.tools = vec![weather(), time];
     asked.tool_choice = ToolChoice::Function("get_time".to_owned());
     let heard = ask(shared(), &asked).await;

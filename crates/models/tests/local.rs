@@ -83,6 +83,30 @@ fn kind(ending: Result<ModelFinish, ModelError>) -> ModelErrorKind {
 }
 
 #[tokio::test]
+async fn it_says_how_likely_its_words_were() {
+    let mut request = request(vec![user("What is the capital of France?")]);
+    request.top_logprobs = Some(3);
+    let heard = ask(shared(), &request).await;
+    let known = heard.events.iter().filter_map(|event| match event {
+        ModelEvent::Text { logprobs, .. } => Some(logprobs),
+        _ => None,
+    });
+    let tokens: Vec<_> = known.flatten().collect();
+    assert_eq!(tokens.iter().map(|token| token.token.as_str()).collect::<String>(), heard.text());
+    for token in &tokens {
+        let mass: f64 = token.top.iter().map(|token| token.logprob.exp()).sum();
+        assert!(token.logprob <= 0.0 && token.top.len() == 3 && mass <= 1.000_001, "{token:?}");
+        assert!(token.top[0].logprob >= token.logprob && token.top.is_sorted_by(|a, b| a.logprob >= b.logprob));
+    }
+    request.top_logprobs = None;
+    let silent = ask(shared(), &request).await;
+    assert_eq!(silent.text(), heard.text(), "to be asked changes nothing");
+    assert!(
+        silent.events.iter().all(|event| !matches!(event, ModelEvent::Text { logprobs, .. } if !logprobs.is_empty()))
+    );
+}
+
+#[tokio::test]
 async fn it_answers_and_remembers() {
     let mut request = request(vec![user("What is the capital of France?")]);
     request.cache_key = "it_answers_and_remembers".to_owned();
@@ -202,7 +226,9 @@ async fn those_who_leave_do_not_disturb_those_who_stay() {
     }
     staying.await.unwrap();
     text.extend(
-        heard.try_iter().filter_map(|event| if let ModelEvent::Text { delta, .. } = event { Some(delta) } else { None }),
+        heard
+            .try_iter()
+            .filter_map(|event| if let ModelEvent::Text { delta, .. } = event { Some(delta) } else { None }),
     );
     assert_eq!(text, alone.text());
 }

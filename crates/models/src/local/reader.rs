@@ -18,6 +18,7 @@ pub(super) struct Call {
     pub cache_key: String,
     pub max_output_tokens: Option<u64>,
     pub sampling: Sampling,
+    pub top_logprobs: Option<u8>,
     pub wish: Wish,
     pub listener: Listener,
 }
@@ -58,6 +59,7 @@ impl Reader {
             cache_key: call.cache_key,
             most,
             sampling: call.sampling,
+            top_logprobs: call.top_logprobs,
             constraint: call.wish.constraint(&self.tokens, most as u64)?,
             may_call: call.wish.may_call(),
             listener: call.listener,

@@ -3,13 +3,14 @@
 use super::cache::Cache;
 use super::constraint::{Constraint, ConstraintError};
 use super::grammar::speech::{Call, Speech};
+use super::likelihood::Likelihoods;
 use super::memory::Reserved;
 use super::sampling::Sampler;
 use super::text::TextStream;
 use super::vocabulary::Vocabulary;
 use crate::stop::StopTexts;
 use tokio::sync::mpsc;
-use types::{ModelError, ModelErrorKind, ModelFinish, Sampling, Stop, Usage};
+use types::{ModelError, ModelErrorKind, ModelFinish, Sampling, Stop, TokenLogprob, Usage};
 
 /// A conversation that waits for its answer.
 pub(super) struct Question {
@@ -19,6 +20,8 @@ pub(super) struct Question {
     /// Tokens that the answer may have; with the prompt's no more than the context holds.
     pub most: usize,
     pub sampling: Sampling,
+    /// The likeliest tokens to tell at each place, where any are.
+    pub top_logprobs: Option<u8>,
     pub constraint: Option<Box<dyn Constraint>>,
     /// Whether the answer may call functions.
     pub may_call: bool,
@@ -29,7 +32,8 @@ pub(super) struct Question {
 pub(super) enum Said {
     /// The prompt has been read.
     Begun,
-    Text(String),
+    /// With what is known of its tokens, where that was asked for.
+    Text(String, Vec<TokenLogprob>),
     /// Functions that it calls, after all text.
     Calls(Vec<Call>),
     Ended(Result<ModelFinish, ModelError>),
@@ -56,6 +60,7 @@ pub(super) struct Sequence {
     /// Tells calls from text, where there may be calls.
     speech: Option<Speech>,
     stops: StopTexts,
+    likelihoods: Option<Likelihoods>,
     listener: Listener,
 }
 
@@ -75,6 +80,7 @@ impl Sequence {
             text: TextStream::default(),
             speech: question.may_call.then(Speech::default),
             stops: StopTexts::new(question.sampling.stop),
+            likelihoods: question.top_logprobs.map(Likelihoods::new),
             listener: question.listener,
         }
     }
@@ -109,10 +115,16 @@ impl Sequence {
                 return Some(Ok(self.finish(Stop::MaxTokens)));
             }
         }
+        let before = self.likelihoods.is_some().then(|| logits.clone());
         let (token, is_complete) = match self.choose(&mut logits) {
             Ok(choice) => choice,
             Err(error) => return Some(Err(ModelError::new(ModelErrorKind::Internal, error.to_string()))),
         };
+        if let (Some(likelihoods), Some(logits)) = (&mut self.likelihoods, before)
+            && !vocabulary.is_control(token)
+        {
+            likelihoods.note(token, &logits, vocabulary);
+        }
         self.tokens.push(token);
         // A control token is never text: any of them ends the answer.
         if vocabulary.is_control(token) {
@@ -176,9 +188,10 @@ impl Sequence {
         ModelFinish { usage: Some(usage), stop }
     }
 
-    fn tell_text(&self, text: String) {
+    fn tell_text(&mut self, text: String) {
         if !text.is_empty() {
-            self.tell(Said::Text(text));
+            let known = self.likelihoods.as_mut().map(Likelihoods::take).unwrap_or_default();
+            self.tell(Said::Text(text, known));
         }
     }
 

@@ -276,11 +276,14 @@ fn worker() -> Worker {
 fn question(prompt: Vec<u32>, most: usize) -> (Question, mpsc::UnboundedReceiver<Said>) {
     let (listener, said) = mpsc::unbounded_channel();
     let (cache_key, sampling) = (String::new(), Sampling::default());
-    (Question { prompt, most, cache_key, sampling, constraint: None, may_call: false, listener }, said)
+    (
+        Question { prompt, most, cache_key, sampling, top_logprobs: None, constraint: None, may_call: false, listener },
+        said,
+    )
 }
 
 fn heard(said: &mut mpsc::UnboundedReceiver<Said>) -> usize {
-    std::iter::from_fn(|| said.try_recv().ok()).filter(|said| matches!(said, Said::Text(_))).count()
+    std::iter::from_fn(|| said.try_recv().ok()).filter(|said| matches!(said, Said::Text(..))).count()
 }
 
 #[test]
@@ -362,6 +365,7 @@ fn a_constraint_is_kept_whatever_the_network_thinks() {
             most: 20,
             cache_key: String::new(),
             sampling: Sampling { temperature, ..Sampling::default() },
+            top_logprobs: None,
             constraint: Some(Box::new(Places { masks, taken: Vec::new() })),
             may_call: false,
             listener,
@@ -377,7 +381,7 @@ fn a_constraint_is_kept_whatever_the_network_thinks() {
         };
         let mut text = String::new();
         while let Ok(said) = said.try_recv() {
-            if let Said::Text(delta) = said {
+            if let Said::Text(delta, _) = said {
                 text += &delta;
             }
         }

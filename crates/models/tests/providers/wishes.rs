@@ -3,7 +3,7 @@
 
 use crate::mock::{Mock, Reply};
 use crate::{ask, call, hello, providers, request, upstream_at, user};
-use models::{Model, OpenaiChat, OpenaiResponses};
+use models::{OpenaiChat, OpenaiResponses};
 use serde_json::{Map, Value, json};
 use types::{
     CallOutput, Content, ContextItem, CustomFormat, FunctionKind, FunctionTool, ModelEvent, Sampling, TextFormat,
