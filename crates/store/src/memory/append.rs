@@ -202,7 +202,7 @@ impl Memory {
         for (account_name, account) in accounts {
             let session = self.sessions.get_mut(name);
             let first = session.is_some_and(|session| session.accounts.insert(account_name.clone()));
-            let booked = self.accounts.entry(account_name).or_insert(Booked::default());
+            let booked = self.accounts.entry(account_name).or_default();
             booked.account = account;
             booked.sessions += usize::from(first);
         }
