@@ -8,7 +8,7 @@ mod text;
 mod tool;
 
 pub use create::{CacheOptions, Compact, ResponseCreate, TokenCount};
-pub use input::{CallOutput, FileSource, InputItem, Part, items};
+pub use input::{CallOutput, FileSource, InputItem, Part, item_list, items};
 pub use text::{Format, TextSettings};
 pub use tool::{Grammar, ToolChoice, ToolParam};
 

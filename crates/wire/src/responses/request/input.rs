@@ -95,6 +95,11 @@ pub fn items(node: Node) -> Result<Vec<InputItem>, Fault> {
     node.array("an array of input items")?.into_iter().map(item).collect()
 }
 
+/// The same where only a list will do, with at most `max` in it.
+pub fn item_list(node: Node, max: usize) -> Result<Vec<InputItem>, Fault> {
+    node.sized_array("an array of input items", 0, max)?.into_iter().map(item).collect()
+}
+
 /// A message may come without its type, and so may a reference, which has an id and nothing else.
 fn item(node: Node) -> Result<InputItem, Fault> {
     let is_reference = node.value().as_object().is_some_and(|map| map.contains_key("id") && !map.contains_key("role"));

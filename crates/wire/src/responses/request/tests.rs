@@ -1,3 +1,5 @@
+//! Requests as clients write them, and what is said of those that are wrong.
+
 use super::*;
 use crate::responses::{Effort, Include, Phase, Role, ServiceTier, Summary, Truncation, Verbosity};
 use serde_json::{Map, Value, json};
