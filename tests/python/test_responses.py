@@ -2,6 +2,7 @@
 import json
 import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import openai
 import pytest
@@ -484,3 +485,116 @@ def test_sessions_of_responses_are_in_no_list_of_agents(client):
     made = client.responses.create(model=MODEL, input="hi", metadata={"where": "responses"})
     digits = made.id.removeprefix("resp_").split("t")[0]
     assert not any(digits in session.id for session in client.beta.agents.sessions.list(limit=100).data)
+
+
+# ---- an upstream that thinks
+
+class Thinker:
+    """A model server of the same wire: it thinks in the open and in secret, then answers, or is cut off."""
+
+    def __init__(self):
+        self.asked = []
+        owner = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                owner.asked.append(body)
+                self.send_response(200)
+                self.send_header("Content-Type", "text/event-stream")
+                self.end_headers()
+                for event in owner.events(body):
+                    self.wfile.write(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.base = f"http://127.0.0.1:{self.server.server_address[1]}/v1"
+
+    def events(self, body):
+        cut = body.get("max_output_tokens") == 16
+        thought = {"type": "reasoning", "id": "rs_up", "summary": [], "encrypted_content": "secret of the upstream"}
+        answer = {"type": "message", "id": "msg_up", "role": "assistant", "status": "completed", "content": []}
+        yield {"type": "response.created", "response": {"id": "resp_up", "status": "in_progress", "output": []}}
+        yield {"type": "response.output_item.added", "output_index": 0, "item": {**thought, "encrypted_content": None}}
+        for part, text in enumerate(["First I look. ", "Then I leap."]):
+            for word in text.split(" "):
+                yield {"type": "response.reasoning_summary_text.delta", "item_id": "rs_up", "output_index": 0,
+                       "summary_index": part, "delta": word + " "}
+        yield {"type": "response.output_item.done", "output_index": 0, "item": thought}
+        yield {"type": "response.output_item.added", "output_index": 1, "item": answer}
+        for delta in ("All ", "is w", "ell"):
+            yield {"type": "response.output_text.delta", "item_id": "msg_up", "output_index": 1, "content_index": 0,
+                   "delta": delta}
+        yield {"type": "response.output_item.done", "output_index": 1, "item": answer}
+        usage = {"input_tokens": 7, "input_tokens_details": {"cached_tokens": 3}, "output_tokens": 9,
+                 "output_tokens_details": {"reasoning_tokens": 5}, "total_tokens": 16}
+        ended = {"id": "resp_up", "output": [], "usage": usage, "error": None}
+        if cut:
+            details = {"reason": "max_output_tokens"}
+            ended = {**ended, "status": "incomplete", "incomplete_details": details}
+            yield {"type": "response.incomplete", "response": ended}
+        else:
+            yield {"type": "response.completed", "response": {**ended, "status": "completed"}}
+
+
+@pytest.fixture(scope="module")
+def thinker(tmp_path_factory):
+    upstream = Thinker()
+    threading.Thread(target=upstream.server.serve_forever, daemon=True).start()
+    config = f"""
+[[model]]
+name = "thinker"
+provider = "openai-responses"
+base_url = "{upstream.base}"
+"""
+    with Server(tmp_path_factory.mktemp("thinker"), config=config) as upstream.door:
+        yield upstream
+    upstream.server.shutdown()
+    upstream.server.server_close()
+
+
+def test_reasoning_is_streamed_kept_and_given_back(thinker):
+    server, client = thinker.door, thinker.door.client()
+    wanted = {"model": "thinker", "reasoning": {"effort": "low", "summary": "auto"}}
+    with client.responses.stream(input="hm", include=["reasoning.encrypted_content"], **wanted) as stream:
+        kinds = [event.type.removeprefix("response.") for event in stream]
+        final = stream.get_final_response()
+    part = ["reasoning_summary_part.added"], ["reasoning_summary_text.done", "reasoning_summary_part.done"]
+    delta = ["reasoning_summary_text.delta"]
+    assert kinds == [
+        "created", "in_progress", "output_item.added", *part[0], *delta * 3, *part[1], *part[0], *delta * 3, *part[1],
+        "output_item.added", "content_part.added", *["output_text.delta"] * 3, "output_item.done",
+        "output_text.done", "content_part.done", "output_item.done", "completed",
+    ]
+    thought, answer = final.output
+    assert [part.text for part in thought.summary] == ["First I look.  ", "Then I leap. "]
+    assert thought.encrypted_content and final.output_text == "All is well"
+    assert (final.usage.input_tokens_details.cached_tokens, final.usage.output_tokens_details.reasoning_tokens) == (3, 5)
+    assert [e["type"].removeprefix("response.") for e in replay(server, final.id)] == kinds
+    # Who does not ask is not given it, and may ask later.
+    plain = client.responses.create(input="hm", **wanted)
+    assert plain.output[0].encrypted_content is None
+    asked = client.responses.retrieve(plain.id, include=["reasoning.encrypted_content"])
+    assert asked.output[0].encrypted_content
+    items = [item.to_dict() for item in client.responses.retrieve(final.id, include=["reasoning.encrypted_content"]).output]
+    # Kept here or by the client, the upstream gets its own word back.
+    for more in (
+        {"input": "more", "previous_response_id": final.id},
+        {"input": items + [{"role": "user", "content": "more"}], "store": False},
+        {"input": "more", "previous_response_id": final.id, "store": False},
+    ):
+        client.responses.create(**wanted, **more)
+        given = [item for item in thinker.asked[-1]["input"] if item["type"] == "reasoning"]
+        assert [item["encrypted_content"] for item in given] == ["secret of the upstream"]
+
+
+def test_an_answer_that_was_cut_off_is_incomplete(thinker):
+    client = thinker.door.client()
+    made = client.responses.create(model="thinker", input="hm", max_output_tokens=16)
+    assert (made.status, made.incomplete_details.reason, made.error) == ("incomplete", "max_output_tokens", None)
+    assert made.output_text == "All is well" and made.output[-1].status == "incomplete"
+    assert client.responses.retrieve(made.id).to_dict() == made.to_dict()
+    last = list(client.responses.create(model="thinker", input="hm", max_output_tokens=16, stream=True))[-1]
+    assert (last.type, last.response.status) == ("response.incomplete", "incomplete")
