@@ -2,7 +2,7 @@
 //! of them hold.
 
 use super::sessions::{Base, Session};
-use super::{AccountName, Booked, Memory, RequestName, Reservation, SessionName};
+use super::{AccountName, Memory, RequestName, Reservation, SessionName};
 use crate::chain;
 use crate::{Account, Append, AppendError, Error, HeadRow, Idempotency, SideWrite, Stored};
 use std::collections::BTreeMap;
