@@ -7,6 +7,7 @@
 //! for every append would not be.
 
 mod batch;
+mod command;
 mod deadline;
 mod errands;
 mod flight;
@@ -18,6 +19,7 @@ use crate::context::Transcript;
 use crate::handle::RequestKey;
 use crate::registry::{Hold, Registry};
 use batch::Batch;
+pub(crate) use command::{Command, Reply};
 use deadline::Deadline;
 use engine::State;
 pub(crate) use errands::Errands;
@@ -28,7 +30,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{AppendError, LogQuery};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use types::{
     Effect, Epoch, Input, Item, Origin, ProjectId, Record, RecordBody, Refusal, RefusalKind, Seq, SessionId,
     SessionView, Stamp, Timestamp,
@@ -40,35 +42,6 @@ const RETIRE_AFTER: Duration = Duration::from_secs(10);
 const HEAVY: usize = 1 << 20;
 /// Pause before an append that the store could not take is tried again.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
-
-pub(crate) enum Command {
-    /// Inputs of one request: all or none.
-    Submit {
-        inputs: Vec<Input>,
-        key: Option<RequestKey>,
-        reply: oneshot::Sender<Reply>,
-    },
-    /// Makes the session on another one's records up to a seq.
-    Fork {
-        base: (SessionId, Seq),
-        inputs: Vec<Input>,
-        reply: oneshot::Sender<Reply>,
-    },
-    Delete {
-        reply: oneshot::Sender<Reply>,
-    },
-    /// Load the session and go on with what is pending; look at its deadline.
-    Wake {
-        reply: oneshot::Sender<Reply>,
-    },
-}
-
-pub(crate) enum Reply {
-    Done(Box<SessionView>),
-    Refused(Refusal),
-    /// The actor retired before it took the command: ask again.
-    Retired,
-}
 
 pub(crate) struct Actor {
     pub(crate) world: World,
@@ -418,16 +391,6 @@ impl Actor {
 enum Within {
     Yes,
     No,
-}
-
-impl Command {
-    pub(crate) fn answer(self, reply: Reply) {
-        let (Self::Submit { reply: to, .. }
-        | Self::Fork { reply: to, .. }
-        | Self::Delete { reply: to }
-        | Self::Wake { reply: to }) = self;
-        let _ = to.send(reply);
-    }
 }
 
 pub(crate) fn unavailable() -> Refusal {
