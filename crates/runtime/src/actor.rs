@@ -32,12 +32,14 @@ use std::time::Duration;
 use store::{AppendError, LogQuery};
 use tokio::sync::mpsc;
 use types::{
-    Effect, Epoch, Input, Item, Origin, ProjectId, Record, RecordBody, Refusal, RefusalKind, Seq, SessionId,
+    Door, Effect, Epoch, Input, Item, Origin, ProjectId, Record, RecordBody, Refusal, RefusalKind, Seq, SessionId,
     SessionView, Stamp, Timestamp,
 };
 
 /// How long a session without work stays in memory.
 const RETIRE_AFTER: Duration = Duration::from_secs(10);
+/// One of a chat: nobody comes back to it, but for whoever deletes it.
+const CHAT_RETIRES_AFTER: Duration = Duration::from_millis(250);
 /// One with more than this in its items, bytes, goes at once: memory is for many.
 const HEAVY: usize = 1 << 20;
 /// Pause before an append that the store could not take is tried again.
@@ -87,11 +89,21 @@ enum Failure {
 
 impl Actor {
     pub(crate) async fn run(mut self) {
-        if let Err(refusal) = self.load().await {
+        let mut first = match self.wake(RETIRE_AFTER).await {
+            Woken::Command(command) => Some(command),
+            _ => None,
+        };
+        if let Err(refusal) = self.begin(first.as_ref()).await {
             self.registry.retire(&self.project, &self.session, || true);
+            if let Some(command) = first {
+                command.answer(Reply::Refused(refusal.clone()));
+            }
             return self.refuse_all(&refusal).await;
         }
         if self.state.needs_work() && self.recover().await.is_err() {
+            if let Some(command) = first {
+                command.answer(Reply::Refused(unavailable()));
+            }
             return self.leave().await;
         }
         loop {
@@ -99,7 +111,11 @@ impl Actor {
                 tracing::error!(session = %self.session, %lost, "the session cannot go on on this node");
                 return self.leave().await;
             }
-            let done = match self.wake().await {
+            let woken = match first.take() {
+                Some(command) => Woken::Command(command),
+                None => self.wake(self.stay()).await,
+            };
+            let done = match woken {
                 Woken::Landed(landed) => self.land(landed).await,
                 Woken::Report(report) => self.report(report).await,
                 Woken::Command(command) => self.obey(command).await,
@@ -127,10 +143,16 @@ impl Actor {
 
     /// How long it stays, if nothing comes.
     fn stay(&self) -> Duration {
-        if self.weight > HEAVY { Duration::ZERO } else { RETIRE_AFTER }
+        match self.state.settings.door {
+            // Deleted, or never made.
+            _ if self.state.seq == Seq(0) || self.weight > HEAVY => Duration::ZERO,
+            Door::Chat => CHAT_RETIRES_AFTER,
+            _ => RETIRE_AFTER,
+        }
     }
 
-    async fn wake(&mut self) -> Woken {
+    /// What comes next; `Nothing` after `stay` without work.
+    async fn wake(&mut self, stay: Duration) -> Woken {
         let overdue = async {
             match &mut self.deadline {
                 Some(deadline) => (&mut deadline.timer).await,
@@ -151,7 +173,7 @@ impl Actor {
                 Some(command) = self.mailbox.recv() => Woken::Command(command),
             },
             None => {
-                let rest = self.world.clock.sleep(self.stay());
+                let rest = self.world.clock.sleep(stay);
                 tokio::select! {
                     biased;
                     command = self.mailbox.recv() => command.map_or(Woken::Nothing, Woken::Command),
@@ -190,6 +212,15 @@ impl Actor {
     }
 
     // ---- what the session is
+
+    /// A session that is being made under an id that was drawn for it has no log to be read. The append knows best.
+    async fn begin(&mut self, first: Option<&Command>) -> Result<(), Refusal> {
+        if first.is_some_and(Command::makes_a_session) {
+            self.tail.begin(Seq(0), None);
+            return Ok(());
+        }
+        self.load().await
+    }
 
     async fn load(&mut self) -> Result<(), Refusal> {
         let log = loop {
