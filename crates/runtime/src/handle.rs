@@ -23,9 +23,9 @@ use std::time::Duration;
 use store::{HeadRow, LogQuery};
 use tokio::sync::oneshot;
 use types::{
-    Abandoned, AgentId, Committed, Ending, EnvironmentSettings, EventId, FunctionTool, Input, Item, ItemId, NewSession,
-    Origin, ProjectId, Record, RecordBody, Refusal, RefusalKind, Seq, SessionChange, SessionId, SessionSettings,
-    SessionView, Stamp, TextFormat, Tool, TurnError, TurnId, TurnStatus, TurnView,
+    Abandoned, AgentId, BoxFuture, Committed, Ending, EnvironmentSettings, EventId, FunctionTool, Input, Item, ItemId,
+    NewSession, Origin, ProjectId, Record, RecordBody, Refusal, RefusalKind, Seq, SessionChange, SessionId,
+    SessionSettings, SessionView, Stamp, TextFormat, Tool, TurnError, TurnId, TurnStatus, TurnView,
 };
 
 /// The only door to a session. Cheap to clone.
@@ -288,6 +288,15 @@ impl Handle {
             running_sessions: self.registry.slots.running(),
             models: self.registry.counters(),
         }
+    }
+
+    /// Resolves when no more work is taken because the server ends.
+    pub fn draining(&self) -> BoxFuture<'static, ()> {
+        let mut draining = self.registry.draining();
+        Box::pin(async move {
+            // An error means that there is no runtime any more: that is an end too.
+            _ = draining.wait_for(|draining| *draining).await;
+        })
     }
 
     /// Takes no more work, lets running model calls end until `deadline` has passed, ends every subscription. What is

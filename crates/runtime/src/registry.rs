@@ -10,9 +10,8 @@ use crate::tail::Tail;
 use engine::State;
 use std::collections::BTreeMap;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use types::{Epoch, Input, ProjectId, Seq, SessionId, Usage};
 
 /// Commands that may wait for one session.
@@ -24,7 +23,7 @@ pub(crate) struct Registry {
     pub(crate) slots: Slots,
     pub(crate) retries: Retries,
     entries: Mutex<BTreeMap<(ProjectId, SessionId), Entry>>,
-    draining: AtomicBool,
+    draining: watch::Sender<bool>,
     counters: Mutex<BTreeMap<String, ModelCounters>>,
 }
 
@@ -66,7 +65,7 @@ impl Registry {
     pub(crate) fn new(world: World, epoch: Epoch) -> Self {
         let slots = Slots::new(&world.rules.limits);
         let (entries, counters, retries) = (Mutex::default(), Mutex::default(), Retries::default());
-        Self { world, epoch, slots, retries, entries, draining: AtomicBool::new(false), counters }
+        Self { world, epoch, slots, retries, entries, draining: watch::Sender::new(false), counters }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<(ProjectId, SessionId), Entry>> {
@@ -165,11 +164,16 @@ impl Registry {
     }
 
     pub(crate) fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
+        *self.draining.borrow()
     }
 
     pub(crate) fn start_draining(&self) {
-        self.draining.store(true, Ordering::Relaxed);
+        self.draining.send_replace(true);
+    }
+
+    /// Says when that is so.
+    pub(crate) fn draining(&self) -> watch::Receiver<bool> {
+        self.draining.subscribe()
     }
 
     /// Ends every reader's stream.

@@ -25,6 +25,9 @@ pub struct TurnRequest {
     /// The oldest exchanges are left out of a model call that would be too long.
     pub truncate: bool,
     pub background: bool,
+    /// No model is asked: the turn ends as it begins, to be continued.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub silent: bool,
     /// The response that this one continues, as the client named it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub previous: Option<String>,
@@ -51,6 +54,7 @@ impl Default for TurnRequest {
             top_logprobs: None,
             truncate: false,
             background: false,
+            silent: false,
             previous: None,
             body_hash: None,
             settings_at: None,

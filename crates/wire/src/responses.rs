@@ -7,17 +7,19 @@
 pub mod request;
 
 mod event;
+mod frame;
 mod item;
 mod resource;
 mod words;
 
 pub use event::{Event, EventBody};
+pub use frame::{ErrorFrame, RequiredInput, SteerError, SteerEvent, Steered, lane_of};
 pub use item::{Content, Item, Logprob, Output, TopLogprob};
 pub use resource::{
     Compaction, Conversation, Deleted, Format, Incomplete, InputTokens, Items, Reasoning, Response, ResponseError,
     Text, Tool, Usage,
 };
 pub use words::{
-    Effort, Include, IncompleteReason, ItemStatus, Phase, ResponseStatus, Role, ServiceTier, Summary, Truncation,
+    Effort, FrameKind, Include, IncompleteReason, ItemStatus, Phase, ResponseStatus, Role, ServiceTier, Summary, Truncation,
     Verbosity,
 };

@@ -37,6 +37,7 @@ pub(super) fn respond(state: &State, asked: Asked, stamp: &mut Stamp<'_>) -> Res
         let settings = SessionSettings { agent: asked.agent, ..(*state.settings).clone() };
         records.push(RecordBody::SessionUpdated { settings: Arc::new(settings) });
     }
+    let silent = request.silent;
     let turn = asked.turn.unwrap_or_else(|| TurnId::new(stamp.id("turn")));
     let prompt_cache = state.settings.prompt_cache;
     records.push(RecordBody::TurnCreated { turn: turn.clone(), prompt_cache, request: Some(request) });
@@ -48,7 +49,11 @@ pub(super) fn respond(state: &State, asked: Asked, stamp: &mut Stamp<'_>) -> Res
         return Err(Refusal::invalid(format!("No tool output found for function call {call_id}.")).at("input"));
     }
     records.extend(brought.into_records());
-    records.push(RecordBody::TurnStarted { turn });
+    records.push(RecordBody::TurnStarted { turn: turn.clone() });
+    if silent {
+        let (ending, session, forget) = (Ending::Completed, SessionStatus::Idle, Vec::new());
+        records.push(RecordBody::TurnEnded(TurnEnded { turn, ending, session, forget }));
+    }
     Ok(records)
 }
 

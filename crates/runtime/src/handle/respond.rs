@@ -99,7 +99,10 @@ impl Handle {
     ) -> Result<TurnPlace, Refusal> {
         let Respond { door, place, agent, mut request, items, .. } = asked;
         request.body_hash = derived.map(|derived| derived.body_hash.clone());
-        let turn = derived.map(|derived| derived.turn.clone());
+        let silent = request.silent;
+        // A silent turn has ended when its answer comes, so that its id must be known before.
+        let own = || silent.then(|| TurnId::new(Stamp::new(self.world.clock.now(), &*self.world.entropy).id("turn")));
+        let turn = derived.map(|derived| derived.turn.clone()).or_else(own);
         let (count, request) = (items.len() as u64, Arc::new(request));
         let respond = |follows| Input::Respond {
             agent: Box::new(agent.clone()),
@@ -142,10 +145,10 @@ impl Handle {
                 }
             }
         };
-        let turn = view.head.turn.as_ref().map(|turn| turn.id.clone());
+        let turn = turn.clone().or_else(|| view.head.turn.as_ref().map(|turn| turn.id.clone()));
         let turn = turn.ok_or_else(|| Refusal::new(RefusalKind::Internal, "The turn ended as it began."))?;
-        // Its last record is `turn_started`, and before that come the items.
-        let seq = Seq(view.head.seq.0.saturating_sub(count + 1));
+        // Its last record is `turn_started` (of a silent one its end comes too), and before that come the items.
+        let seq = Seq(view.head.seq.0.saturating_sub(count + if silent { 2 } else { 1 }));
         Ok(TurnPlace { session, seq, turn })
     }
 

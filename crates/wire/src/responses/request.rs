@@ -1,6 +1,7 @@
 //! Requests of the Responses API: an object in, a value with every default filled in out, or the first fault.
 
 mod create;
+mod frame;
 mod input;
 #[cfg(test)]
 mod tests;
@@ -8,6 +9,7 @@ mod text;
 mod tool;
 
 pub use create::{CacheOptions, Compact, ResponseCreate, TokenCount};
+pub use frame::{Create, Frame, Steer};
 pub use input::{CallOutput, FileSource, InputItem, Part, item_list, items};
 pub use text::{Format, TextSettings};
 pub use tool::{Grammar, ToolChoice, ToolParam};

@@ -30,6 +30,8 @@ words! {
     CacheMode { Implicit => "implicit", Explicit => "explicit" }
     CacheTtl { ThirtyMinutes => "30m", TwelveHours => "12h" }
     ManagementKind { Compaction => "compaction" }
+    /// What a client may say over a WebSocket.
+    FrameKind { Create => "response.create", Steer => "response.steer" }
 
     ItemKind {
         Message => "message", FunctionCall => "function_call", FunctionCallOutput => "function_call_output",
