@@ -280,6 +280,7 @@ fn turn_ended(state: &mut State, ended: &TurnEnded, at: Timestamp) -> Vec<EventB
     }
     // What steered a turn that ended before it was heard belongs to the conversation all the same.
     state.transcript.append(&mut state.steering);
+    state.may_part |= turn.request.is_some() && !ended.forget.is_empty();
     let forgotten = |seq| ended.forget.iter().any(|(first, last)| *first <= seq && seq <= *last);
     state.transcript.retain(|head| !forgotten(head.seq));
     let mut events = match &ended.ending {

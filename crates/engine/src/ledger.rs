@@ -162,6 +162,11 @@ impl Ledger {
         }
     }
 
+    /// Whether a call has no result among what was read.
+    pub fn waits(&self) -> bool {
+        self.entries.values().any(|entry| entry.state == EffectState::Waiting)
+    }
+
     /// Oldest first.
     pub fn into_entries(self) -> Vec<Entry> {
         self.entries.into_values().collect()

@@ -29,8 +29,11 @@ pub struct State {
     pub steering: Vec<ItemHead>,
     /// Digests of the ids of items that came from outside.
     pub named: BTreeSet<u64>,
-    /// Whether an item was taken out: then calls and results need not pair any more.
+    /// Whether items were taken out.
     pub has_gaps: bool,
+    /// Whether what a model is shown may hold a call or a result without the other: that one was taken out, or is forgotten
+    /// with a later turn.
+    pub may_part: bool,
     pub last_turn: Option<LastTurn>,
     /// The record of the newest settings.
     pub settings_at: Seq,
@@ -252,6 +255,7 @@ impl State {
             steering: Vec::new(),
             named: BTreeSet::new(),
             has_gaps: false,
+            may_part: false,
             last_turn: None,
             settings_at: Seq(0),
             calls: BTreeMap::new(),

@@ -60,7 +60,7 @@ impl Transcript {
         entry: &str,
         shown: Vec<Seq>,
         items: &BTreeMap<Seq, Arc<Item>>,
-        has_gaps: bool,
+        may_part: bool,
     ) -> Arc<Vec<ContextItem>> {
         if self.entry != entry || !shown.starts_with(&self.shown) {
             *self = Self { entry: entry.to_owned(), ..Self::default() };
@@ -72,7 +72,7 @@ impl Transcript {
         }
         reading.close_calls();
         self.shown = shown;
-        if has_gaps { Arc::new(paired(&self.context)) } else { self.context.clone() }
+        if may_part { Arc::new(paired(&self.context)) } else { self.context.clone() }
     }
 }
 

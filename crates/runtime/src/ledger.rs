@@ -1,6 +1,6 @@
 //! Reading a session's ledger, page by page. The store keeps no list of effects: their numbers grow with the log, and
-//! an effect never leaves its turn. So a page is found by halving the log, and read turn by turn; nothing but the
-//! records of these turns is decoded.
+//! an effect begins and ends in one turn, save a call that was handed over: a later turn brings its result. So a page is
+//! found by halving the log, and read turn by turn; nothing but the records of these turns is decoded, and such results.
 
 use crate::actor::store_refusal;
 use crate::subscription::decode;
@@ -157,14 +157,29 @@ impl Log<'_> {
             Some(turn) => query.turn = Some(turn.clone()),
             None => query.before = Some(stretch.seq.next()),
         }
+        let mut last_call = stretch.seq;
         loop {
             let records = self.read(query.clone()).await?;
-            let Some(last) = records.last() else { return Ok(ledger.into_entries()) };
+            let Some(last) = records.last() else { break };
+            query.after = last.seq;
+            for stored in &records {
+                if stored.record.kind == "function_call" {
+                    last_call = stored.seq;
+                }
+                ledger.read(&decode(&stored.record)?);
+            }
+        }
+        let kinds = vec!["function_call_output", "closed_call"];
+        let mut query = LogQuery { kinds, limit: BATCH, ..LogQuery::after(last_call) };
+        while ledger.waits() {
+            let records = self.read(query.clone()).await?;
+            let Some(last) = records.last() else { break };
             query.after = last.seq;
             for stored in &records {
                 ledger.read(&decode(&stored.record)?);
             }
         }
+        Ok(ledger.into_entries())
     }
 }
 

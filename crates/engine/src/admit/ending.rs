@@ -4,8 +4,8 @@
 use super::{item, tool};
 use crate::state::{Call, State, Turn};
 use types::{
-    Abandoned, Cause, ClockSet, Ending, Item, ItemBody, ModelError, RecordBody, Rules, SessionStatus, Timestamp,
-    TurnEnded, TurnId,
+    Abandoned, CallId, Cause, ClockSet, EffectId, Ending, Item, ItemBody, ModelError, RecordBody, Rules, SessionStatus,
+    Timestamp, TurnEnded, TurnId,
 };
 
 pub(super) fn cancel(state: &State, rules: &Rules) -> Vec<RecordBody> {
@@ -49,15 +49,21 @@ pub(super) fn end(
         .map(|call| RecordBody::Abandoned(abandoned(turn, call, None, may_be_made(rules, call))))
         .collect();
     records.extend(tool::close(rules, turn, cause));
-    records.extend(turn.open.iter().map(|open| {
+    let closed = |(effect, call_id): (EffectId, &CallId)| {
         item(Item {
-            id: state.output_id(open.effect),
+            id: state.output_id(effect),
             turn: turn.id.clone(),
             output_index: None,
             origin: None,
-            body: ItemBody::ClosedCall { call_id: open.call_id.clone(), reason: reason.to_owned() },
+            body: ItemBody::ClosedCall { call_id: call_id.clone(), reason: reason.to_owned() },
         })
-    }));
+    };
+    records.extend(turn.open.iter().map(|open| (open.effect, &open.call_id)).map(closed));
+    if turn.hands_over() {
+        // Only a turn that comes to its answer hands anything over.
+        let open = state.calls.iter().filter(|(_, call)| call.turn == turn.id && call.outcome.is_none());
+        records.extend(open.map(|(call_id, call)| (call.effect, call_id)).map(closed));
+    }
     records.push(ended(turn, ending, session));
     records
 }

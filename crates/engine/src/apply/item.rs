@@ -105,7 +105,7 @@ fn answered(
 /// Gone from every context. A call that waited waits no more.
 pub(super) fn removed(state: &mut State, removed: &ItemRemoved) {
     state.transcript.retain(|head| head.seq != removed.seq);
-    state.has_gaps = true;
+    (state.has_gaps, state.may_part) = (true, true);
     for call in state.calls.values_mut().filter(|call| call.seq == removed.seq && call.outcome.is_none()) {
         call.outcome = Some(CallOutcome::Closed);
     }

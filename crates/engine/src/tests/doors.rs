@@ -288,6 +288,38 @@ fn an_answer_that_was_cut_off_says_why() {
 }
 
 #[test]
+fn a_turn_that_is_cancelled_hands_nothing_over() {
+    check(
+        "create\noffer send irreversible\nrespond user go\ncalls c1 f {} & t1 send {}\nbegin 3\ncancel\nrespond user on",
+        expect![[r#"
+            create
+              1 session created: session.created[Idle]
+            offer send irreversible
+              2 tools offered: 
+            respond user go
+              3 turn created: turn.created[Queued]
+              4 user message: item.added
+              5 turn started: session.in_progress, turn.in_progress[InProgress]
+            calls c1 f {} & t1 send {}
+              6 intended 1.1 m: 
+              7 call c1 f effect 2: item.added, item.done
+              8 tool call mcp_1e1a1i1 send effect 3 Irreversible: item.added
+              9 committed 1.1 charged 120: 
+            begin 3
+              10 intended 3.1 Irreversible: 
+            cancel
+              11 outcome 3.1 Cancelled Unknown("the turn was cancelled before the call ended; it may have taken effect"): item.done
+              12 closed c1: 
+              13 turn Cancelled: turn.cancelled, session.idle
+            respond user on
+              14 turn created: turn.created[Queued]
+              15 user message: item.added
+              16 turn started: session.in_progress, turn.in_progress[InProgress]
+        "#]],
+    );
+}
+
+#[test]
 fn a_whole_history_is_brought() {
     check(
         "create\nrespond system be kind & user hi & said hello & called c1 f {} & got c1 ok & typed c2 p x & got c2 y \
@@ -507,6 +539,14 @@ fn what_was_taken_out_is_shown_no_more() {
     let script = run("create\nimport user one & called c1 f {} & user three\nremove 4\nremove 5\nrespond user four");
     assert_eq!(shown(&script), [3, 10]);
     assert!(script.state.has_gaps && script.state.calls.values().all(|call| call.outcome.is_some()));
+}
+
+#[test]
+fn a_forgotten_turn_may_take_a_result_along() {
+    let script = run("create\nrespond user go\ncalls c1 f {}\nrespond got c1 ok & user on\nfails context_length");
+    assert!(script.state.may_part && !script.state.has_gaps);
+    let shown: Vec<_> = context(&script.state, &script.rules).iter().map(|seq| seq.0).collect();
+    assert_eq!(shown, [3, 6], "the call is there still, its result is not");
 }
 
 #[test]

@@ -172,8 +172,8 @@ impl Actor {
             turn: turn.request.as_deref().unwrap_or(&plain),
         };
         let shown = engine::context(&self.state, &self.world.rules);
-        let has_gaps = self.state.has_gaps || shown.len() < self.state.transcript.len() + self.state.steering.len();
-        let context = self.transcript.show(&call.model, shown, &self.items, has_gaps);
+        let may_part = self.state.may_part || shown.len() < self.state.transcript.len() + self.state.steering.len();
+        let context = self.transcript.show(&call.model, shown, &self.items, may_part);
         let request = request(&asked, context);
         self.tail.open_draft(origin, turn.id.clone(), turn.outputs);
         let (world, tail) = (self.world.clone(), self.tail.clone());

@@ -10,7 +10,8 @@ use runtime::{Place, RepeatKey, Respond, Response, Start, TurnPlace};
 use std::sync::Arc;
 use std::time::Duration;
 use types::{
-    AgentSettings, CallOutput, Content, Door, InputBody, InputItem, ItemBody, RefusalKind, Role, SessionId, TurnRequest,
+    AgentSettings, CallOutput, Content, Door, InputBody, InputItem, ItemBody, RefusalKind, Role, SessionId,
+    TurnRequest, TurnStatus,
 };
 
 /// What a turn may take of its client's attention before it counts as endless.
@@ -33,7 +34,9 @@ impl Client {
     /// Begins a turn, and asks until it is known what became of that.
     async fn ask_for_answer(&mut self, before: Option<&Response>) -> Option<TurnPlace> {
         let (mut items, mut marks) = (Vec::new(), Vec::new());
-        for item in before.iter().flat_map(|before| &before.output) {
+        // A turn that came to no answer handed nothing over.
+        let answered = before.filter(|before| before.view.status == TurnStatus::Completed);
+        for item in answered.iter().flat_map(|before| &before.output) {
             let ItemBody::FunctionCall { call_id, .. } = &item.body else { continue };
             let what = What::Result { turn: item.turn.clone(), call_id: call_id.clone() };
             let mark = self.plan_to(None, what, true);
