@@ -15,9 +15,9 @@ mod sqlite;
 mod traits;
 
 pub use append::{BLOB_BYTES, MAX_SEGMENTS};
+pub use rows::RowsChange;
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Copied, CopyError, Damage, Present, Sqlite};
-pub use rows::RowsChange;
 pub use traits::{
     Account, Append, AppendError, BlobHash, Direction, DueTimer, Error, HeadRow, Idempotency, KeyRow, LogQuery, Page,
     Row, SessionFilter, SideWrite, Store, Stored,
