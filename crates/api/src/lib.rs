@@ -10,6 +10,7 @@
 //! | `chat` | `/v1/chat/completions` | a key with `api.responses.write` |
 //! | `embeddings` | `/v1/embeddings` | a key with `api.embeddings.write` |
 //! | `responses` | `/v1/responses/**` | a key with `api.responses.read` (GET) or `api.responses.write` |
+//! | `conversations` | `/v1/conversations/**` | the same |
 //! | `files`, `uploads` | `/v1/files/**`, `/v1/uploads/**` | a key with `api.files.read` (GET) or `api.files.write` |
 //! | `health` | `/healthz`, `/readyz` | everyone |
 //!
@@ -29,6 +30,7 @@ mod answer;
 mod attachment;
 mod body;
 mod chat;
+mod conversations;
 mod embeddings;
 mod failure;
 mod files;
@@ -93,6 +95,7 @@ pub fn router(door: Door) -> Router {
         .merge(embeddings::routes(&door))
         .merge(chat::routes(&door))
         .merge(responses::routes(&door))
+        .merge(conversations::routes(&door))
         .merge(files::routes(&door))
         .merge(uploads::routes(&door))
         .merge(health::routes())

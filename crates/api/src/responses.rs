@@ -2,18 +2,18 @@
 //! them shares what is common. Handlers are thin: read, ask the runtime, show. What another transport needs as well
 //! (a request into a turn, the events of a response) stands apart from HTTP: `ask`, `stream`, `shown`.
 
-mod ask;
+pub mod ask;
 mod compact;
 mod count;
 mod create;
 mod cut;
-mod incoming;
+pub mod incoming;
 mod line;
-mod names;
+pub mod names;
 mod opaque;
 mod pipe;
-mod reads;
-mod shown;
+pub mod reads;
+pub mod shown;
 mod stream;
 
 use crate::{Door, identity};

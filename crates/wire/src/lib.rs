@@ -7,9 +7,9 @@
 pub mod agents;
 pub mod body;
 pub mod chat;
+pub mod conversations;
 pub mod embeddings;
 pub mod error;
-pub mod files;
 pub mod files;
 pub mod reader;
 pub mod responses;

@@ -7,7 +7,7 @@ use crate::Door;
 use crate::failure::Failure;
 use runtime::{Direction, Handle, Page, Place as Spot, RepeatKey, Respond, Response, TurnPlace};
 use std::sync::Arc;
-use types::{InputItem, Item, ProjectId, Refusal, RefusalKind, SessionId};
+use types::{InputItem, Item, ProjectId, Refusal, RefusalKind, SessionId, SessionView};
 use wire::responses::request::ResponseCreate;
 
 /// A response that has been begun.
@@ -21,25 +21,50 @@ pub struct Begun {
 /// Items read at a time.
 const PAGE: usize = 100;
 
+/// What a transport says of a request beside the request itself.
+#[derive(Default)]
+pub struct Manner {
+    /// Makes the same response of the same request.
+    pub key: Option<RepeatKey>,
+    /// The response before is one that is not kept, and is still there.
+    pub from_passing: bool,
+    /// The model is not asked: the response is there to be continued.
+    pub silent: bool,
+}
+
 /// Begins a response; what it returns is durable, unless it is not to be kept. `key` makes the same response of the same
 /// request.
 pub async fn begin(
     door: &Door,
     project: &ProjectId,
-    mut wanted: ResponseCreate,
+    wanted: ResponseCreate,
     key: Option<RepeatKey>,
 ) -> Result<Begun, Failure> {
+    begin_so(door, project, wanted, Manner { key, ..Manner::default() }).await
+}
+
+/// The same, for a transport that says more.
+pub async fn begin_so(
+    door: &Door,
+    project: &ProjectId,
+    mut wanted: ResponseCreate,
+    manner: Manner,
+) -> Result<Begun, Failure> {
+    let Manner { key, from_passing, silent } = manner;
     let handle = if wanted.store { &door.handle } else { &door.passing };
+    let from = if from_passing { &door.passing } else { &door.handle };
     let spot = spot(door, project, &wanted).await?;
     let beside = match &spot {
         Spot::New => None,
-        Spot::After(session, _) | Spot::In(session) => Some(session),
+        Spot::After(session, _) | Spot::In(session) => Some(session).filter(|_| !from_passing),
     };
-    let brought = incoming::items(door, project, std::mem::take(&mut wanted.input), beside).await?;
-    let (spot, items) = if wanted.store { (spot, brought) } else { copied(door, project, spot, brought).await? };
+    let brought = incoming::items(door, project, ("input", std::mem::take(&mut wanted.input)), beside).await?;
+    let stays = wanted.store != from_passing;
+    let (spot, items) = if stays { (spot, brought) } else { copied(from, project, spot, brought).await? };
     let (previous, conversation) = (wanted.previous_response_id.take(), wanted.conversation.take());
     let mut request = incoming::turn(&mut wanted);
     request.previous.clone_from(&previous);
+    request.silent = silent;
     let agent = incoming::agent(&mut wanted);
     let asked = Respond {
         door: types::Door::Responses,
@@ -64,13 +89,13 @@ async fn spot(door: &Door, project: &ProjectId, wanted: &ResponseCreate) -> Resu
         return Ok(Spot::After(place.session, place.seq));
     }
     match &wanted.conversation {
-        Some(id) => Ok(Spot::In(conversation(door, project, id).await?)),
+        Some(id) => Ok(Spot::In(conversation(door, project, id).await?.head.session.clone())),
         None => Ok(Spot::New),
     }
 }
 
-/// The session of a conversation that is there.
-pub async fn conversation(door: &Door, project: &ProjectId, id: &str) -> Result<SessionId, Failure> {
+/// A conversation that is there.
+pub async fn conversation(door: &Door, project: &ProjectId, id: &str) -> Result<SessionView, Failure> {
     let session = names::conversation(id).ok_or_else(|| names::unknown_conversation(id))?;
     let view = door.handle.session(project, &session).await.map_err(|refusal| match refusal.kind {
         RefusalKind::NotFound => names::unknown_conversation(id),
@@ -79,12 +104,12 @@ pub async fn conversation(door: &Door, project: &ProjectId, id: &str) -> Result<
     if view.settings.door != types::Door::Conversations {
         return Err(names::unknown_conversation(id));
     }
-    Ok(session)
+    Ok(view)
 }
 
-/// What is not to be kept stands in a session of its own, which begins with a copy of what it goes on from.
+/// What goes on from a session of another store stands in one of its own, which begins with a copy of what was there.
 async fn copied(
-    door: &Door,
+    from: &Handle,
     project: &ProjectId,
     spot: Spot,
     brought: Vec<InputItem>,
@@ -94,10 +119,14 @@ async fn copied(
         Spot::After(session, seq) => {
             let place = Place { session: session.clone(), seq: *seq };
             let unknown = |refusal| refused(refusal, (Some(&place.id()), None));
-            let response = door.handle.response(project, session, *seq).await.map_err(unknown)?;
-            history(&door.handle, project, session, Some(&response)).await?
+            let response = from.response(project, session, *seq).await.map_err(unknown)?;
+            if !response.has_ended() {
+                let message = "The previous response has not ended yet.";
+                return Err(Failure::invalid(message).at("previous_response_id"));
+            }
+            history(from, project, session, Some(&response)).await?
         }
-        Spot::In(session) => history(&door.handle, project, session, None).await?,
+        Spot::In(session) => history(from, project, session, None).await?,
     };
     let kept = before.iter().filter_map(|item| {
         let id = Some(item.id.as_str().to_owned());

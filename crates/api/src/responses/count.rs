@@ -32,7 +32,7 @@ pub async fn count(
     for tool in wanted.tools {
         bytes += serde_json::to_vec(&incoming::tool(tool)).map_or(0, |json| json.len());
     }
-    let items = incoming::items(&door, project, wanted.input, beside.as_ref()).await?;
+    let items = incoming::items(&door, project, ("input", wanted.input), beside.as_ref()).await?;
     bytes += items.iter().map(|item| weight(&item.body)).sum::<usize>();
     Ok(Json(InputTokens { input_tokens: (bytes as u64).div_ceil(4) }).into_response())
 }
@@ -49,7 +49,7 @@ async fn before(door: &Door, project: &ProjectId, wanted: &TokenCount) -> Result
         let items = ask::history(&door.handle, project, &session, Some(&response)).await?;
         (session, items)
     } else if let Some(id) = &wanted.conversation {
-        let session = ask::conversation(door, project, id).await?;
+        let session = ask::conversation(door, project, id).await?.head.session.clone();
         let items = ask::history(&door.handle, project, &session, None).await?;
         (session, items)
     } else {

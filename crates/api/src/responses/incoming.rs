@@ -153,16 +153,17 @@ fn service_tier(tier: outer::ServiceTier) -> ServiceTier {
     }
 }
 
-/// Input items, with the files that they name. What a reference names may be in the session `beside`.
+/// Input items, with the files that they name. `list` is the parameter that they stand in; what a reference names may be
+/// in the session `beside`.
 pub async fn items(
     door: &Door,
     project: &ProjectId,
-    items: Vec<WireItem>,
+    (list, items): (&str, Vec<WireItem>),
     beside: Option<&SessionId>,
 ) -> Result<Vec<InputItem>, Failure> {
     let mut taken = Vec::with_capacity(items.len());
     for (item, index) in items.into_iter().zip(0_usize..) {
-        let path = format!("input[{index}]");
+        let path = format!("{list}[{index}]");
         taken.push(match item {
             WireItem::Reference { id } => referred(&door.handle, project, &id, beside, &format!("{path}.id")).await?,
             item => item_at(door, project, item, &path).await?,

@@ -39,6 +39,11 @@ pub fn conversation(id: &str) -> Option<SessionId> {
     session(id.strip_prefix("conv_")?)
 }
 
+/// The other way.
+pub fn conversation_id(session: &SessionId) -> String {
+    format!("conv_{}", session.digits())
+}
+
 /// The session of an item that was made here: `msg_<session>e…`.
 pub fn session_of_item(id: &str) -> Option<SessionId> {
     let (_, rest) = id.split_once('_')?;
@@ -59,6 +64,12 @@ pub fn unknown_previous(id: &str) -> Failure {
 /// 404: no conversation has this id.
 pub fn unknown_conversation(id: &str) -> Failure {
     Failure::not_found(format!("Conversation with id '{}' not found.", clip(id))).at("conversation")
+}
+
+/// 400: something else is done in the conversation.
+pub fn locked() -> Failure {
+    let message = "Another process is currently operating on this conversation. Please retry in a few seconds.";
+    Failure::invalid_as("conversation_locked", message)
 }
 
 fn clip(id: &str) -> String {

@@ -16,7 +16,7 @@ use runtime::{Direction, Identity, Response, Start};
 use std::sync::Arc;
 use types::{ProjectId, Refusal, RefusalKind};
 use wire::Word;
-use wire::responses::{Deleted, Include, ItemStatus, Items};
+use wire::responses::{Deleted, Include};
 
 /// The response, or with `stream=true` its events, those after `starting_after` if that is said.
 pub async fn retrieve(
@@ -52,7 +52,7 @@ fn number(text: &str) -> Result<u64, Failure> {
 }
 
 /// What is asked for beside what the request asked for.
-fn includes(pairs: &Pairs) -> Result<Vec<Include>, Failure> {
+pub fn includes(pairs: &Pairs) -> Result<Vec<Include>, Failure> {
     let words = pairs.all("include").chain(pairs.all("include[]"));
     words.map(|word| Include::parse(word).ok_or_else(|| not_included(word))).collect()
 }
@@ -117,12 +117,8 @@ pub async fn input_items(
         }
     };
     let rest = items.get(start..).unwrap_or_default();
-    let shown = rest.get(..page.limit).unwrap_or(rest);
-    let id_of = |item: Option<&&Arc<types::Item>>| item.map_or("", |item| item.id.as_str()).to_owned();
-    let (first, last) = (id_of(shown.first()), id_of(shown.last()));
-    let data = shown.iter().filter_map(|item| shown::item(&facts, item, ItemStatus::Completed)).collect();
-    let list = Items { data, first_id: &first, has_more: rest.len() > shown.len(), last_id: &last };
-    Ok(Json(list).into_response())
+    let page = rest.get(..page.limit).unwrap_or(rest);
+    Ok(Json(shown::list(page.iter().copied(), rest.len() > page.len(), facts.encrypted)).into_response())
 }
 
 /// The response of this id; what is not of this project is not there.
@@ -143,7 +139,7 @@ pub fn facts(response: &Response) -> Facts {
         id: Place { session: place.session.clone(), seq: place.seq }.id(),
         agent: settings.agent.clone(),
         request: Arc::clone(request),
-        conversation: is_conversation.then(|| format!("conv_{}", place.session.digits())),
+        conversation: is_conversation.then(|| names::conversation_id(&place.session)),
         store: true,
         encrypted: shown::asks_for_reasoning(request),
     }

@@ -97,7 +97,7 @@ pub fn response<'a>(facts: &'a Facts, progress: &Progress<'a>) -> Response<'a> {
         max_output_tokens: request.max_output_tokens,
         max_tool_calls: request.echo.get("max_tool_calls").and_then(Value::as_u64),
         model: &agent.model,
-        output: progress.items.iter().filter_map(|item| self::item(facts, item, ItemStatus::Completed)).collect(),
+        output: progress.items.iter().filter_map(|item| self::item(item, ItemStatus::Completed, facts.encrypted)).collect(),
         parallel_tool_calls: request.parallel_tool_calls,
         presence_penalty: 0.0,
         frequency_penalty: 0.0,
@@ -221,8 +221,8 @@ fn tool_choice(facts: &Facts) -> Value {
 }
 
 /// An item that has come as far as `status` says; None for what this API does not show. A message that was cut off
-/// stays incomplete.
-pub fn item<'a>(facts: &Facts, item: &'a Item, status: ItemStatus) -> Option<outer::Item<'a>> {
+/// stays incomplete. `encrypted`: reasoning comes with what its provider wants back.
+pub fn item(item: &Item, status: ItemStatus, encrypted: bool) -> Option<outer::Item<'_>> {
     let id = item.id.as_str();
     let begins = status == ItemStatus::InProgress;
     Some(match &item.body {
@@ -242,7 +242,7 @@ pub fn item<'a>(facts: &Facts, item: &'a Item, status: ItemStatus) -> Option<out
         ItemBody::Reasoning { summary, opaque } => outer::Item::Reasoning {
             id,
             summary: summary.iter().filter(|_| !begins).map(|text| Content::SummaryText { text }).collect(),
-            encrypted_content: opaque.as_ref().filter(|_| !begins && facts.encrypted).and_then(opaque::reasoning),
+            encrypted_content: opaque.as_ref().filter(|_| !begins && encrypted).and_then(opaque::reasoning),
         },
         ItemBody::FunctionCall { call_id, name, arguments, custom, .. } => {
             let (call_id, said) = (call_id.as_str(), if begins { "" } else { arguments });
@@ -272,6 +272,14 @@ pub fn item<'a>(facts: &Facts, item: &'a Item, status: ItemStatus) -> Option<out
         | ItemBody::ToolCall(_)
         | ItemBody::ToolOutcome { .. } => return None,
     })
+}
+
+/// One page of items.
+pub fn list<'a>(items: impl Iterator<Item = &'a Arc<Item>>, has_more: bool, encrypted: bool) -> outer::Items<'a> {
+    let shown = items.filter_map(|item| Some((item.id.as_str(), self::item(item, ItemStatus::Completed, encrypted)?)));
+    let (ids, data): (Vec<_>, Vec<_>) = shown.unzip();
+    let (first_id, last_id) = (ids.first().copied().unwrap_or_default(), ids.last().copied().unwrap_or_default());
+    outer::Items { data, first_id, has_more, last_id }
 }
 
 /// A streamed item of which only its beginning is known.

@@ -150,7 +150,7 @@ impl Stream {
                 Some(draft) => draft.output_index,
                 None => {
                     let output_index = self.announced;
-                    if let Some(added) = shown::item(&self.facts, &item, ItemStatus::InProgress) {
+                    if let Some(added) = shown::item(&item, ItemStatus::InProgress, self.facts.encrypted) {
                         self.announced += 1;
                         self.lines.say(Shown::ItemAdded { output_index, item: added });
                     }
@@ -189,14 +189,14 @@ impl Stream {
             }
             _ => {}
         }
-        if let Some(item) = shown::item(&self.facts, item, ItemStatus::Completed) {
+        if let Some(item) = shown::item(item, ItemStatus::Completed, self.facts.encrypted) {
             self.lines.say(Shown::ItemDone { output_index, item });
         }
     }
 
     /// An item of the record: what of it is streamed is told to its end.
     fn record(&mut self, item: &Arc<Item>) {
-        if shown::item(&self.facts, item, ItemStatus::Completed).is_none() {
+        if shown::item(item, ItemStatus::Completed, self.facts.encrypted).is_none() {
             return;
         }
         self.enter(item.origin);
