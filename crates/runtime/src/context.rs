@@ -144,7 +144,7 @@ impl<'a> Reading<'a> {
     }
 
     fn push(&mut self, item: &Item) {
-        if item.origin != self.origin {
+        if item.origin != self.origin || ends_answer(&item.body) {
             self.close_calls();
             self.origin = item.origin;
         }
@@ -199,6 +199,17 @@ impl<'a> Reading<'a> {
         self.context.append(&mut self.calls);
         self.context.append(&mut self.results);
     }
+}
+
+/// Items that a client brought have no origin by which one answer is told from the next: what a model never says does it.
+fn ends_answer(body: &ItemBody) -> bool {
+    matches!(
+        body,
+        ItemBody::UserMessage { .. }
+            | ItemBody::Compaction { .. }
+            | ItemBody::FunctionCallOutput { .. }
+            | ItemBody::ClosedCall { .. }
+    )
 }
 
 fn text(call_id: &CallId, text: String) -> ContextItem {
