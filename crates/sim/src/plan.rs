@@ -136,7 +136,7 @@ impl Plan {
             sessions: 1,
             rounds: 2,
             followers: 1,
-            askers: u64::from(seed.is_multiple_of(8)),
+            askers: u64::from(seed.is_multiple_of(16)),
             crashes,
             faults: Faults { model: 100, tool: 100, ..Faults::default() },
             takeovers: 0,
