@@ -5,8 +5,8 @@ use super::brought::Brought;
 use crate::state::State;
 use std::sync::Arc;
 use types::{
-    AgentSettings, Ending, InputItem, ItemId, ItemRemoved, RecordBody, Refusal, RefusalKind, Seq, SessionSettings,
-    SessionStatus, Stamp, TurnEnded, TurnId, TurnRequest,
+    AgentSettings, Door, Ending, InputItem, ItemId, ItemRemoved, RecordBody, Refusal, RefusalKind, Seq,
+    SessionSettings, SessionStatus, Stamp, TurnEnded, TurnId, TurnRequest,
 };
 
 /// What a client asks of a turn.
@@ -20,6 +20,10 @@ pub(super) struct Asked {
 
 pub(super) fn respond(state: &State, asked: Asked, stamp: &mut Stamp<'_>) -> Result<Vec<RecordBody>, Refusal> {
     match (asked.follows, &state.last_turn) {
+        // What continues one response of a conversation, and not the conversation, is no part of it.
+        (Some(_), _) if state.settings.door == Door::Conversations => {
+            return Err(Refusal::conflict("A conversation goes on at its end only."));
+        }
         (Some(seq), Some(last)) if seq == last.seq && last.is_removed => {
             return Err(Refusal::not_found("turn", last.id.as_str()));
         }
