@@ -1,9 +1,12 @@
 //! Texts that end an answer. They are found wherever they are, also when they come in pieces, and are never said; what
 //! may become one is held back until it is clear.
 
+#[cfg(any(feature = "local", test))]
 use types::{ModelError, ModelErrorKind, Sampling};
 
+#[cfg(any(feature = "local", test))]
 const MOST: usize = 16;
+#[cfg(any(feature = "local", test))]
 const LONGEST: usize = 1024;
 
 #[derive(Debug)]
@@ -19,6 +22,7 @@ impl StopTexts {
     }
 
     /// Why a request's stop texts cannot be followed, if so.
+    #[cfg(any(feature = "local", test))]
     pub fn check(sampling: &Sampling) -> Result<(), ModelError> {
         let invalid = |message: String| Err(ModelError::new(ModelErrorKind::Invalid, message));
         if sampling.stop.len() > MOST {
