@@ -96,16 +96,19 @@ test("errors have the SDK's classes", LIMIT, async () => {
 test("the examples in TypeScript of docs/clients.md run", LIMIT, async () => {
   const page = readFileSync(join(ROOT, "docs/clients.md"), "utf8");
   const examples = [...page.matchAll(/^```typescript\n(.*?)^```$/gms)].map((found) => found[1]);
-  assert.equal(examples.length, 1);
-  const child = spawn(process.execPath, ["--input-type=module", "-"], {
-    env: { ...process.env, OPENAI_BASE_URL: server.base, OPENAI_API_KEY: KEY, MODEL: "scripted" },
-    cwd: join(ROOT, "tests/node"),
-    stdio: ["pipe", "pipe", "inherit"],
-  });
-  child.stdin.end(examples[0]);
-  let printed = "";
-  child.stdout.on("data", (data) => (printed += data));
-  const status = await new Promise((resolve) => child.once("close", resolve));
-  assert.equal(status, 0);
-  assert.equal(printed, "echo: Remember the number 42.");
+  const expected = ["echo: Remember the number 42.", "echo: Say hello."];
+  assert.equal(examples.length, expected.length);
+  for (const [place, example] of examples.entries()) {
+    const child = spawn(process.execPath, ["--input-type=module", "-"], {
+      env: { ...process.env, OPENAI_BASE_URL: server.base, OPENAI_API_KEY: KEY, MODEL: "scripted" },
+      cwd: join(ROOT, "tests/node"),
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    child.stdin.end(example);
+    let printed = "";
+    child.stdout.on("data", (data) => (printed += data));
+    const status = await new Promise((resolve) => child.once("close", resolve));
+    assert.equal(status, 0);
+    assert.equal(printed, expected[place]);
+  }
 });

@@ -1,4 +1,4 @@
-"""Every fenced example of docs/clients.md, run as it stands there."""
+"""Every fenced example of the pages on clients, responses and files, run as it stands there."""
 import os
 import re
 import shutil
@@ -10,36 +10,53 @@ import pytest
 from server import KEY, ROOT
 
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
-EXAMPLES = [fence for fence in FENCE.findall((ROOT / "docs/clients.md").read_text()) if fence[0] != "text"]
 # What each example must print with the scripted model, in the page's order.
 EXPECTED = {
-    "python": ["echo: Remember the number 42.\necho: Which number was it?\n", "It rains.\n", "echo: Tell me a story."],
-    "typescript": ["echo: Remember the number 42."],
-    "bash": ['"type":"agent.session.idle"'],
+    "clients.md": {
+        "python": [
+            "echo: Remember the number 42.\necho: Which number was it?\n", "It rains.\n", "echo: Tell me a story.",
+            "echo: Which number was it?\necho: Say hello.\n", "It rains.\n", "echo: Say hello.",
+            "echo: Say hello.\necho: Say hello.\n",
+        ],
+        "typescript": ["echo: Remember the number 42.", "echo: Say hello."],
+        "bash": ['"type":"agent.session.idle"', '"status":"completed"'],
+    },
+    "responses.md": {"python": ["response.completed 11\n", "echo: Tell me a story.\n"]},
+    "files.md": {"python": ["b'%PDF'\n"]},
 }
 RUNNERS = {"python": [sys.executable, "-"], "bash": ["bash", "-euo", "pipefail", "-s"]}
 
 
-def test_every_example_is_known():
+def examples(page):
+    return [fence for fence in FENCE.findall((ROOT / "docs" / page).read_text()) if fence[0] != "text"]
+
+
+@pytest.mark.parametrize("page", EXPECTED)
+def test_every_example_is_known(page):
     counted = {}
-    for language, _ in EXAMPLES:
+    for language, _ in examples(page):
         counted[language] = counted.get(language, 0) + 1
-    assert counted == {language: len(outputs) for language, outputs in EXPECTED.items()}
+    assert counted == {language: len(outputs) for language, outputs in EXPECTED[page].items()}
 
 
-@pytest.mark.parametrize("language, index", [
-    (language, index) for language in RUNNERS for index in range(len(EXPECTED[language]))
+@pytest.mark.parametrize("page, language, index", [
+    (page, language, index)
+    for page, expected in EXPECTED.items() for language in RUNNERS for index in range(len(expected.get(language, [])))
 ])
-def test_example(server, language, index):
+def test_example(server, tmp_path, page, language, index):
     if language == "bash" and not shutil.which("curl"):
         pytest.skip("no curl on this machine")
-    program = [text for found, text in EXAMPLES if found == language][index]
+    program = [text for found, text in examples(page) if found == language][index]
+    if "import litellm" in program:
+        pytest.importorskip("litellm")
+    (tmp_path / "report.pdf").write_bytes(b"%PDF-1.7")
     told = {
         "OPENAI_BASE_URL": server.base, "OPENAI_API_KEY": KEY, "MODEL": "scripted",
         "QUESTION": 'call weather {"city":"Oslo"}\nsay It rains.',
     }
     done = subprocess.run(
-        RUNNERS[language], input=program, env={**os.environ, **told}, capture_output=True, text=True, timeout=50
+        RUNNERS[language], input=program, env={**os.environ, **told}, cwd=tmp_path, capture_output=True, text=True,
+        timeout=50,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert EXPECTED[language][index] in done.stdout.replace('": "', '":"')
+    assert EXPECTED[page][language][index] in done.stdout.replace('": "', '":"')
