@@ -198,8 +198,10 @@ pub struct CallState {
 
 #[derive(Clone, PartialEq, Debug)]
 pub enum CallOutcome {
-    /// A digest of the answer, to tell a repeat from another answer.
-    Answered(u64),
+    /// A digest of the answer, to tell a repeat from another answer; and its record.
+    Answered(u64, Seq),
+    /// Its answer was taken out; another may be brought, and none is waited for.
+    Unsaid,
     /// The turn ended first, or the call was malformed.
     Closed,
     /// It is no function call: this server performs it.

@@ -76,22 +76,19 @@ impl Transcript {
     }
 }
 
-/// Calls and results that lost the other are left out.
+/// Calls and results that lost the other are left out. Of calls with one id a result belongs to the newest.
 fn paired(context: &[ContextItem]) -> Vec<ContextItem> {
-    let (mut calls, mut results) = (BTreeSet::new(), BTreeSet::new());
-    for item in context {
+    let (mut waiting, mut alone) = (BTreeMap::new(), BTreeSet::new());
+    for (item, place) in context.iter().zip(0_usize..) {
         match item {
-            ContextItem::Call { call_id, .. } => calls.insert(call_id),
-            ContextItem::Output { call_id, .. } => results.insert(call_id),
-            _ => false,
-        };
+            ContextItem::Call { call_id, .. } => alone.extend(waiting.insert(call_id, place)),
+            ContextItem::Output { call_id, .. } if waiting.remove(call_id).is_none() => alone.extend([place]),
+            _ => {}
+        }
     }
-    let pairs = |item: &&ContextItem| match item {
-        ContextItem::Call { call_id, .. } => results.contains(call_id),
-        ContextItem::Output { call_id, .. } => calls.contains(call_id),
-        _ => true,
-    };
-    context.iter().filter(pairs).cloned().collect()
+    alone.extend(waiting.into_values());
+    let whole = context.iter().zip(0..).filter(|(_, place)| !alone.contains(place));
+    whole.map(|(item, _)| item.clone()).collect()
 }
 
 /// A function of the session goes before an offered tool of the same name.

@@ -2,7 +2,7 @@
 //! one that came before it. Calls are external: they were performed elsewhere and are never fired here.
 
 use super::item;
-use crate::state::{State, name_digest};
+use crate::state::{CallOutcome, State, name_digest};
 use std::collections::{BTreeMap, BTreeSet};
 use types::{
     CallId, CallOutput, CallResult, EffectId, InputBody, InputItem, Item, ItemBody, ItemId, Phase, RecordBody, Refusal,
@@ -17,15 +17,27 @@ pub(super) struct Brought<'a> {
     turn: &'a TurnId,
     effects: u64,
     /// Calls without a result, by id: those that the session has open, and those that were brought.
-    open: BTreeMap<CallId, (EffectId, bool)>,
+    open: BTreeMap<CallId, Open>,
     named: BTreeSet<u64>,
     records: Vec<RecordBody>,
 }
 
+#[derive(Clone, Copy)]
+struct Open {
+    effect: EffectId,
+    custom: bool,
+    /// Its result was there before, and was taken out.
+    unsaid: bool,
+}
+
 impl<'a> Brought<'a> {
     pub(super) fn new(state: &'a State, turn: &'a TurnId) -> Self {
-        let open = state.calls.iter().filter(|(_, call)| call.outcome.is_none());
-        let open = open.map(|(id, call)| (id.clone(), (call.effect, call.custom))).collect();
+        let open = state.calls.iter().filter_map(|(id, call)| {
+            let unsaid = call.outcome == Some(CallOutcome::Unsaid);
+            let open = Open { effect: call.effect, custom: call.custom, unsaid };
+            (unsaid || call.outcome.is_none()).then(|| (id.clone(), open))
+        });
+        let open = open.collect();
         Self { state, turn, effects: state.effects.0, open, named: BTreeSet::new(), records: Vec::new() }
     }
 
@@ -48,7 +60,7 @@ impl<'a> Brought<'a> {
             }
             InputBody::Output { call_id, output } => {
                 let (own, body) = self.output(call_id, output)?;
-                (&["fco_", "ctco_"], Some(own), body)
+                (&["fco_", "ctco_"], own, body)
             }
         };
         let id = match id.filter(|id| self.may_keep(id, prefixes)) {
@@ -61,9 +73,9 @@ impl<'a> Brought<'a> {
         Ok(())
     }
 
-    /// Calls that have no result yet.
+    /// Calls whose result is waited for.
     pub(super) fn unanswered(&self) -> impl Iterator<Item = &CallId> {
-        self.open.keys()
+        self.open.iter().filter(|(_, open)| !open.unsaid).map(|(call_id, _)| call_id)
     }
 
     pub(super) fn into_records(self) -> Vec<RecordBody> {
@@ -76,23 +88,24 @@ impl<'a> Brought<'a> {
             return Err(Refusal::invalid(message).at("input"));
         }
         // Of two calls with one id a result could not tell which it answers; once answered, the id is free.
-        if self.open.contains_key(call_id) {
+        if self.open.get(call_id).is_some_and(|open| !open.unsaid) {
             return Err(Refusal::invalid(format!("No tool output found for function call {call_id}.")).at("input"));
         }
         self.effects += 1;
         let effect = EffectId(self.effects);
-        self.open.insert(call_id.clone(), (effect, custom));
+        self.open.insert(call_id.clone(), Open { effect, custom, unsaid: false });
         Ok(effect)
     }
 
-    /// The result's own id derives from its call.
-    fn output(&mut self, call_id: CallId, output: CallOutput) -> Result<(ItemId, ItemBody), Refusal> {
-        let Some((effect, custom)) = self.open.remove(&call_id) else {
+    /// The result's own id derives from its call, if it is the first one.
+    fn output(&mut self, call_id: CallId, output: CallOutput) -> Result<(Option<ItemId>, ItemBody), Refusal> {
+        let Some(Open { effect, custom, unsaid }) = self.open.remove(&call_id) else {
             let message = format!("No tool call found for function call output with call_id {call_id}.");
             return Err(Refusal::invalid(message).at("input"));
         };
         let result = CallResult::Success(Some(output));
-        Ok((self.state.output_id(effect), ItemBody::FunctionCallOutput { call_id, result, custom }))
+        let own = (!unsaid).then(|| self.state.output_id(effect));
+        Ok((own, ItemBody::FunctionCallOutput { call_id, result, custom }))
     }
 
     /// A client's id that looks like ours, is not one that this session could give itself, and is new.

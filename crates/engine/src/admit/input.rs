@@ -98,11 +98,11 @@ pub(super) fn tool_result(
         return Err(Refusal::invalid(format!("Tool call {call_id} does not belong to turn {turn}.")));
     }
     match &call.outcome {
-        Some(CallOutcome::Answered(known)) if *known == digest(&result) => Ok(Vec::new()),
-        Some(CallOutcome::Answered(_)) => {
+        Some(CallOutcome::Answered(known, _)) if *known == digest(&result) => Ok(Vec::new()),
+        Some(CallOutcome::Answered(..)) => {
             Err(Refusal::conflict(format!("Tool call {call_id} has already been answered with another result.")))
         }
-        Some(CallOutcome::Closed | CallOutcome::Performed) => {
+        Some(CallOutcome::Closed | CallOutcome::Performed | CallOutcome::Unsaid) => {
             Err(Refusal::conflict(format!("Tool call {call_id} is closed: its turn ended before the result arrived.")))
         }
         // Handed over by a turn that ended: the next request of its door answers it.

@@ -53,7 +53,7 @@ pub(super) fn apply(state: &mut State, seq: Seq, item: &Arc<Item>, at: Timestamp
         }
         ItemBody::FunctionCallOutput { call_id, result, .. } => {
             state.transcript.push(head(HeadKind::Output));
-            answered(state, item, call_id, result, at)
+            answered(state, (seq, item), call_id, result, at)
         }
         ItemBody::MalformedCall { call_id, .. } => {
             state.transcript.push(head(HeadKind::Call));
@@ -69,26 +69,30 @@ pub(super) fn apply(state: &mut State, seq: Seq, item: &Arc<Item>, at: Timestamp
         }
         ItemBody::ClosedCall { call_id, .. } => {
             state.transcript.push(head(HeadKind::Output));
-            if let Some(call) = state.calls.get_mut(call_id) {
-                call.outcome = Some(CallOutcome::Closed);
-            }
-            if let Some(turn) = &mut state.turn {
-                turn.open.retain(|call| call.call_id != *call_id);
-            }
+            closed(state, call_id);
             Vec::new()
         }
     }
 }
 
+fn closed(state: &mut State, call_id: &CallId) {
+    if let Some(call) = state.calls.get_mut(call_id) {
+        call.outcome = Some(CallOutcome::Closed);
+    }
+    if let Some(turn) = &mut state.turn {
+        turn.open.retain(|call| call.call_id != *call_id);
+    }
+}
+
 fn answered(
     state: &mut State,
-    item: &Arc<Item>,
+    (seq, item): (Seq, &Arc<Item>),
     call_id: &CallId,
     result: &CallResult,
     at: Timestamp,
 ) -> Vec<EventBody> {
     if let Some(call) = state.calls.get_mut(call_id) {
-        call.outcome = Some(CallOutcome::Answered(digest(result)));
+        call.outcome = Some(CallOutcome::Answered(digest(result), seq));
     }
     let mut events = vec![EventBody::ItemAdded(item.clone())];
     let last = state.turn.as_mut().is_some_and(|turn| {
@@ -102,12 +106,16 @@ fn answered(
     events
 }
 
-/// Gone from every context. A call that waited waits no more.
+/// Gone from every context. A call that waited waits no more; one that lost its result may get another.
 pub(super) fn removed(state: &mut State, removed: &ItemRemoved) {
     state.transcript.retain(|head| head.seq != removed.seq);
     (state.has_gaps, state.may_part) = (true, true);
-    for call in state.calls.values_mut().filter(|call| call.seq == removed.seq && call.outcome.is_none()) {
-        call.outcome = Some(CallOutcome::Closed);
+    for call in state.calls.values_mut() {
+        match call.outcome {
+            None | Some(CallOutcome::Unsaid) if call.seq == removed.seq => call.outcome = Some(CallOutcome::Closed),
+            Some(CallOutcome::Answered(_, seq)) if seq == removed.seq => call.outcome = Some(CallOutcome::Unsaid),
+            _ => {}
+        }
     }
 }
 

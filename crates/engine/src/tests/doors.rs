@@ -542,6 +542,20 @@ fn what_was_taken_out_is_shown_no_more() {
 }
 
 #[test]
+fn a_result_that_was_taken_out_may_be_brought_again() {
+    let script = run("create\nimport called c1 f {} & got c1 one\nremove 4\nimport got c1 two\nrespond user on");
+    let shown: Vec<_> = context(&script.state, &script.rules).iter().map(|seq| seq.0).collect();
+    assert_eq!(shown, [3, 8, 11]);
+    let (once, again) =
+        ("create\nimport called c1 f {} & got c1 one\nremove 4", "import got c1 two\nimport got c1 three");
+    run(&format!("{once}\nrespond user nobody waits for it"));
+    refused(
+        &format!("{once}\n{again}"),
+        expect!["Invalid: No tool call found for function call output with call_id c1."],
+    );
+}
+
+#[test]
 fn a_forgotten_turn_may_take_a_result_along() {
     let script = run("create\nrespond user go\ncalls c1 f {}\nrespond got c1 ok & user on\nfails context_length");
     assert!(script.state.may_part && !script.state.has_gaps);

@@ -75,7 +75,7 @@ impl Handle {
             return Err(none());
         }
         match self.record_at(project, session, seq).await? {
-            Some(RecordBody::Item(item)) => Ok((item, seq)),
+            Some(RecordBody::Item(item)) if item.is_listed() => Ok((item, seq)),
             _ => Err(none()),
         }
     }
