@@ -45,42 +45,11 @@ pub fn apply(state: &mut State, seq: Seq, record: &Record) -> Vec<Event> {
         RecordBody::TurnStarted { .. } => turn_started(state, record.at),
         RecordBody::TurnEnded(ended) => turn_ended(state, ended, record.at),
         RecordBody::Item(item) => item::apply(state, seq, item, record.at),
-        RecordBody::Intended(intended) => {
-            intend(state, intended);
-            Vec::new()
-        }
         RecordBody::Abandoned(abandoned) => abandon(state, abandoned),
         RecordBody::Committed(committed) => commit(state, committed, record.at),
-        RecordBody::ToolsOffered { tools } => {
-            tool::offered(state, tools);
-            Vec::new()
-        }
-        RecordBody::Late(late) => {
-            tool::late(state, late);
-            Vec::new()
-        }
-        RecordBody::Recovered { .. } => Vec::new(),
         RecordBody::Forked(forked) => fork::apply(state, forked, record.at),
-        RecordBody::ItemRemoved(removed) => {
-            item::removed(state, removed);
-            Vec::new()
-        }
-        RecordBody::TurnRemoved { turn } => {
-            if let Some(last) = state.last_turn.as_mut().filter(|last| last.id == *turn) {
-                last.is_removed = true;
-            }
-            Vec::new()
-        }
-        RecordBody::ClockSet(set) => {
-            if let Some(turn) = &mut state.turn {
-                turn.working_since = set.working_since;
-            }
-            Vec::new()
-        }
-        RecordBody::Restored(restored) => {
-            state.effects = state.effects.max(restored.effect);
-            state.restored = restored.effect;
-            tool::restored(state);
+        silent => {
+            note(state, silent);
             Vec::new()
         }
     };
@@ -89,6 +58,32 @@ pub fn apply(state: &mut State, seq: Seq, record: &Record) -> Vec<Event> {
         .zip(0..)
         .map(|(body, index)| Event { id: EventId::Record { seq, index, draft: None }, body })
         .collect()
+}
+
+/// Records of which no stream tells.
+fn note(state: &mut State, body: &RecordBody) {
+    match body {
+        RecordBody::Intended(intended) => intend(state, intended),
+        RecordBody::ToolsOffered { tools } => tool::offered(state, tools),
+        RecordBody::Late(late) => tool::late(state, late),
+        RecordBody::ItemRemoved(removed) => item::removed(state, removed),
+        RecordBody::TurnRemoved { turn } => {
+            if let Some(last) = state.last_turn.as_mut().filter(|last| last.id == *turn) {
+                last.is_removed = true;
+            }
+        }
+        RecordBody::ClockSet(set) => {
+            if let Some(turn) = &mut state.turn {
+                turn.working_since = set.working_since;
+            }
+        }
+        RecordBody::Restored(restored) => {
+            state.effects = state.effects.max(restored.effect);
+            state.restored = restored.effect;
+            tool::restored(state);
+        }
+        _ => {}
+    }
 }
 
 /// A session that is recovered again and again without saying anything new is poison; this counts.

@@ -6,6 +6,7 @@ mod fork;
 mod lease;
 mod respond;
 mod response;
+mod turns;
 
 pub use lease::Lease;
 pub use respond::{Place, RepeatKey, Respond, TurnPlace};
@@ -14,7 +15,7 @@ pub use response::Response;
 use crate::actor::{Command, Reply, store_refusal, unavailable};
 use crate::context::function;
 use crate::cursor::Cursor;
-use crate::registry::{ModelCounters, Registry};
+use crate::registry::{Hold, ModelCounters, Registry};
 use crate::subscription::{Subscription, cursor_after, decode};
 use crate::{Direction, Page, SessionFilter, World};
 use std::collections::BTreeMap;
@@ -23,9 +24,9 @@ use std::time::Duration;
 use store::{HeadRow, LogQuery};
 use tokio::sync::oneshot;
 use types::{
-    Abandoned, AgentId, BoxFuture, Committed, Ending, EnvironmentSettings, EventId, FunctionTool, Input, Item, ItemId,
+    Abandoned, AgentId, BoxFuture, Committed, EnvironmentSettings, EventId, FunctionTool, Input, Item, ItemId,
     NewSession, Origin, ProjectId, Record, RecordBody, Refusal, RefusalKind, Seq, SessionChange, SessionId,
-    SessionSettings, SessionView, Stamp, TextFormat, Tool, TurnError, TurnId, TurnStatus, TurnView,
+    SessionSettings, SessionView, Stamp, TextFormat, Tool, TurnId,
 };
 
 /// The only door to a session. Cheap to clone.
@@ -203,35 +204,6 @@ impl Handle {
         Ok(Listed { data, has_more })
     }
 
-    /// Unknown `after`: `NotFound`.
-    pub async fn turns(
-        &self,
-        project: &ProjectId,
-        session: &SessionId,
-        page: Page,
-    ) -> Result<Listed<TurnView>, Refusal> {
-        let row = self.head(project, session).await?;
-        let cursor = match &page.after {
-            None => None,
-            Some(turn) => Some(self.turn_seq(project, session, &TurnId::new(turn.clone())).await?),
-        };
-        let query = LogQuery { kinds: vec!["turn_created"], ..from(cursor, &page) };
-        let (records, has_more) = self.page(project, session, query, page.limit).await?;
-        let mut data = Vec::with_capacity(records.len());
-        for record in records {
-            if let RecordBody::TurnCreated { turn, .. } = &record.body {
-                data.push(self.turn_view(project, session, &row, turn).await?);
-            }
-        }
-        Ok(Listed { data, has_more })
-    }
-
-    pub async fn turn(&self, project: &ProjectId, session: &SessionId, turn: &TurnId) -> Result<TurnView, Refusal> {
-        let row = self.head(project, session).await?;
-        self.turn_seq(project, session, turn).await?;
-        self.turn_view(project, session, &row, turn).await
-    }
-
     /// Every effect, by number. Unknown `after`: `NotFound`.
     pub async fn ledger(
         &self,
@@ -249,10 +221,14 @@ impl Handle {
         session: &SessionId,
         start: Start,
     ) -> Result<Subscription, Refusal> {
-        // What comes from now on, an active session knows. A place in the log is the store's to know: a reader may have
-        // had from there what is not shown yet.
-        let is_live = matches!(start, Start::Live);
-        let tail = match self.registry.tail_of_active(project, session).filter(|_| is_live) {
+        // What comes from now on, and from a record on that it has shown, an active session knows. Any other place in the
+        // log is the store's to know: a reader may have had from there what is not shown yet.
+        let is_shown = |tail: &Arc<Hold>| match start {
+            Start::Live => true,
+            Start::At(seq) => seq <= tail.lock().published,
+            Start::Beginning | Start::After(_) => false,
+        };
+        let tail = match self.registry.tail_of_active(project, session).filter(is_shown) {
             Some(tail) => tail,
             None => {
                 let row = self.head(project, session).await?;
@@ -419,11 +395,6 @@ impl Handle {
         checked.map_err(|refusal| Refusal::invalid(refusal.message).at(format!("agent.{}", refusal.path)))
     }
 
-    async fn turn_seq(&self, project: &ProjectId, session: &SessionId, turn: &TurnId) -> Result<Seq, Refusal> {
-        let seq = self.world.store.turn_seq(project, session, turn).await.map_err(|error| store_refusal(&error))?;
-        seq.ok_or_else(|| Refusal::not_found("turn", turn.as_str()))
-    }
-
     async fn page(
         &self,
         project: &ProjectId,
@@ -438,66 +409,6 @@ impl Handle {
         let records: Result<Vec<_>, _> = log.iter().map(|stored| decode(&stored.record)).collect();
         Ok((records?, has_more))
     }
-
-    /// The head knows the turn that runs; of one that ended, its few records tell.
-    async fn turn_view(
-        &self,
-        project: &ProjectId,
-        session: &SessionId,
-        row: &HeadRow,
-        id: &TurnId,
-    ) -> Result<TurnView, Refusal> {
-        if let Some(turn) = row.head.turn.as_ref().filter(|turn| turn.id == *id) {
-            return Ok(turn.clone());
-        }
-        let kinds = vec!["turn_created", "turn_started", "committed", "abandoned", "turn_ended"];
-        let query = LogQuery { kinds, turn: Some(id.clone()), ..LogQuery::after(Seq(0)) };
-        let (records, _) = self.page(project, session, query, usize::MAX - 1).await?;
-        Ok(ended_turn(id, row, &records))
-    }
-}
-
-/// A turn as its lifecycle records tell it.
-fn ended_turn(id: &TurnId, row: &HeadRow, records: &[Record]) -> TurnView {
-    let mut view = TurnView {
-        id: id.clone(),
-        agent_id: row.settings.agent_id.clone(),
-        status: TurnStatus::InProgress,
-        error: None,
-        usage: Some(types::Usage::default()),
-        prompt_cache: None,
-        created_at: types::Timestamp(0),
-        started_at: None,
-        completed_at: None,
-    };
-    for record in records {
-        match &record.body {
-            RecordBody::TurnCreated { prompt_cache, .. } => {
-                view.created_at = record.at;
-                view.prompt_cache = *prompt_cache;
-            }
-            RecordBody::TurnStarted { .. } => view.started_at = Some(record.at),
-            RecordBody::Committed(committed) => {
-                view.usage = view.usage.zip(committed.usage).map(|(sum, usage)| sum.plus(usage));
-            }
-            RecordBody::Abandoned(abandoned) if abandoned.unmeasured => view.usage = None,
-            RecordBody::TurnEnded(ended) => {
-                view.completed_at = Some(record.at);
-                view.status = match &ended.ending {
-                    Ending::Completed => TurnStatus::Completed,
-                    Ending::Cancelled => TurnStatus::Cancelled,
-                    Ending::Failed { code, message } => {
-                        view.error = Some(TurnError { code: code.clone(), message: message.clone() });
-                        TurnStatus::Failed
-                    }
-                };
-            }
-            _ => {}
-        }
-    }
-    // One that began after the head was read: its usage is known when it has ended.
-    view.usage = view.usage.filter(|_| view.completed_at.is_some());
-    view
 }
 
 fn view(row: HeadRow) -> SessionView {

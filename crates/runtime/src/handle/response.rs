@@ -1,6 +1,7 @@
 //! One turn as the doors of single answers show it: what was asked, what was brought, what came of it.
 
-use super::{Handle, ended_turn};
+use super::Handle;
+use super::turns::ended_turn;
 use crate::actor::store_refusal;
 use crate::handle::TurnPlace;
 use crate::subscription::decode;
