@@ -11,7 +11,9 @@ pub fn run(name: &str, words: &[&str]) -> Result<bool> {
     match (name, words) {
         ("local", []) => local(),
         ("turns" | "load" | "gateway", words) => outside(name, words),
-        _ => bail!("there is no bench {name:?} {words:?}; there are: local, turns [OPTIONS], load [OPTIONS], gateway [OPTIONS]"),
+        _ => bail!(
+            "there is no bench {name:?} {words:?}; there are: local, turns [OPTIONS], load [OPTIONS], gateway [OPTIONS]"
+        ),
     }
 }
 
