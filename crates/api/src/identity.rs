@@ -40,6 +40,16 @@ pub async fn responses_gate(State(door): State<Arc<Door>>, request: Request, nex
     pass(&door, request, next, Some(if is_reading { READ_RESPONSES } else { WRITE_RESPONSES })).await
 }
 
+/// The gate of the WebSocket: a GET by which responses are made.
+pub async fn socket_gate(State(door): State<Arc<Door>>, request: Request, next: Next) -> Result<Response, Failure> {
+    pass(&door, request, next, Some(WRITE_RESPONSES)).await
+}
+
+/// Whether who once passed the gate of the WebSocket still would: a key may be revoked meanwhile.
+pub async fn still_passes(door: &Door, secret: &str) -> Result<(), Failure> {
+    identify(door, secret, Some(WRITE_RESPONSES)).await.map(|_| ())
+}
+
 /// The gate of `/v1/embeddings`.
 pub async fn embeddings_gate(State(door): State<Arc<Door>>, request: Request, next: Next) -> Result<Response, Failure> {
     pass(&door, request, next, Some(EMBED)).await
@@ -56,6 +66,12 @@ async fn pass(door: &Door, mut request: Request, next: Next, needed: Option<&str
             "You did not provide an API key. Send it in the Authorization header: 'Authorization: Bearer YOUR_KEY'.",
         ));
     };
+    let identity = identify(door, secret, needed).await?;
+    request.extensions_mut().insert(identity);
+    Ok(next.run(request).await)
+}
+
+async fn identify(door: &Door, secret: &str, needed: Option<&str>) -> Result<Identity, Failure> {
     let identity = door.catalog.authenticate(secret).await?;
     let identity = identity.ok_or_else(|| Failure::unauthorized("Incorrect API key provided."))?;
     if let Some(scope) = needed
@@ -63,8 +79,7 @@ async fn pass(door: &Door, mut request: Request, next: Next, needed: Option<&str
     {
         return Err(Failure::forbidden(format!("Your API key lacks the scope '{scope}' that this request needs.")));
     }
-    request.extensions_mut().insert(identity);
-    Ok(next.run(request).await)
+    Ok(identity)
 }
 
 fn allows(identity: &Identity, scope: &str) -> bool {
@@ -77,7 +92,8 @@ fn has_beta(headers: &HeaderMap) -> bool {
     values.flat_map(|value| value.split(',')).any(|beta| beta.trim() == "agents=v1")
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+/// The key that a request brings.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, secret) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.trim().split_once(' ')?;
     let secret = secret.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !secret.is_empty()).then_some(secret)

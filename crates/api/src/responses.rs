@@ -14,6 +14,7 @@ mod opaque;
 mod pipe;
 pub mod reads;
 pub mod shown;
+mod socket;
 mod stream;
 
 use crate::{Door, identity};
@@ -32,4 +33,5 @@ pub fn routes(door: &Arc<Door>) -> Router<Arc<Door>> {
         .route("/v1/responses/{response_id}/cancel", post(reads::cancel))
         .route("/v1/responses/{response_id}/input_items", get(reads::input_items))
         .route_layer(from_fn_with_state(Arc::clone(door), identity::responses_gate))
+        .merge(socket::routes(door))
 }

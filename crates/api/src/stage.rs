@@ -20,6 +20,8 @@ use types::{BoxFuture, Clock, Entropy, ModelRules, ProjectId, Rules, Timestamp};
 pub struct Server {
     sim: Sim,
     router: Router,
+    door: Arc<Door>,
+    secret: String,
     authorization: String,
 }
 
@@ -69,7 +71,13 @@ impl Server {
             traffic: Arc::default(),
             limits: Limits::default(),
         };
-        Self { sim, router: router(door), authorization: format!("Bearer {secret}") }
+        let (authorization, kept) = (format!("Bearer {secret}"), Arc::new(door.clone()));
+        Self { sim, router: router(door), door: kept, secret, authorization }
+    }
+
+    /// What its routes are given, and the key that opens them.
+    pub fn door(&self) -> (Arc<Door>, &str) {
+        (Arc::clone(&self.door), &self.secret)
     }
 
     pub fn run<T>(&self, future: impl Future<Output = T>) -> T {

@@ -93,7 +93,7 @@ impl Server {
             heard.store(true, Ordering::Relaxed);
             app.clone().call(request)
         });
-        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
         let connection = graceful.watch(connection);
         let silence = self.clock.sleep(HEAD_TIME);
         Box::pin(async move {

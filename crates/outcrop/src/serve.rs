@@ -31,6 +31,8 @@ const OTHER_FILES: usize = 256;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long a server whose store has stopped still answers 503.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// How long sockets may take to be closed; the server of HTTP does not know them any more.
+const GOODBYE: Duration = Duration::from_secs(5);
 
 /// Why it ended.
 enum End {
@@ -71,6 +73,7 @@ pub async fn run(configuration: &Configuration, hidden: &Hidden) -> Result<()> {
     let entrance = identity::ensure(configuration, &data, &catalog, &*store, &*clock).await?;
     show_key(&entrance, for_parent);
     spawn.spawn("expired files", Box::pin(files.clone().sweep()));
+    let traffic = Arc::new(Traffic::default());
     let app = routes(Door {
         handle: handle.clone(),
         passing: passing.clone(),
@@ -79,7 +82,7 @@ pub async fn run(configuration: &Configuration, hidden: &Hidden) -> Result<()> {
         files,
         clock: clock.clone(),
         entropy,
-        traffic: Arc::new(Traffic::default()),
+        traffic: traffic.clone(),
         limits: api::Limits { body: configuration.body, streams: configuration.limits.streams },
     });
     let (stop, stopped) = watch::channel(false);
@@ -106,6 +109,7 @@ pub async fn run(configuration: &Configuration, hidden: &Hidden) -> Result<()> {
         }
         let _ = stop.send(true);
         served.await;
+        sockets_closed(&traffic, &*clock).await;
     };
     tokio::select! {
         () = taken_apart => {}
@@ -142,7 +146,10 @@ async fn drain(handles: [&Handle; 2], time: Duration, served: &mut (impl Future<
 fn routes(door: Door) -> Router {
     let (handles, traffic) = ([door.handle.clone(), door.passing.clone()], door.traffic.clone());
     let show = async move || {
-        ([(axum::http::header::CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics::text(&traffic, &handles.each_ref().map(Handle::activity)))
+        (
+            [(axum::http::header::CONTENT_TYPE, metrics::CONTENT_TYPE)],
+            metrics::text(&traffic, &handles.each_ref().map(Handle::activity)),
+        )
     };
     Router::new().route("/metrics", get(show)).merge(api::router(door))
 }
@@ -169,6 +176,15 @@ fn make_room(streams: usize) -> usize {
         tracing::warn!(files = now, streams, "the limit of open files allows fewer streams than are configured");
     }
     room.min(wanted)
+}
+
+/// Returns when no stream is open, and in any case soon.
+async fn sockets_closed(traffic: &Traffic, clock: &dyn Clock) {
+    const LOOK: Duration = Duration::from_millis(5);
+    let end = clock.monotonic() + GOODBYE;
+    while traffic.streams() > 0 && clock.monotonic() < end {
+        clock.sleep(LOOK).await;
+    }
 }
 
 async fn store_stopped(store: &dyn Store, clock: &dyn Clock) {
