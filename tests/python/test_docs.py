@@ -21,7 +21,12 @@ EXPECTED = {
         "typescript": ["echo: Remember the number 42.", "echo: Say hello."],
         "bash": ['"type":"agent.session.idle"', '"status":"completed"'],
     },
-    "responses.md": {"python": ["response.completed 11\n", "echo: Tell me a story.\n"]},
+    "responses.md": {
+        "python": [
+            "response.completed 11\n", "echo: Tell me a story.\n",
+            "user: I like green.\nuser: Which colour do I like?\nassistant: echo: Which colour do I like?\n",
+        ],
+    },
     "files.md": {"python": ["b'%PDF'\n"]},
 }
 RUNNERS = {"python": [sys.executable, "-"], "bash": ["bash", "-euo", "pipefail", "-s"]}
