@@ -10,7 +10,7 @@ import importlib
 import pydantic
 
 HEAD = """\
-# The shapes of the Agents API's answers, one line a type; written by tests/python/shapes.py, never by hand.
+# The shapes of answers and events, one line a type; written by tests/python/shapes.py, never by hand.
 #   str int num bool null any     what JSON has; `int` is a whole number
 #   "word"                        this text and no other
 #   A | B                         one of these; objects are told apart by their `type`
@@ -38,6 +38,25 @@ ROOTS = [
     ("beta.agents.vaults.credential_deleted", "CredentialDeleted"), ("beta.subagent", "Subagent"),
 ]
 
+# The same for the other doors. Their nullable keys may be left out, save those in KEPT.
+DOORS = [
+    ("responses.response", "Response"), ("responses.response_stream_event", "ResponseStreamEvent"),
+    ("responses.response_item", "ResponseItem"), ("responses.compacted_response", "CompactedResponse"),
+    ("responses.input_token_count_response", "InputTokenCountResponse"),
+    ("conversations.conversation", "Conversation"),
+    ("conversations.conversation_deleted_resource", "ConversationDeletedResource"),
+    ("conversations.conversation_item", "ConversationItem"), ("chat.chat_completion", "ChatCompletion"),
+    ("chat.chat_completion_chunk", "ChatCompletionChunk"),
+    ("create_embedding_response", "CreateEmbeddingResponse"), ("file_object", "FileObject"),
+    ("file_deleted", "FileDeleted"), ("upload", "Upload"), ("uploads.upload_part", "UploadPart"), ("model", "Model"),
+]
+
+# What the Open Responses specification wants of every response, also where it is null.
+KEPT = {("Response", key) for key in (
+    "completed_at error incomplete_details instructions max_output_tokens max_tool_calls metadata previous_response_id "
+    "prompt_cache_key reasoning safety_identifier service_tier temperature top_logprobs top_p truncation background"
+).split()} | {("Choice", "finish_reason")}
+
 # Nullable keys that an answer may leave out; all others are sent with null.
 OMITTED = {
     ("*", "obfuscation"), ("AgentSession", "review"), ("AgentSession", "spend_control"),
@@ -53,6 +72,7 @@ class Shapes:
 
     def __init__(self):
         self.lines = {}
+        self.kept = None
 
     def add(self, root, schema):
         names = {}
@@ -64,7 +84,8 @@ class Shapes:
 
     def place(self, root, name, line):
         same = [known for known in self.lines if known.rsplit(".", 1)[-1] == name and self.lines[known] == line]
-        own = same[0] if same else name if name not in self.lines else f"{root}.{name}"
+        taken = name in self.lines or (name != root and name in {other for _, other in DOORS})
+        own = same[0] if same and (name != root or root in same) else f"{root}.{name}" if taken else name
         assert self.lines.setdefault(own, line) == line, own
         return own
 
@@ -76,7 +97,9 @@ class Shapes:
         if "enum" in schema:
             return " | ".join(f'"{word}"' for word in schema["enum"])
         if "anyOf" in schema:
-            return " | ".join(self.text(branch, owner, names) for branch in schema["anyOf"])
+            branches = [self.text(branch, owner, names) for branch in schema["anyOf"]]
+            # Beside any text, words say nothing.
+            return " | ".join(branch for branch in branches if not ("str" in branches and branch.startswith('"')))
         kind = schema.get("type")
         if kind == "array":
             return f"[{self.text(schema['items'], owner, names)}]"
@@ -92,7 +115,8 @@ class Shapes:
         if name in schema.get("required", ()):
             mark = ""
         else:
-            mark = "?" if {(owner, name), ("*", name)} & OMITTED or not nullable else "~"
+            left = (owner, name) not in self.kept if self.kept else {(owner, name), ("*", name)} & OMITTED
+            mark = "?" if left or not nullable else "~"
         return f"{name}{mark}: {self.text(inner, owner, names)}"
 
 
@@ -125,7 +149,8 @@ def references(node):
 
 def shapes():
     found = Shapes()
-    for module, name in ROOTS:
+    for module, name in ROOTS + DOORS:
+        found.kept = KEPT if (module, name) in DOORS else None
         type_ = getattr(importlib.import_module(f"openai.types.{module}"), name)
         schema = resolve_order(pydantic.TypeAdapter(type_).json_schema())
         if list(schema) == ["$defs", "$ref"] or "$ref" in schema:

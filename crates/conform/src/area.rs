@@ -14,17 +14,31 @@ mod agents;
 mod beyond;
 mod budgets;
 mod calls;
+mod chains;
+mod chat;
+mod compaction;
+mod conversations;
 pub mod coverage;
 mod deletion;
+mod embeddings;
+mod files;
+mod fork;
 mod inputs;
 mod items;
+mod listings;
+mod models;
 mod order;
 mod paging;
+mod responses;
 mod sessions;
 mod streams;
+mod telling;
 mod transport;
 mod turns;
+mod uploads;
+mod websocket;
 
+use crate::part::Part;
 use crate::probe::Probe;
 use serde::Serialize;
 
@@ -48,6 +62,23 @@ pub enum Area {
     Budgets,
     /// What we promise beyond the API; skipped where a server does not offer it.
     Outcrop,
+    /// One response, asked for and looked at.
+    Responses,
+    /// The stream of a response.
+    Telling,
+    /// Responses that go on from others.
+    Chains,
+    /// A response's input items.
+    Listings,
+    Compaction,
+    Websocket,
+    Conversations,
+    Chat,
+    Embeddings,
+    Files,
+    Uploads,
+    Models,
+    Fork,
     Coverage,
     /// Answers and events against their shapes; needs no requests of its own.
     Shapes,
@@ -63,7 +94,7 @@ pub struct Check {
 }
 
 impl Area {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 28] = [
         Self::Transport,
         Self::Agents,
         Self::Sessions,
@@ -77,6 +108,19 @@ impl Area {
         Self::Deletion,
         Self::Budgets,
         Self::Outcrop,
+        Self::Responses,
+        Self::Telling,
+        Self::Chains,
+        Self::Listings,
+        Self::Compaction,
+        Self::Websocket,
+        Self::Conversations,
+        Self::Chat,
+        Self::Embeddings,
+        Self::Files,
+        Self::Uploads,
+        Self::Models,
+        Self::Fork,
         Self::Coverage,
         Self::Shapes,
     ];
@@ -96,6 +140,19 @@ impl Area {
             Self::Deletion => "deletion",
             Self::Budgets => "budgets",
             Self::Outcrop => "outcrop",
+            Self::Responses => "responses",
+            Self::Telling => "telling",
+            Self::Chains => "chains",
+            Self::Listings => "listings",
+            Self::Compaction => "compaction",
+            Self::Websocket => "websocket",
+            Self::Conversations => "conversations",
+            Self::Chat => "chat",
+            Self::Embeddings => "embeddings",
+            Self::Files => "files",
+            Self::Uploads => "uploads",
+            Self::Models => "models",
+            Self::Fork => "fork",
             Self::Coverage => "coverage",
             Self::Shapes => "shapes",
         }
@@ -103,6 +160,26 @@ impl Area {
 
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|area| area.name() == name)
+    }
+
+    /// The door that the area is about; None for what looks at all.
+    pub fn part(self) -> Option<Part> {
+        match self {
+            Self::Responses
+            | Self::Telling
+            | Self::Chains
+            | Self::Listings
+            | Self::Compaction
+            | Self::Websocket => Some(Part::Responses),
+            Self::Conversations => Some(Part::Conversations),
+            Self::Chat => Some(Part::Chat),
+            Self::Embeddings => Some(Part::Embeddings),
+            Self::Files | Self::Uploads => Some(Part::Files),
+            Self::Models => Some(Part::Models),
+            Self::Fork => Some(Part::Fork),
+            Self::Coverage | Self::Shapes => None,
+            _ => Some(Part::Agents),
+        }
     }
 
     /// The area's own checks; those of shapes come from what was seen.
@@ -120,6 +197,19 @@ impl Area {
             Self::Deletion => deletion::CHECKS,
             Self::Budgets => budgets::CHECKS,
             Self::Outcrop => beyond::CHECKS,
+            Self::Responses => responses::CHECKS,
+            Self::Telling => telling::CHECKS,
+            Self::Chains => chains::CHECKS,
+            Self::Listings => listings::CHECKS,
+            Self::Compaction => compaction::CHECKS,
+            Self::Websocket => websocket::CHECKS,
+            Self::Conversations => conversations::CHECKS,
+            Self::Chat => chat::CHECKS,
+            Self::Embeddings => embeddings::CHECKS,
+            Self::Files => files::CHECKS,
+            Self::Uploads => uploads::CHECKS,
+            Self::Models => models::CHECKS,
+            Self::Fork => fork::CHECKS,
             Self::Paging => return paging::checks(),
             Self::Coverage | Self::Shapes => &[],
         };
@@ -143,6 +233,19 @@ impl Area {
             Self::Deletion => deletion::run(probe).await,
             Self::Budgets => budgets::run(probe).await,
             Self::Outcrop => beyond::run(probe).await,
+            Self::Responses => responses::run(probe).await,
+            Self::Telling => telling::run(probe).await,
+            Self::Chains => chains::run(probe).await,
+            Self::Listings => listings::run(probe).await,
+            Self::Compaction => compaction::run(probe).await,
+            Self::Websocket => websocket::run(probe).await,
+            Self::Conversations => conversations::run(probe).await,
+            Self::Chat => chat::run(probe).await,
+            Self::Embeddings => embeddings::run(probe).await,
+            Self::Files => files::run(probe).await,
+            Self::Uploads => uploads::run(probe).await,
+            Self::Models => models::run(probe).await,
+            Self::Fork => fork::run(probe).await,
             Self::Coverage => coverage::run(probe).await,
             Self::Shapes => {}
         }

@@ -2,6 +2,7 @@
 
 use crate::endpoint::Method;
 use crate::frames::Frames;
+use crate::socket::Socket;
 use crate::trouble::{Trouble, within};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
@@ -52,6 +53,10 @@ impl Call {
         self
     }
 
+    fn path_is_socket(&self) -> bool {
+        self.headers.iter().any(|(name, _)| *name == "upgrade")
+    }
+
     fn shown(&self) -> String {
         let start = format!("{} {}", self.method.word(), self.path);
         match &self.body {
@@ -70,6 +75,7 @@ pub struct Answer {
     /// Null where it is no JSON.
     pub json: Value,
     pub text: String,
+    pub bytes: Vec<u8>,
     /// The request and the answer, shortened.
     pub evidence: String,
 }
@@ -93,6 +99,8 @@ impl Answer {
 #[derive(Debug)]
 pub struct Client {
     http: reqwest::Client,
+    /// Speaks HTTP/1.1 alone.
+    old: reqwest::Client,
     base: String,
     key: String,
     /// For one answer, or one event.
@@ -108,9 +116,13 @@ impl Client {
             return Err(format!("the base URL {base}: http or https and no query"));
         }
         HeaderValue::from_str(key).map_err(|_| "the key cannot be sent in a header".to_owned())?;
-        let http = reqwest::Client::builder().connect_timeout(patience).user_agent("outcrop-conform");
-        let http = http.redirect(reqwest::redirect::Policy::none()).build();
-        Ok(Self { http: http.map_err(|error| error.to_string())?, base, key: key.to_owned(), patience })
+        let client = || {
+            let client = reqwest::Client::builder().connect_timeout(patience).user_agent("outcrop-conform");
+            client.redirect(reqwest::redirect::Policy::none())
+        };
+        let http = client().build().map_err(|error| error.to_string())?;
+        let old = client().http1_only().build().map_err(|error| error.to_string())?;
+        Ok(Self { http, old, base, key: key.to_owned(), patience })
     }
 
     /// The whole answer.
@@ -131,13 +143,32 @@ impl Client {
         Ok(Err(within(self.patience, &asked, whole(response, &asked)).await??))
     }
 
+    /// A WebSocket at this path, with the key or without.
+    pub async fn socket(&self, path: &str, known: bool) -> Result<Result<Socket, Answer>, Trouble> {
+        let asked = format!("WebSocket {path}");
+        let call = Call::new(Method::Get, path)
+            .with("connection", "Upgrade")
+            .with("upgrade", "websocket")
+            .with("sec-websocket-version", "13")
+            .with("sec-websocket-key", "b3V0Y3JvcC1jb25mb3JtIQ==");
+        let call = if known { call } else { call.without("authorization") };
+        let response = within(self.patience, &asked, self.begin(&call, &asked)).await??;
+        if response.status().as_u16() != 101 {
+            return Ok(Err(within(self.patience, &asked, whole(response, &asked)).await??));
+        }
+        let line = within(self.patience, &asked, response.upgrade()).await?.map_err(|error| broken(&asked, &error))?;
+        Ok(Ok(Socket::new(line, asked, self.patience).await))
+    }
+
     async fn begin(&self, call: &Call, asked: &str) -> Result<reqwest::Response, Trouble> {
         let method = match call.method {
             Method::Delete => reqwest::Method::DELETE,
             Method::Get => reqwest::Method::GET,
             Method::Post => reqwest::Method::POST,
         };
-        let request = self.http.request(method, format!("{}{}", self.base, call.path)).headers(self.headers(call));
+        // Over HTTP/2 nothing is upgraded.
+        let http = if call.path_is_socket() { &self.old } else { &self.http };
+        let request = http.request(method, format!("{}{}", self.base, call.path)).headers(self.headers(call));
         let request = match &call.body {
             Body::None => request,
             Body::Json(body) => request.body(body.to_string()),
@@ -186,7 +217,7 @@ async fn whole(mut response: reqwest::Response, asked: &str) -> Result<Answer, T
     let text = String::from_utf8_lossy(&body).into_owned();
     let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
     let evidence = format!("{asked}\n-> {status} {}", short(&text));
-    Ok(Answer { status, headers, json, text, evidence })
+    Ok(Answer { status, headers, json, text, bytes: body, evidence })
 }
 
 /// An error with what is behind it.

@@ -1,4 +1,8 @@
-//! The endpoints of the Agents API: path, name in the SDK, and what a good answer holds. It sends nothing.
+//! The endpoints of the Agents API, and in `doors` those of the others: path, name in the SDK, and what a good answer holds. It sends nothing.
+
+mod doors;
+
+pub use doors::DOORS;
 
 use Answered::{Bytes, Empty, Events, One, Page, TokenPage};
 use Method::{Delete, Get, Post};
@@ -28,6 +32,10 @@ pub enum Answered {
     Page(&'static str),
     /// `data`, `has_more`, `next`.
     TokenPage(&'static str),
+    /// `object` and `data` alone.
+    List(&'static str),
+    /// JSON that no type of an SDK describes.
+    Any,
     Empty,
     Bytes,
     Events,
@@ -38,7 +46,7 @@ pub struct Endpoint {
     pub method: Method,
     /// Below the base URL, with `{names}` for ids.
     pub path: &'static str,
-    /// Below `client.beta`, or below `client.beta.agents` for all but the agents' own.
+    /// Below `client.beta`, or below `client.beta.agents` for all but the agents' own; of the other doors, below `client`.
     pub sdk: &'static str,
     pub answered: Answered,
 }
@@ -178,6 +186,11 @@ pub const ENDPOINTS: [Endpoint; 57] = [
     row(Post, "/vaults/{vault_id}/credentials/{credential_id}", "vaults.credentials.update", One("Credential")),
 ];
 
+/// Those of every door.
+pub fn all() -> impl Iterator<Item = &'static Endpoint> {
+    ENDPOINTS.iter().chain(&DOORS)
+}
+
 /// Which endpoint a request goes to; `path` is below the base URL, with or without a query.
 pub fn find(method: Method, path: &str) -> Option<&'static Endpoint> {
     let path = path.split('?').next().unwrap_or_default();
@@ -188,8 +201,7 @@ pub fn find(method: Method, path: &str) -> Option<&'static Endpoint> {
         });
         same && given.next().is_none()
     };
-    ENDPOINTS
-        .iter()
+    all()
         .filter(|endpoint| endpoint.method == method)
         .filter(fits)
         .min_by_key(|endpoint| endpoint.path.split('/').filter(|segment| segment.starts_with('{')).count())
@@ -212,6 +224,8 @@ mod tests {
             (Post, "/agents/sessions/sess_1", "sessions.update"),
             (Delete, "/vaults/v/credentials/c", "vaults.credentials.delete"),
             (Get, "/agents/sessions/s/turns/t/items", "sessions.turns.items.list"),
+            (Post, "/responses/compact", "responses.compact"),
+            (Post, "/agents/sessions/s/fork", "sessions.fork"),
         ] {
             assert_eq!(find(method, path).map(|endpoint| endpoint.sdk), Some(sdk), "{path}");
         }
@@ -221,15 +235,15 @@ mod tests {
     #[test]
     fn answers_have_shapes_and_names_are_different() {
         let shapes = Shapes::load().unwrap();
-        let mut names: Vec<&str> = ENDPOINTS.iter().map(|endpoint| endpoint.sdk).collect();
-        for endpoint in &ENDPOINTS {
-            if let One(name) | Page(name) | TokenPage(name) = endpoint.answered {
+        let mut names: Vec<&str> = all().map(|endpoint| endpoint.sdk).collect();
+        for endpoint in all() {
+            if let One(name) | Page(name) | TokenPage(name) | Answered::List(name) = endpoint.answered {
                 let faults = shapes.faults(name, &Value::Null);
                 assert!(!faults.is_empty() && !faults[0].what.starts_with("there is no shape"), "{name}");
             }
         }
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), ENDPOINTS.len());
+        assert_eq!(names.len(), all().count());
     }
 }

@@ -2,9 +2,11 @@
 //! takes down outcomes. Which questions are asked is the areas' business.
 
 mod asserting;
+mod responding;
 mod speaking;
 
 pub use asserting::Said;
+pub use responding::{FUNCTION, asked, data_of, event_of, text_of, types_of};
 pub use speaking::{ACTION, CANCEL, IDLE, LOOKUP, Reader, Turned, message, result};
 
 use crate::client::{Answer, Call, Client};
@@ -24,6 +26,8 @@ pub struct Facts {
     pub model: String,
     /// A model whose turns cost more than a cent.
     pub priced: Option<String>,
+    /// A model that makes vectors.
+    pub embedding: Option<String>,
     /// Whether the model follows scripts to the letter.
     pub scripted: bool,
     /// A word that marks what this run made.
@@ -76,7 +80,12 @@ impl Probe {
                 if let Some(endpoint) = endpoint::find(call.method, &call.path) {
                     self.found.statuses.entry(endpoint.sdk).or_default().insert(frames.status);
                 }
-                Ok(Ok(Reader::new(frames)))
+                let shape = match call.path.split(['?', '/']).nth(1) {
+                    Some("responses") => "ResponseStreamEvent",
+                    Some("chat") => "ChatCompletionChunk",
+                    _ => "AgentSessionEvent",
+                };
+                Ok(Ok(Reader::new(frames, shape)))
             }
             Err(answer) => {
                 self.look_at(&call, &answer);
@@ -88,15 +97,28 @@ impl Probe {
     /// The next event, held against its shape.
     pub async fn next(&mut self, reader: &mut Reader) -> Result<Option<Frame>, Trouble> {
         let Some(frame) = reader.stream.next().await? else { return Ok(None) };
-        let name = frame.kind().to_owned();
-        let faults = self.facts.shapes.faults("AgentSessionEvent", &frame.data);
-        let evidence = crate::client::short(&frame.data.to_string());
-        self.found.shape(&format!("event {name}"), &faults, &evidence);
-        if reader.frames.is_empty() && name == "agent.session.created" {
+        self.look_at_event(reader.shape, &frame.data);
+        if reader.frames.is_empty() && frame.kind() == "agent.session.created" {
             self.remember("/agents/sessions", frame.text("/session/id"));
         }
         reader.frames.push(frame.clone());
         Ok(Some(frame))
+    }
+
+    /// One event of a stream or of a socket against its shape.
+    pub fn look_at_event(&mut self, shape: &'static str, data: &Value) {
+        let kind = data["type"].as_str().unwrap_or("(no type)");
+        let name = match shape {
+            "ChatCompletionChunk" if data == "[DONE]" || data.get("error").is_some() => return,
+            "ChatCompletionChunk" => "chat chunk".to_owned(),
+            "ResponseStreamEvent" if !kind.starts_with("response.") => format!("event {kind} of responses"),
+            _ => format!("event {kind}"),
+        };
+        let faults = self.facts.shapes.faults(shape, data);
+        self.found.shape(&name, &faults, &crate::client::short(&data.to_string()));
+        if kind == "response.created" {
+            self.remember("/responses", data["response"]["id"].as_str());
+        }
     }
 
     fn remember(&mut self, collection: &str, id: Option<&str>) {
@@ -117,6 +139,9 @@ impl Probe {
         self.found.shape(name, &faults, &answer.evidence);
         let collection = call.path.split('?').next().unwrap_or_default();
         let is_kept = matches!(endpoint.sdk.rsplit_once('.'), Some((family, "create")) if family != "sessions.events");
+        if answer.is_good() && endpoint.sdk == "sessions.fork" {
+            self.remember("/agents/sessions", answer.json["id"].as_str());
+        }
         if answer.is_good() && is_kept {
             self.remember(collection, answer.json["id"].as_str());
         }
@@ -127,6 +152,9 @@ impl Probe {
 fn body(shapes: &Shapes, answered: Answered, answer: &Answer) -> Vec<Fault> {
     match answered {
         Answered::Bytes | Answered::Events => Vec::new(),
+        Answered::Any if answer.json.is_null() => vec![fault("", "is no JSON")],
+        Answered::Any => Vec::new(),
+        Answered::List(name) => list(shapes, name, &answer.json),
         Answered::Empty if answer.text.is_empty() => Vec::new(),
         Answered::Empty => vec![fault("", "is not empty")],
         Answered::One(name) => shapes.faults(name, &answer.json),
@@ -143,20 +171,27 @@ fn page(shapes: &Shapes, name: &str, page: &Value, keys: &[&str]) -> Vec<Fault> 
     if !page["has_more"].is_boolean() {
         found.push(fault(".has_more", "is neither true nor false"));
     }
-    let Some(data) = page["data"].as_array() else {
-        found.push(fault(".data", "is no list"));
-        return found;
-    };
-    for (at, entry) in data.iter().enumerate() {
-        let inner = shapes.faults(name, entry).into_iter();
-        found.extend(inner.map(|fault| Fault { path: format!(".data[{at}]{}", fault.path), ..fault }));
-    }
+    found.extend(list(shapes, name, page));
+    let data = page["data"].as_array().map(Vec::as_slice).unwrap_or_default();
     let ends = [(".first_id", page.get("first_id"), data.first()), (".last_id", page.get("last_id"), data.last())];
     for (key, given, entry) in ends {
         let id = entry.and_then(|entry| entry.get("id"));
         if given.is_some_and(|given| given != id.unwrap_or(&Value::Null)) {
             found.push(fault(key, "is not the id of that end of the page"));
         }
+    }
+    found
+}
+
+fn list(shapes: &Shapes, name: &str, list: &Value) -> Vec<Fault> {
+    let Some(data) = list["data"].as_array() else { return vec![fault(".data", "is no list")] };
+    let mut found = Vec::new();
+    if list["object"] != "list" {
+        found.push(fault(".object", "is not \"list\""));
+    }
+    for (at, entry) in data.iter().enumerate() {
+        let inner = shapes.faults(name, entry).into_iter();
+        found.extend(inner.map(|fault| Fault { path: format!(".data[{at}]{}", fault.path), ..fault }));
     }
     found
 }

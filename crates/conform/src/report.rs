@@ -3,9 +3,10 @@
 mod page;
 mod text;
 
-use crate::area::coverage::{self, ENVIRONMENTS, INPUTS, TOOLS};
+use crate::area::coverage::{self, CONTENTS, ENVIRONMENTS, FUNCTIONS, INPUTS, ITEMS, TOOLS};
 use crate::area::{Area, Check};
-use crate::endpoint::{Answered, ENDPOINTS};
+use crate::part::Part;
+use crate::endpoint::{self, Answered, DOORS, ENDPOINTS};
 use crate::findings::{Findings, Outcome};
 use crate::shape::Shapes;
 use serde::Serialize;
@@ -51,6 +52,8 @@ pub struct Report {
     pub checks: Vec<Checked>,
     /// Endpoints, events, inputs, tools, environments; empty where the coverage was not asked for.
     pub coverage: BTreeMap<&'static str, Vec<Covered>>,
+    /// Doors that the server does not have, and that were not asked for.
+    pub absent: Vec<Part>,
     /// What could not be deleted again.
     pub left_behind: Vec<String>,
 }
@@ -81,6 +84,7 @@ impl Report {
             areas,
             checks,
             coverage: BTreeMap::new(),
+            absent: Vec::new(),
             left_behind: Vec::new(),
         }
     }
@@ -107,18 +111,23 @@ pub fn outcomes(areas: &[(Area, Findings)]) -> Vec<Checked> {
 
 /// One check for each endpoint and event whose answers were seen, for errors, and for nullable keys.
 pub fn shapes(found: &Findings, shapes: &Shapes) -> Vec<Checked> {
-    let shaped = ENDPOINTS.iter().filter(|endpoint| !matches!(endpoint.answered, Answered::Bytes | Answered::Events));
+    let bare = [Answered::Bytes, Answered::Events, Answered::Any];
+    let shaped = endpoint::all().filter(|endpoint| !bare.contains(&endpoint.answered));
     let endpoints = shaped.map(|endpoint| {
         let says = format!("{} {} answers in the shape of the API.", endpoint.method.word(), endpoint.path);
         (endpoint.sdk.to_owned(), says)
     });
-    let events = shapes.tags("AgentSessionEvent").into_iter().map(|kind| {
+    let kinds = shapes.tags("AgentSessionEvent").into_iter().chain(shapes.tags("ResponseStreamEvent"));
+    let mut kinds: Vec<String> = kinds.filter(|kind| kind != "error").collect();
+    kinds.extend(["error".to_owned(), "error of responses".to_owned()]);
+    let events = kinds.into_iter().map(|kind| {
         let says = format!("Events of type {kind} have the shape of the API.");
         (format!("event {kind}"), says)
     });
+    let chunks = ("chat chunk".to_owned(), "The chunks of a chat have the shape of the API.".to_owned());
     let errors = ("error".to_owned(), "Errors have type and message, and code and param or null.".to_owned());
     let mut checked = Vec::new();
-    for (name, says) in endpoints.chain(events).chain([errors]) {
+    for (name, says) in endpoints.chain(events).chain([chunks, errors]) {
         let outcome = match found.shapes.get(&name) {
             Some(seen) => match &seen.fault {
                 None => Outcome::Passed,
@@ -162,10 +171,22 @@ pub fn covered(found: &Findings, shapes: &Shapes) -> BTreeMap<&'static str, Vec<
         let name = format!("{} {}", endpoint.method.word(), endpoint.path);
         row(&name, endpoint.sdk, coverage::state(endpoint, &found.statuses))
     });
-    let events = shapes.tags("AgentSessionEvent").into_iter().map(|kind| {
-        let seen = found.shapes.contains_key(&format!("event {kind}"));
-        row(&kind, "", if seen { "served" } else { "not seen" })
+    let doors = DOORS.iter().map(|endpoint| {
+        let name = format!("{} {}", endpoint.method.word(), endpoint.path);
+        row(&name, endpoint.sdk, coverage::state(endpoint, &found.statuses))
     });
+    let seen = |kind: &str, name: &str| {
+        let seen = found.shapes.contains_key(&format!("event {name}"));
+        row(kind, "", if seen { "served" } else { "not seen" })
+    };
+    let events = shapes.tags("AgentSessionEvent").into_iter().map(|kind| seen(&kind, &kind));
+    let told = shapes.tags("ResponseStreamEvent").into_iter().map(|kind| {
+        let name = if kind == "error" { "error of responses" } else { &kind };
+        seen(&kind, name)
+    });
+    let items = ITEMS.iter().map(|kind| row(kind, "", of("items", kind)));
+    let contents = CONTENTS.iter().map(|kind| row(kind, "", of("contents", kind)));
+    let functions = FUNCTIONS.iter().map(|kind| row(kind, "", of("functions", kind)));
     let inputs = INPUTS.iter().map(|kind| row(kind, "", of("inputs", kind)));
     let tools = TOOLS.iter().map(|kind| row(kind, of("saved tools", kind), of("tools", kind)));
     let environments = ENVIRONMENTS.iter().map(|kind| row(kind, "", of("environments", kind)));
@@ -175,5 +196,10 @@ pub fn covered(found: &Findings, shapes: &Shapes) -> BTreeMap<&'static str, Vec<
         ("inputs", inputs.collect()),
         ("tools", tools.collect()),
         ("environments", environments.collect()),
+        ("doors", doors.collect()),
+        ("told", told.collect()),
+        ("items", items.collect()),
+        ("contents", contents.collect()),
+        ("functions", functions.collect()),
     ])
 }

@@ -58,10 +58,12 @@ async fn report(manner: Manner, only: &[Area]) -> Report {
         key: "sk-x".to_owned(),
         model: "m".to_owned(),
         priced: Some("p".to_owned()),
+        embedding: Some("e".to_owned()),
         scripted: Some(true),
         patience: Duration::from_millis(300),
         run: "conform-hostile".to_owned(),
         only: only.to_vec(),
+        parts: Vec::new(),
     };
     let report = tokio::time::timeout(Duration::from_secs(50), conform::run(target)).await;
     server.abort();
@@ -122,10 +124,12 @@ async fn a_target_that_makes_no_sense_is_an_error() {
             key: key.to_owned(),
             model: "m".to_owned(),
             priced: None,
+            embedding: None,
             scripted: None,
             patience: Duration::from_millis(100),
             run: "conform-nothing".to_owned(),
             only: Vec::new(),
+            parts: Vec::new(),
         };
         assert!(conform::run(target).await.is_err(), "{base}");
     }

@@ -117,9 +117,15 @@ pub struct Conform {
     /// A model whose turns cost more than a cent, for the checks of spending limits
     #[arg(long, value_name = "NAME")]
     pub priced: Option<String>,
+    /// A model that makes vectors, for the checks of embeddings
+    #[arg(long, value_name = "NAME")]
+    pub embedding: Option<String>,
     /// The model follows scripts, as that of the provider `script` does; without it, it is asked
     #[arg(long)]
     pub scripted: bool,
+    /// Check these doors alone; without it, all that the server has
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub part: Vec<String>,
     /// Check these areas alone
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub only: Vec<String>,

@@ -6,7 +6,7 @@ use crate::configuration::Variables;
 use crate::world::KernelEntropy;
 use crate::{MISUSED, terminal};
 use anyhow::{Context, Result, anyhow};
-use conform::{Area, Report, Target};
+use conform::{Area, Part, Report, Target};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -41,9 +41,13 @@ fn target(wanted: &Conform, variables: &Variables) -> Result<Target> {
         let names = Area::ALL.map(Area::name).join(", ");
         Area::named(name).ok_or_else(|| anyhow!("no area `{name}`; there are {names}"))
     };
+    let part = |name: &String| {
+        let names = Part::ALL.map(Part::name).join(", ");
+        Part::named(name).ok_or_else(|| anyhow!("no part `{name}`; there are {names}"))
+    };
     anyhow::ensure!(
-        wanted.coverage.is_none() || wanted.only.is_empty(),
-        "--coverage needs the whole suite: leave out --only"
+        wanted.coverage.is_none() || (wanted.only.is_empty() && wanted.part.is_empty()),
+        "--coverage needs the whole suite: leave out --only and --part"
     );
     let mut bytes = [0_u8; 8];
     KernelEntropy.fill(&mut bytes);
@@ -57,10 +61,12 @@ fn target(wanted: &Conform, variables: &Variables) -> Result<Target> {
         key: key.to_owned(),
         model: wanted.model.clone(),
         priced: wanted.priced.clone(),
+        embedding: wanted.embedding.clone(),
         scripted: wanted.scripted.then_some(true),
         patience: Duration::from_secs(wanted.patience),
         run,
         only: wanted.only.iter().map(area).collect::<Result<_>>()?,
+        parts: wanted.part.iter().map(part).collect::<Result<_>>()?,
     })
 }
 

@@ -1,6 +1,10 @@
 //! Asks every endpoint, input, tool and kind of environment one time, so that the report can say what a server serves.
 //! Nothing here fails: what is missing is reported, not judged.
 
+mod doors;
+
+pub use doors::{CONTENTS, FUNCTIONS, ITEMS};
+
 use crate::client::{Answer, Call};
 use crate::endpoint::{Answered, ENDPOINTS, Endpoint, Method};
 use crate::probe::{CANCEL, LOOKUP, Probe, message};
@@ -16,6 +20,7 @@ pub const ENVIRONMENTS: [&str; 3] = ["none", "openai_hosted", "self_hosted"];
 
 pub async fn run(probe: &mut Probe) {
     parts!(probe: inputs, tools, environments, endpoints);
+    doors::run(probe).await;
 }
 
 /// One word for what an answer says about the thing that was asked for.

@@ -50,11 +50,13 @@ pub fn result(call: &Value, output: &Value) -> Value {
 pub struct Reader {
     pub stream: Frames,
     pub frames: Vec<Frame>,
+    /// The shape of its events.
+    pub shape: &'static str,
 }
 
 impl Reader {
-    pub fn new(stream: Frames) -> Self {
-        Self { stream, frames: Vec::new() }
+    pub fn new(stream: Frames, shape: &'static str) -> Self {
+        Self { stream, frames: Vec::new(), shape }
     }
 
     pub fn evidence(&self) -> String {
@@ -181,7 +183,7 @@ impl Probe {
     }
 
     /// What makes the model speak for long.
-    fn long(&self, words: usize) -> String {
+    pub fn long(&self, words: usize) -> String {
         if self.facts.scripted {
             let said: Vec<String> = (0..words).map(|at| format!("word{at}")).collect();
             return format!("slow {words} {}", said.join(" "));

@@ -28,12 +28,17 @@ impl Report {
             ("inputs", "Inputs", ["input", "state"].as_slice()),
             ("tools", "Tools", ["tool", "saved in agents", "in sessions"].as_slice()),
             ("environments", "Environments", ["kind", "state"].as_slice()),
+            ("doors", "Endpoints of the other doors", ["endpoint", "in the SDK", "state"].as_slice()),
+            ("told", "Events of a response", ["event", "state"].as_slice()),
+            ("items", "Input items of a response", ["item", "state"].as_slice()),
+            ("contents", "Parts of messages to a response", ["part", "state"].as_slice()),
+            ("functions", "Tools of a response", ["tool", "state"].as_slice()),
         ] {
             let rows = self.coverage.get(part).map(Vec::as_slice).unwrap_or_default();
             page.push_str(&format!("\n## {title}\n\n| {} |\n|{}\n", heads.join(" | "), "---|".repeat(heads.len())));
             for Covered { name, also, state } in rows {
                 let middle = match (part, also.is_empty()) {
-                    ("endpoints", _) => format!("`{also}` | "),
+                    ("endpoints" | "doors", _) => format!("`{also}` | "),
                     (_, true) => String::new(),
                     (_, false) => format!("{also} | "),
                 };

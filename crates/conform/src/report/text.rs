@@ -10,7 +10,7 @@ impl fmt::Display for Report {
         let kind = if self.scripted { "scripted" } else { "not scripted" };
         writeln!(f, "{} with the model {} ({kind})\n", self.base, self.model)?;
         for (area, counts) in &self.areas {
-            write!(f, "{area:10} {:4} passed", counts.passed)?;
+            write!(f, "{area:13} {:4} passed", counts.passed)?;
             if counts.failed > 0 {
                 write!(f, ", {} FAILED", counts.failed)?;
             }
@@ -18,6 +18,9 @@ impl fmt::Display for Report {
                 write!(f, ", {} skipped", counts.skipped)?;
             }
             writeln!(f)?;
+        }
+        for part in &self.absent {
+            writeln!(f, "{:13} not served", part.name())?;
         }
         for check in &self.checks {
             failure(f, check)?;
