@@ -85,7 +85,11 @@ async fn items(
     let page = pairs.page(Limit::Checked)?;
     let encrypted = encrypted(&pairs)?;
     let session = find(&door, &identity.project, &id).await?.head.session.clone();
-    let listed = door.handle.items(&identity.project, &session, None, page).await?;
+    let listed = door.handle.items(&identity.project, &session, None, page).await;
+    let listed = listed.map_err(|refusal| match refusal.kind {
+        RefusalKind::Invalid => Failure::invalid("No such item in 'after'.").at("after"),
+        _ => unknown(refusal, &id),
+    })?;
     Ok(Json(shown::list(listed.data.iter(), listed.has_more, encrypted)).into_response())
 }
 

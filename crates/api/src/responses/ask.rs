@@ -126,13 +126,23 @@ async fn copied(
             }
             history(from, project, session, Some(&response)).await?
         }
-        Spot::In(session) => history(from, project, session, None).await?,
+        Spot::In(session) => {
+            if from.session(project, session).await?.head.turn.is_some() {
+                return Err(names::locked());
+            }
+            history(from, project, session, None).await?
+        }
     };
     let kept = before.iter().filter_map(|item| {
         let id = Some(item.id.as_str().to_owned());
         incoming::carried(item).map(|body| InputItem { id, body })
     });
-    Ok((Spot::New, kept.chain(brought).collect()))
+    let has_gaps = match &spot {
+        Spot::New => false,
+        Spot::After(session, _) | Spot::In(session) => from.session(project, session).await?.head.has_gaps,
+    };
+    let items = if has_gaps { incoming::paired(kept.collect(), brought) } else { kept.chain(brought).collect() };
+    Ok((Spot::New, items))
 }
 
 /// The items of a session, up to the end of a turn if said.

@@ -6,6 +6,7 @@ use crate::attachment::{data_url, uploaded};
 use crate::failure::Failure;
 use runtime::Handle;
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 use types::{
     AgentSettings, CallId, CallOutput, CallResult, Content, CustomFormat, Effort, InputBody, InputItem, Item, ItemBody,
     ItemId, Phase, ProjectId, ReasoningSummary, RefusalKind, Role, Sampling, ServiceTier, SessionId, Text, TextFormat,
@@ -266,6 +267,24 @@ async fn referred(
 fn no_item(id: &str, path: &str) -> Failure {
     let shown: String = id.chars().take(64).collect();
     Failure::not_found(format!("Item with id '{shown}' not found.")).at(path)
+}
+
+/// What was kept, and what is brought behind it, without the calls and results whose partner was taken out.
+pub fn paired(kept: Vec<InputItem>, brought: Vec<InputItem>) -> Vec<InputItem> {
+    let (mut calls, mut results) = (BTreeSet::new(), BTreeSet::new());
+    for item in kept.iter().chain(&brought) {
+        match &item.body {
+            InputBody::Call { call_id, .. } => calls.insert(call_id.clone()),
+            InputBody::Output { call_id, .. } => results.insert(call_id.clone()),
+            _ => false,
+        };
+    }
+    let pairs = |item: &InputItem| match &item.body {
+        InputBody::Call { call_id, .. } => results.contains(call_id),
+        InputBody::Output { call_id, .. } => calls.contains(call_id),
+        _ => true,
+    };
+    kept.into_iter().filter(pairs).chain(brought).collect()
 }
 
 /// A kept item, as if the client had brought it. None for what only this server can have made.
