@@ -122,8 +122,8 @@ fn what_is_wrong_is_told_on_its_lane_and_the_connection_goes_on() {
             assert_eq!((&frame["error"]["code"], &frame["error"]["param"]), (&json!(code), &param), "{text}");
             assert_eq!(frame.get("stream_id"), None, "{text}");
         }
-        for key in ["stream", "stream_options", "background"] {
-            peer.say(&json!({ "type": "response.create", "stream_id": "a.b", "model": "m", "input": "x", key: true }));
+        for (key, value) in [("stream", false), ("stream_options", true), ("background", true)] {
+            peer.say(&json!({ "type": "response.create", "stream_id": "a.b", "model": "m", "input": "x", key: value }));
             let frame = peer.hear().await.unwrap();
             assert_eq!((&frame["error"]["param"], &frame["stream_id"]), (&json!(key), &json!("a.b")));
         }

@@ -41,8 +41,8 @@ pub struct Steer {
 
 /// Characters of the longest lane's name.
 const MAX_LANE: usize = 256;
-/// What has no meaning here: a socket always streams, and nothing runs behind its back.
-const HTTP_ONLY: [&str; 3] = ["stream", "stream_options", "background"];
+/// What has no meaning here.
+const HTTP_ONLY: [&str; 2] = ["stream_options", "background"];
 
 impl Frame {
     pub fn read(body: Map<String, Value>) -> Result<Self, Fault> {
@@ -60,10 +60,11 @@ impl Frame {
     }
 
     pub fn create(mut self) -> Result<Create, Fault> {
-        for key in HTTP_ONLY {
-            if self.object.present(key).is_some() {
-                return Err(Fault::at(key, format!("Unsupported parameter: '{key}' is not supported over WebSocket.")));
-            }
+        // A socket always streams; openai-agents asks for it all the same.
+        let is_whole = self.object.present("stream").map(Node::boolean).transpose()? == Some(false);
+        let strange = HTTP_ONLY.into_iter().find(|key| self.object.present(key).is_some());
+        if let Some(key) = is_whole.then_some("stream").or(strange) {
+            return Err(Fault::at(key, format!("Unsupported parameter: '{key}' is not supported over WebSocket.")));
         }
         let generate = self.object.present("generate").map_or(Ok(true), Node::boolean)?;
         if self.object.present("client_metadata").is_some() {
