@@ -90,6 +90,16 @@ pub fn response(
 pub trait Teller: Send + 'static {
     /// Writes what `event` means, each of it whole, or nothing. True where nothing comes after it.
     fn tell(&mut self, piece: &mut Vec<u8>, event: &Event) -> bool;
+
+    /// Whether it has kept some of the last event back, because that means so much.
+    fn is_behind(&self) -> bool {
+        false
+    }
+
+    /// Writes the next of what was kept back. True where nothing comes after it.
+    fn tell_on(&mut self, _piece: &mut Vec<u8>) -> bool {
+        false
+    }
 }
 
 /// The pieces of a body that tells the events of `source`. `held` lasts as long as it does.
@@ -163,28 +173,45 @@ impl<S: Source, T: Teller, H> Reader<S, T, H> {
     /// The next piece of the body; None at its end.
     async fn piece(&mut self) -> Option<Bytes> {
         while !self.over {
-            let (mut source, event) = match select(&mut self.next, &mut self.silence).await {
-                Either::Left((pulled, _)) => pulled,
-                Either::Right(((), _)) => {
-                    if self.was_silent() {
-                        return Some(Bytes::from_static(b": keepalive\n\n"));
-                    }
-                    continue;
-                }
-            };
             let mut piece = Vec::with_capacity(USUAL_PIECE);
-            self.over = self.teller.tell(&mut piece, &event?);
-            while !self.over && piece.len() < PIECE {
-                let Some(event) = source.at_hand() else { break };
-                self.over = self.teller.tell(&mut piece, &event);
+            if self.teller.is_behind() {
+                self.catch_up(&mut piece);
+            } else {
+                let (mut source, event) = match select(&mut self.next, &mut self.silence).await {
+                    Either::Left((pulled, _)) => pulled,
+                    Either::Right(((), _)) => {
+                        if self.was_silent() {
+                            return Some(Bytes::from_static(b": keepalive\n\n"));
+                        }
+                        continue;
+                    }
+                };
+                self.over = self.teller.tell(&mut piece, &event?);
+                self.catch_up(&mut piece);
+                while self.has_room(&piece) && !self.teller.is_behind() {
+                    let Some(event) = source.at_hand() else { break };
+                    self.over = self.teller.tell(&mut piece, &event);
+                    self.catch_up(&mut piece);
+                }
+                self.next = source.pull();
             }
-            self.next = source.pull();
             if !piece.is_empty() {
                 self.spoke = self.clock.monotonic();
                 return Some(piece.into());
             }
         }
         None
+    }
+
+    /// Writes what was kept back, as far as there is room.
+    fn catch_up(&mut self, piece: &mut Vec<u8>) {
+        while self.has_room(piece) && self.teller.is_behind() {
+            self.over = self.teller.tell_on(piece);
+        }
+    }
+
+    fn has_room(&self, piece: &[u8]) -> bool {
+        !self.over && piece.len() < PIECE
     }
 
     /// Whether nothing was said for long enough; then, or when that may be so, it is time to look again.

@@ -9,7 +9,18 @@ use types::{Event, EventBody, Item, TurnId, TurnView};
 
 impl Teller for Stream {
     fn tell(&mut self, piece: &mut Vec<u8>, event: &Event) -> bool {
-        for line in self.read(&event.body) {
+        for line in self.read_first(&event.body) {
+            line.write_frame(piece);
+        }
+        self.is_over()
+    }
+
+    fn is_behind(&self) -> bool {
+        Stream::is_behind(self)
+    }
+
+    fn tell_on(&mut self, piece: &mut Vec<u8>) -> bool {
+        for line in self.read_on() {
             line.write_frame(piece);
         }
         self.is_over()

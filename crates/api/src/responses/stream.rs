@@ -9,6 +9,9 @@
 //! An attempt that came to nothing takes its numbers with it: those of the next begin a step higher. What was shown of
 //! it is closed as incomplete, and the next attempt's items come after it, for clients hold each `output_index` to
 //! be given once.
+//!
+//! A long text becomes many times as long when it is told. So it is told in parts, each when the one before was taken:
+//! a reader that is slow costs no more than one.
 
 use super::cut::Cut;
 use super::line::{Line, Lines};
@@ -29,7 +32,12 @@ pub struct Stream {
     /// What is in the response, as far as the log says.
     output: Vec<Arc<Item>>,
     over: bool,
+    /// An event of which only the beginning was told, and where in its text the rest begins.
+    rest: Option<(EventBody, usize)>,
 }
+
+/// Text that is told at once, in bytes.
+const SLICE: usize = 512;
 
 /// What one attempt says.
 struct Group {
@@ -58,7 +66,7 @@ impl Stream {
     /// `after` leaves out the events up to that number.
     pub fn new(facts: Arc<Facts>, session: SessionId, turn: TurnId, after: Option<u64>, padded: bool) -> Self {
         let lines = Lines::new(after, padded);
-        Self { facts, session, turn, lines, announced: 0, group: None, output: Vec::new(), over: false }
+        Self { facts, session, turn, lines, announced: 0, group: None, output: Vec::new(), over: false, rest: None }
     }
 
     /// Whether the last event has been told.
@@ -66,12 +74,54 @@ impl Stream {
         self.over
     }
 
-    /// What a session's next event means for the stream.
+    /// What a session's next event means for the stream, all of it.
     pub fn read(&mut self, event: &EventBody) -> Vec<Line> {
-        if !self.over {
-            self.take(event);
+        let mut rest = Some(0);
+        while let Some(from) = rest.filter(|_| !self.over) {
+            rest = self.take_part(event, from);
         }
         self.lines.take()
+    }
+
+    /// The same in parts: this is the first. `read_on` has the next while there is one.
+    pub fn read_first(&mut self, event: &EventBody) -> Vec<Line> {
+        if !self.over {
+            self.rest = self.take_part(event, 0).map(|from| (event.clone(), from));
+        }
+        self.lines.take()
+    }
+
+    /// Whether the last event was not told to its end.
+    pub fn is_behind(&self) -> bool {
+        self.rest.is_some()
+    }
+
+    pub fn read_on(&mut self) -> Vec<Line> {
+        if let Some((event, from)) = self.rest.take() {
+            self.rest = self.take_part(&event, from).map(|from| (event, from));
+        }
+        self.lines.take()
+    }
+
+    /// Takes what of an event's text begins at `from`; gives where the rest begins, if there is one.
+    fn take_part(&mut self, event: &EventBody, from: usize) -> Option<usize> {
+        match event {
+            EventBody::Delta { item, turn, part, text, .. } if *turn == self.turn => {
+                let (slice, to) = slice(text, from);
+                if let Some(place) = self.draft(item) {
+                    self.feed(place, *part, slice);
+                }
+                (to < text.len()).then_some(to)
+            }
+            EventBody::ItemDone(item) if item.turn == self.turn && item.output_index.is_some() => {
+                let more = self.record(item);
+                more.then_some(0)
+            }
+            _ => {
+                self.take(event);
+                None
+            }
+        }
     }
 
     fn take(&mut self, event: &EventBody) {
@@ -89,12 +139,6 @@ impl Stream {
                 self.enter(Origin::of_item(&self.session, item.as_str()));
                 self.announce(item.clone(), *kind);
             }
-            EventBody::Delta { item, turn, part, text, .. } if *turn == self.turn => {
-                if let Some(place) = self.draft(item) {
-                    self.feed(place, *part, text);
-                }
-            }
-            EventBody::ItemDone(item) if item.turn == self.turn && item.output_index.is_some() => self.record(item),
             EventBody::AttemptDropped { origin, turn } if *turn == self.turn => self.drop_attempt(*origin),
             _ => {}
         }
@@ -194,10 +238,10 @@ impl Stream {
         }
     }
 
-    /// An item of the record: what of it is streamed is told to its end.
-    fn record(&mut self, item: &Arc<Item>) {
+    /// An item of the record: what of it is streamed is told to its end. True where that is still to be done.
+    fn record(&mut self, item: &Arc<Item>) -> bool {
         if shown::item(item, ItemStatus::Completed, self.facts.encrypted).is_none() {
-            return;
+            return false;
         }
         self.enter(item.origin);
         let streamed: Option<(ItemKind, &[String])> = match &item.body {
@@ -211,13 +255,18 @@ impl Stream {
             let place = self.draft(&item.id).unwrap_or_else(|| self.announce(item.id.clone(), kind));
             for (text, part) in texts.iter().zip(0..) {
                 let told = self.told(place, part);
-                self.feed(place, part, text.get(told..).unwrap_or_default());
+                let (slice, to) = slice(text, told);
+                self.feed(place, part, slice);
+                if to < text.len() {
+                    return true;
+                }
             }
             self.settle(place);
         }
         if let Some(group) = &mut self.group {
             group.items.push(Arc::clone(item));
         }
+        false
     }
 
     /// Nothing of this attempt is in the log, nor will be.
@@ -289,6 +338,12 @@ impl Stream {
             end_part(&mut self.lines, draft, last);
         }
     }
+}
+
+/// The text at `from` that is told at once, and where it ends.
+fn slice(text: &str, from: usize) -> (&str, usize) {
+    let to = text.floor_char_boundary(from.saturating_add(SLICE)).max(from);
+    (text.get(from..to).unwrap_or_default(), to)
 }
 
 fn begin_part(lines: &mut Lines, draft: &mut Draft) {

@@ -286,3 +286,35 @@ fn a_background_response_is_queued_first() {
     assert_eq!(names, ["response.created", "response.queued"]);
     assert!(lines[0].json.contains("\"status\":\"queued\""));
 }
+
+#[test]
+fn a_long_text_is_told_in_parts_that_say_the_same() {
+    let words: String = (0..2000).map(|number| format!("wörd{number} ")).collect();
+    let text: &'static str = Box::leak(words.into_boxed_str());
+    let said = [Said::Reasoning(Box::leak(Box::new([text, "and", text]))), Said::Message(text)];
+    let records = recorded(&said, origin(1), &[]);
+    let only_done = records.iter().filter(|event| matches!(event, EventBody::ItemDone(_))).cloned().collect();
+    for events in [whole(records), whole(only_done)] {
+        let mut stream =
+            Stream::new(facts(TurnRequest::default()), SessionId::new(SESSION), TurnId::new(TURN), None, false);
+        let (mut lines, mut most) = (Vec::new(), 0);
+        for event in &events {
+            let mut part = stream.read_first(event);
+            loop {
+                most = most.max(part.iter().filter(|line| line.name.ends_with(".delta")).count());
+                lines.append(&mut part);
+                if !stream.is_behind() {
+                    break;
+                }
+                part = stream.read_on();
+            }
+        }
+        assert!(stream.is_over() && most > 1 && most < SLICE);
+        let json = |lines: &[Line]| lines.iter().map(|line| line.json.clone()).collect::<Vec<_>>();
+        let mut stream =
+            Stream::new(facts(TurnRequest::default()), SessionId::new(SESSION), TurnId::new(TURN), None, false);
+        let at_once: Vec<Line> = events.iter().flat_map(|event| stream.read(event)).collect();
+        assert_eq!(json(&lines), json(&at_once));
+        assert!(lines.len() > 6000);
+    }
+}
