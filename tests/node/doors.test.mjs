@@ -1,7 +1,8 @@
-// The unmodified npm SDK on the other doors: responses, chat completions, files, uploads.
+// The unmodified npm SDK on the other doors: responses, also over a WebSocket, chat completions, files, uploads.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import OpenAI, { toFile } from "openai";
+import { ResponsesWS } from "openai/resources/responses/ws";
 import { KEY, start } from "./server.mjs";
 
 const PARAMETERS = {
@@ -69,6 +70,37 @@ test("a response in the background is cancelled", LIMIT, async () => {
   assert.equal((await client.responses.cancel(id)).status, "cancelled");
   await client.responses.delete(id);
   await assert.rejects(() => client.responses.retrieve(id), OpenAI.NotFoundError);
+});
+
+/** The events of the next response on `socket`, up to its end. */
+async function turn(socket, request) {
+  const seen = [];
+  socket.send({ type: "response.create", model: MODEL, ...request });
+  for await (const told of socket.stream()) {
+    if (told.type === "error") throw told.error;
+    if (told.type !== "message") continue;
+    seen.push(told.message);
+    if (["response.completed", "response.failed", "response.incomplete"].includes(told.message.type)) break;
+  }
+  return seen;
+}
+
+test("responses go on over a WebSocket without being kept", LIMIT, async () => {
+  const socket = new ResponsesWS(client);
+  try {
+    const first = await turn(socket, { input: 'call lookup {"n":1}\nsay done', tools: [LOOKUP], store: false });
+    const { id, output } = first.at(-1).response;
+    const second = await turn(socket, {
+      tools: [LOOKUP],
+      store: false,
+      previous_response_id: id,
+      input: [{ type: "function_call_output", call_id: output[0].call_id, output: "1" }],
+    });
+    assert.equal(said(second), "done");
+    await assert.rejects(() => client.responses.retrieve(id), OpenAI.NotFoundError);
+  } finally {
+    socket.close();
+  }
 });
 
 test("a chat is streamed", LIMIT, async () => {
