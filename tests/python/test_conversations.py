@@ -3,9 +3,11 @@ that go on from them, and what becomes of both over a kill."""
 import asyncio
 import threading
 import time
+from typing import get_args
 
 import openai
 import pytest
+from openai.types.responses import ResponseIncludable
 
 from server import KEY, RawStream, Server
 
@@ -129,6 +131,16 @@ def test_items_are_paged_both_ways(client):
     assert (empty.data, empty.has_more) == ([], False)
 
 
+def test_a_compaction_is_an_item_like_others(server, client):
+    made = client.conversations.create()
+    asks = list(get_args(ResponseIncludable))
+    short = server.json("POST", "/v1/responses/compact", {"model": MODEL, "input": "hi"})[1]["output"][-1]
+    (item,) = client.conversations.items.create(made.id, items=[short], include=asks).data
+    assert item.type == "compaction" and item.encrypted_content == short["encrypted_content"]
+    assert client.conversations.items.list(made.id, include=asks).data == [item]
+    assert client.conversations.items.retrieve(item.id, conversation_id=made.id, include=asks) == item
+
+
 def test_an_id_is_kept_where_it_can_be(client):
     made = client.conversations.create(items=[{**said("mine"), "id": "msg_mine"}, {**said("odd"), "id": "what is this"}])
     mine, odd = kept(client, made.id)
@@ -165,7 +177,9 @@ def test_what_is_wrong_is_named(server, client):
         named = told["error"]["param"]
         assert status in (400, 404) and named is not None and named.startswith(param), (method, where, body, told)
     assert kept(client, made.id) == []
-    for item in ("msg_no", "x" * 300, "%2F"):
+    (once,) = client.conversations.items.create(made.id, items=[said("x")]).data
+    assert client.conversations.items.delete(once.id, conversation_id=made.id) == made
+    for item in (once.id, "msg_no", "x" * 300, "%2F"):
         for method in ("GET", "DELETE"):
             status, told = server.json(method, f"{path}/items/{item}")
             assert status == 404 and told["error"]["message"], (method, item, told)
