@@ -5,9 +5,12 @@ A bend is an object with any of these methods; what it does not have stays strai
     request(method, path, headers)                    changes the request's headers
     answer(method, path, status, headers, body)       gives back a status and a body; the body is JSON or None
     events(path, frames)                              a generator over a stream's frames
+    message(message)                                  what a WebSocket says, as JSON; gives back the messages to say instead
 """
 import http.client
 import json
+import socket
+import struct
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -23,11 +26,11 @@ class Frame:
         lines = text.split("\n")
         self.lines = [line for line in lines if not line.startswith("data:")]
         data = "".join(line[len("data:"):] for line in lines if line.startswith("data:"))
-        self.data = json.loads(data) if data else None
+        self.data = data if data == "[DONE]" else json.loads(data) if data else None
 
     @property
     def kind(self):
-        return (self.data or {}).get("type", "").removeprefix("agent.session.")
+        return "" if isinstance(self.data, str) else (self.data or {}).get("type", "").removeprefix("agent.session.")
 
     def written(self):
         data = [] if self.data is None else ["data: " + (self.data if isinstance(self.data, str) else json.dumps(self.data))]
@@ -71,6 +74,8 @@ def handler(upstream, bend):
             path = whole.removeprefix("/v1")
             if hasattr(bend, "request"):
                 bend.request(self.command, path, headers)
+            if "upgrade" in headers:
+                return self.tunnel(whole, headers)
             connection = http.client.HTTPConnection("127.0.0.1", upstream, timeout=30)
             try:
                 connection.request(self.command, whole, body=body or None, headers=headers)
@@ -90,7 +95,8 @@ def handler(upstream, bend):
         def whole(self, path, answer, headers):
             text, status = answer.read(), answer.status
             if hasattr(bend, "answer"):
-                body = json.loads(text) if text else None
+                is_json = headers.get("content-type", "").startswith("application/json")
+                body = json.loads(text) if text and is_json else None
                 status, bent = bend.answer(self.command, path, status, headers, body)
                 if bent is not body or body is not None:
                     text = b"" if bent is None else json.dumps(bent).encode()
@@ -99,6 +105,30 @@ def handler(upstream, bend):
             self.end_headers()
             self.wfile.write(text)
             self.wfile.flush()
+
+        def tunnel(self, path, headers):
+            """A WebSocket: the client's bytes as they are, the server's messages one by one."""
+            self.close_connection = True
+            lines = [f"GET {path} HTTP/1.1", f"host: 127.0.0.1:{upstream}", "connection: Upgrade"]
+            lines += [f"{name}: {value}" for name, value in headers.items()]
+            with socket.create_connection(("127.0.0.1", upstream), timeout=30) as line:
+                line.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+                threading.Thread(target=pour, args=(self.rfile, line), daemon=True).start()
+                answer = line.makefile("rb")
+                while (text := answer.readline()) not in (b"\r\n", b""):
+                    self.wfile.write(text)
+                self.wfile.write(b"\r\n")
+                self.wfile.flush()
+                try:
+                    for kind, payload in messages(answer):
+                        whole = [payload]
+                        if kind == 0x81 and hasattr(bend, "message"):
+                            whole = [json.dumps(one).encode() for one in bend.message(json.loads(payload))]
+                        for one in whole:
+                            self.wfile.write(packed(kind, one))
+                        self.wfile.flush()
+                except (BrokenPipeError, ConnectionResetError, TimeoutError):
+                    pass
 
         def head(self, status, headers):
             self.send_response_only(status)
@@ -122,6 +152,32 @@ def handler(upstream, bend):
             self.wfile.flush()
 
     return Handler
+
+
+def pour(source, line):
+    try:
+        while piece := source.read1(65536):
+            line.sendall(piece)
+        line.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+
+
+def messages(answer):
+    """A server's WebSocket frames, which are not masked: the first byte and the payload."""
+    while head := answer.read(2):
+        length = head[1]
+        if length >= 126:
+            form = ">H" if length == 126 else ">Q"
+            (length,) = struct.unpack(form, answer.read(struct.calcsize(form)))
+        yield head[0], answer.read(length)
+
+
+def packed(kind, payload):
+    length = len(payload)
+    if length < 126:
+        return bytes([kind, length]) + payload
+    return bytes([kind]) + (struct.pack(">BH", 126, length) if length < 1 << 16 else struct.pack(">BQ", 127, length)) + payload
 
 
 def read(answer):

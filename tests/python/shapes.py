@@ -38,10 +38,10 @@ ROOTS = [
     ("beta.agents.vaults.credential_deleted", "CredentialDeleted"), ("beta.subagent", "Subagent"),
 ]
 
-# The same for the other doors. Their nullable keys may be left out, save those in KEPT.
+# The same for the other doors; a compaction's type leaves out the user's messages, which stay. Their nullable keys may be left out, save those in KEPT.
 DOORS = [
     ("responses.response", "Response"), ("responses.response_stream_event", "ResponseStreamEvent"),
-    ("responses.response_item", "ResponseItem"), ("responses.compacted_response", "CompactedResponse"),
+    ("responses.response_item", "ResponseItem"),
     ("responses.input_token_count_response", "InputTokenCountResponse"),
     ("conversations.conversation", "Conversation"),
     ("conversations.conversation_deleted_resource", "ConversationDeletedResource"),

@@ -10,9 +10,23 @@ import pytest
 
 import shapes
 from crooked import Frame, Proxy
-from server import BINARY, KEY, ROOT
+from server import BINARY, CONFIG, KEY, ROOT, Server
 
 PAGE = ROOT / "docs/coverage.md"
+VECTORS = f"""
+[[model]]
+name = "minilm"
+provider = "local"
+task = "embedding"
+source = "file:{ROOT}/.fixtures/all-MiniLM-L6-v2"
+"""
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory):
+    """A server with every door, and a model of each kind."""
+    with Server(tmp_path_factory.mktemp("whole"), config=CONFIG + VECTORS) as whole:
+        yield whole
 
 
 def conform(base, *options, folder, patience=10):
@@ -33,12 +47,13 @@ def outcomes(report, outcome):
     return {check["id"]: check for check in report["checks"] if check["outcome"] == outcome}
 
 
-def test_our_server_passes_and_the_coverage_page_is_true(server, tmp_path):
+def test_our_server_passes_and_the_coverage_page_is_true(whole, tmp_path):
     page = tmp_path / "coverage.md"
     shutil.copy(PAGE, page)
-    status, report, printed = conform(server.base, "--priced", "priced", "--coverage", page, folder=tmp_path)
+    options = ["--priced", "priced", "--embedding", "minilm", "--coverage", page]
+    status, report, printed = conform(whole.base, *options, folder=tmp_path)
     assert status == 0 and not outcomes(report, "failed"), printed
-    assert len(outcomes(report, "passed")) >= 300
+    assert len(outcomes(report, "passed")) >= 600 and not report["absent"]
     skipped = [name for name in outcomes(report, "skipped") if not name.startswith("shapes.")]
     assert not skipped, printed
     assert not report["left_behind"]
@@ -411,11 +426,12 @@ MUTANTS = {
 }
 
 
-def test_a_proxy_that_bends_nothing_changes_nothing(server, tmp_path):
-    with Proxy(server.port) as proxy:
-        status, report, printed = conform(proxy.base, "--priced", "priced", folder=tmp_path)
+def test_a_proxy_that_bends_nothing_changes_nothing(whole, tmp_path):
+    with Proxy(whole.port) as proxy:
+        options = ["--priced", "priced", "--embedding", "minilm"]
+        status, report, printed = conform(proxy.base, *options, folder=tmp_path)
     assert status == 0, printed
-    assert len(outcomes(report, "passed")) >= 300
+    assert len(outcomes(report, "passed")) >= 600
 
 
 @pytest.mark.soak(60)

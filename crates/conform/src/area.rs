@@ -165,12 +165,9 @@ impl Area {
     /// The door that the area is about; None for what looks at all.
     pub fn part(self) -> Option<Part> {
         match self {
-            Self::Responses
-            | Self::Telling
-            | Self::Chains
-            | Self::Listings
-            | Self::Compaction
-            | Self::Websocket => Some(Part::Responses),
+            Self::Responses | Self::Telling | Self::Chains | Self::Listings | Self::Compaction | Self::Websocket => {
+                Some(Part::Responses)
+            }
             Self::Conversations => Some(Part::Conversations),
             Self::Chat => Some(Part::Chat),
             Self::Embeddings => Some(Part::Embeddings),

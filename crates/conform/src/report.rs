@@ -5,9 +5,9 @@ mod text;
 
 use crate::area::coverage::{self, CONTENTS, ENVIRONMENTS, FUNCTIONS, INPUTS, ITEMS, TOOLS};
 use crate::area::{Area, Check};
-use crate::part::Part;
 use crate::endpoint::{self, Answered, DOORS, ENDPOINTS};
 use crate::findings::{Findings, Outcome};
+use crate::part::Part;
 use crate::shape::Shapes;
 use serde::Serialize;
 use std::collections::BTreeMap;

@@ -34,7 +34,8 @@ pub fn faults(events: &[Value]) -> Vec<Broken> {
         && last["type"] == "response.completed"
         && last["response"]["output"] != Value::Array(done.clone())
     {
-        broken.push(("final", format!("{} and the items done were {}", last["response"]["output"], Value::Array(done))));
+        broken
+            .push(("final", format!("{} and the items done were {}", last["response"]["output"], Value::Array(done))));
     }
     broken
 }
@@ -43,11 +44,11 @@ pub fn faults(events: &[Value]) -> Vec<Broken> {
 fn frame(events: &[Value]) -> Vec<Broken> {
     let mut broken = Vec::new();
     let kinds: Vec<&str> = events.iter().map(|event| event["type"].as_str().unwrap_or("(no type)")).collect();
-    let begun = match kinds.as_slice() {
-        ["response.created", "response.queued", "response.in_progress", ..] => true,
-        ["response.created", "response.in_progress", ..] => true,
-        _ => false,
-    };
+    let begun = matches!(
+        kinds.as_slice(),
+        ["response.created", "response.queued", "response.in_progress", ..]
+            | ["response.created", "response.in_progress", ..]
+    );
     let empty = events.iter().take(2).all(|event| event["response"]["output"] == Value::Array(Vec::new()));
     if !begun || !empty {
         broken.push(("starts", kinds.iter().take(3).copied().collect::<Vec<_>>().join(" ")));
@@ -101,7 +102,8 @@ fn within(kind: &str, event: &Value, telling: &mut Telling, broken: &mut Vec<Bro
     let index = event["content_index"].as_u64().unwrap_or(u64::MAX);
     match kind {
         "response.content_part.added" => {
-            if telling.parts.insert(index, Some(String::new())).is_some() || event["part"]["text"] != "" {
+            let again = telling.parts.insert(index, Some(String::new())).is_some();
+            if again || event["part"]["text"] != "" {
                 broken.push(("parts", format!("part {index} begins as {}", event["part"])));
             }
         }

@@ -16,7 +16,11 @@ pub const CHECKS: &[Row] = &[
     ("chains.deleted", "From a deleted response nothing goes on.", "§2a"),
     ("chains.unknown", "An unknown previous response is refused by its code.", "§2b"),
     ("chains.missing-output", "A call that is not answered is refused, by name.", "§2a"),
-    ("chains.stray-output", "A result without a call is refused, by name.", "Open Responses: websocket-failed-continuation"),
+    (
+        "chains.stray-output",
+        "A result without a call is refused, by name.",
+        "Open Responses: websocket-failed-continuation",
+    ),
     ("chains.running", "From a response that still runs nothing goes on.", "§2a"),
     ("chains.store-false", "What goes on from a stored response need not be stored.", "SDK: store"),
 ];

@@ -18,8 +18,16 @@ pub const CHECKS: &[Row] = &[
     ("chat.choices", "n choices, numbered from 0.", "SDK: n"),
     ("chat.length", "An answer cut by its limit ends with length.", "SDK: max_completion_tokens"),
     ("chat.json", "Text in the form of a schema is JSON of it.", "SDK: chat.completions.parse"),
-    ("chat.roles", "System, developer and assistant messages are taken, and content in parts.", "SDK: ChatCompletionMessageParam"),
-    ("chat.call", "A tool is called with an id and arguments that are JSON in a text; it ends with tool_calls.", "SDK: ChatCompletionMessageToolCall"),
+    (
+        "chat.roles",
+        "System, developer and assistant messages are taken, and content in parts.",
+        "SDK: ChatCompletionMessageParam",
+    ),
+    (
+        "chat.call",
+        "A tool is called with an id and arguments that are JSON in a text; it ends with tool_calls.",
+        "SDK: ChatCompletionMessageToolCall",
+    ),
     ("chat.round-trip", "With its result the model goes on.", "SDK: ChatCompletionToolMessageParam"),
     ("chat.stray", "A result without its call: 400.", "SDK: ChatCompletionToolMessageParam"),
     ("chat.unanswered", "A call without its result: 400.", "SDK: ChatCompletionToolMessageParam"),
@@ -29,7 +37,11 @@ pub const CHECKS: &[Row] = &[
     ("chat.stream-ids", "Its chunks have one id, and the object chat.completion.chunk.", CHUNK),
     ("chat.stream-finish", "Each choice ends one time, and nothing of it follows.", CHUNK),
     ("chat.stream-done", "[DONE] is the last, and comes once.", CHUNK),
-    ("chat.stream-usage", "A chunk without choices has the usage where it was asked for, and no other has any.", "SDK: stream_options"),
+    (
+        "chat.stream-usage",
+        "A chunk without choices has the usage where it was asked for, and no other has any.",
+        "SDK: stream_options",
+    ),
     ("chat.stream-no-usage", "Where it was not asked for, there is none.", "SDK: stream_options"),
     ("chat.stream-choices", "Several choices are told apart by their index.", "SDK: n"),
     ("chat.stream-call", "A call is streamed by its index, and its arguments add up.", "SDK: ChoiceDeltaToolCall"),
@@ -226,7 +238,8 @@ async fn stream_calls(probe: &mut Probe) -> Result<(), Trouble> {
     let evidence = crate::client::short(&json!(all).to_string());
     let mut calls: Vec<(Value, String)> = Vec::new();
     let mut wild = false;
-    let pieces = all.iter().flat_map(|chunk| chunk["choices"][0]["delta"]["tool_calls"].as_array().into_iter().flatten());
+    let pieces =
+        all.iter().flat_map(|chunk| chunk["choices"][0]["delta"]["tool_calls"].as_array().into_iter().flatten());
     for piece in pieces {
         let arguments = piece["function"]["arguments"].as_str().unwrap_or_default();
         match piece["index"].as_u64().and_then(|at| usize::try_from(at).ok()) {
@@ -254,8 +267,13 @@ async fn wrong(probe: &mut Probe) -> Result<(), Trouble> {
     let fine = matches!(answer.status, 400 | 404) && answer.json["error"]["code"] == "model_not_found";
     probe.that("chat.model-unknown", fine, "model_not_found", &answer.json["error"], &answer.evidence);
     for (key, value) in [
-        ("messages", json!("hello")), ("temperature", json!("warm")), ("n", json!(0)), ("stream", json!("yes")),
-        ("tools", json!({})), ("max_completion_tokens", json!(-1)), ("stop", json!(7)),
+        ("messages", json!("hello")),
+        ("temperature", json!("warm")),
+        ("n", json!(0)),
+        ("stream", json!("yes")),
+        ("tools", json!({})),
+        ("max_completion_tokens", json!(-1)),
+        ("stop", json!(7)),
     ] {
         let mut body = ask(probe, "hello");
         body[key] = value;

@@ -6,8 +6,16 @@ use crate::trouble::Trouble;
 use serde_json::{Value, json};
 
 pub const CHECKS: &[Row] = &[
-    ("compaction.object", "The answer is a response.compaction with output and usage.", "Open Responses: compact-response"),
-    ("compaction.item", "Its output has a compaction with id and encrypted_content.", "Open Responses: compact-response"),
+    (
+        "compaction.object",
+        "The answer is a response.compaction with output and usage.",
+        "Open Responses: compact-response",
+    ),
+    (
+        "compaction.item",
+        "Its output has a compaction with id and encrypted_content.",
+        "Open Responses: compact-response",
+    ),
     ("compaction.goes-on", "Its output may begin a new chain.", "Open Responses: websocket-compact-new-chain"),
     ("compaction.chain", "A chain can be made short by its last response.", "§2a, compact"),
     ("compaction.model-missing", "Without a model: 400 or 422.", "Open Responses: compact-missing-model"),
@@ -39,9 +47,8 @@ async fn short(probe: &mut Probe) -> Result<(), Trouble> {
         && made["usage"]["total_tokens"].is_u64();
     probe.that("compaction.object", fine, "response.compaction", made, &answer.evidence);
     let output = made["output"].as_array().cloned().unwrap_or_default();
-    let fine = |item: &Value| {
-        item["type"] == "compaction" && item["id"].is_string() && item["encrypted_content"].is_string()
-    };
+    let fine =
+        |item: &Value| item["type"] == "compaction" && item["id"].is_string() && item["encrypted_content"].is_string();
     let found = output.iter().filter(|item| fine(item)).count();
     probe.that("compaction.item", found == 1, "a compaction", found, &answer.evidence);
     let mut input = output;

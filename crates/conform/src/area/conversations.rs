@@ -20,7 +20,11 @@ pub const CHECKS: &[Row] = &[
     ("conversations.item", "One item can be retrieved.", SDK),
     ("conversations.item-delete", "One can be deleted: the conversation is answered, and it is gone.", SDK),
     ("conversations.item-unknown", "An unknown item is a 404.", SDK),
-    ("conversations.response", "A response in a conversation names it, and adds its input and its output.", "SDK: Response.conversation"),
+    (
+        "conversations.response",
+        "A response in a conversation names it, and adds its input and its output.",
+        "SDK: Response.conversation",
+    ),
     ("conversations.hears", "The next response hears what came before.", "SDK: conversation"),
     ("conversations.both", "A conversation and a previous response at once: 400.", "SDK: conversation"),
     ("conversations.response-unknown", "A response in an unknown conversation is refused.", "SDK: conversation"),
@@ -152,7 +156,8 @@ async fn wrong(probe: &mut Probe) -> Result<(), Trouble> {
     let fine = matches!(answer.status, 400 | 404);
     probe.that("conversations.response-unknown", fine, "400 or 404", answer.status, &answer.evidence);
     let unknown = "/conversations/conv_that_is_not_there";
-    for (method, rest) in [(Method::Get, ""), (Method::Delete, ""), (Method::Get, "/items"), (Method::Get, "/items/i")] {
+    for (method, rest) in [(Method::Get, ""), (Method::Delete, ""), (Method::Get, "/items"), (Method::Get, "/items/i")]
+    {
         let answer = probe.send(Call::new(method, format!("{unknown}{rest}"))).await?;
         probe.status("conversations.unknown", &answer, 404);
     }

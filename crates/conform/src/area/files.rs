@@ -66,7 +66,9 @@ async fn round(probe: &mut Probe) -> Result<(), Trouble> {
     let made = put(probe, "bytes.bin", &sent).await?;
     probe.status("files.create", &made, 200);
     for (pointer, wanted) in [
-        ("/object", json!("file")), ("/filename", json!("bytes.bin")), ("/bytes", json!(sent.len())),
+        ("/object", json!("file")),
+        ("/filename", json!("bytes.bin")),
+        ("/bytes", json!(sent.len())),
         ("/purpose", json!("user_data")),
     ] {
         probe.value("files.create", &made, pointer, &wanted);

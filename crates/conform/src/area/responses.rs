@@ -8,18 +8,42 @@ use crate::trouble::Trouble;
 use serde_json::{Value, json};
 
 pub const CHECKS: &[Row] = &[
-    ("responses.resource", "A response has every key that the specification wants, of its kind.", "Open Responses: ResponseResource; §1c"),
-    ("responses.completed", "It is completed, with output, and a time after that of its creation.", "Open Responses: basic-response"),
-    ("responses.output", "Output is of the five kinds of items, and texts have annotations.", "Open Responses: ItemField; §1c"),
+    (
+        "responses.resource",
+        "A response has every key that the specification wants, of its kind.",
+        "Open Responses: ResponseResource; §1c",
+    ),
+    (
+        "responses.completed",
+        "It is completed, with output, and a time after that of its creation.",
+        "Open Responses: basic-response",
+    ),
+    (
+        "responses.output",
+        "Output is of the five kinds of items, and texts have annotations.",
+        "Open Responses: ItemField; §1c",
+    ),
     ("responses.usage", "Usage adds up.", "SDK: ResponseUsage"),
     ("responses.echo", "It shows what the request set.", "SDK: Response"),
     ("responses.defaults", "It shows the defaults of what was not set.", "SDK: Response"),
-    ("responses.tool-shown", "A function is shown with description, parameters and strict, also null.", "Open Responses: FunctionTool; §1c"),
+    (
+        "responses.tool-shown",
+        "A function is shown with description, parameters and strict, also null.",
+        "Open Responses: FunctionTool; §1c",
+    ),
     ("responses.system", "A system message is taken.", "Open Responses: system-prompt"),
     ("responses.multi-turn", "Earlier turns may come with the input.", "Open Responses: multi-turn"),
-    ("responses.phases", "Assistant messages may have a phase, and text for content.", "Open Responses: assistant-phase"),
+    (
+        "responses.phases",
+        "Assistant messages may have a phase, and text for content.",
+        "Open Responses: assistant-phase",
+    ),
     ("responses.image", "An image is taken as a data URL.", "Open Responses: image-input"),
-    ("responses.call", "A tool is called with a call_id and arguments that are JSON in a text.", "Open Responses: tool-calling"),
+    (
+        "responses.call",
+        "A tool is called with a call_id and arguments that are JSON in a text.",
+        "Open Responses: tool-calling",
+    ),
     ("responses.custom", "A custom tool is called with free text.", "SDK: ResponseCustomToolCall"),
     ("responses.json", "Text in the form of a schema is JSON of it.", "SDK: responses.parse"),
     ("responses.retrieve", "GET answers what POST did.", "§2a"),
@@ -43,14 +67,36 @@ pub const PICTURE: &str = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAA
 
 /// Key and kinds, as in the specification's resource.
 const RESOURCE: [(&str, &str); 30] = [
-    ("id", "text"), ("object", "text"), ("created_at", "whole"), ("completed_at", "whole null"), ("status", "text"),
-    ("incomplete_details", "object null"), ("model", "text"), ("previous_response_id", "text null"),
-    ("instructions", "text null"), ("output", "list"), ("error", "object null"), ("tools", "list"),
-    ("tool_choice", "text object"), ("truncation", "text"), ("parallel_tool_calls", "bool"), ("text", "object"),
-    ("top_p", "number"), ("presence_penalty", "number"), ("frequency_penalty", "number"), ("top_logprobs", "whole"),
-    ("temperature", "number"), ("reasoning", "object null"), ("usage", "object null"),
-    ("max_output_tokens", "whole null"), ("max_tool_calls", "whole null"), ("store", "bool"), ("background", "bool"),
-    ("service_tier", "text"), ("metadata", "object"), ("safety_identifier", "text null"),
+    ("id", "text"),
+    ("object", "text"),
+    ("created_at", "whole"),
+    ("completed_at", "whole null"),
+    ("status", "text"),
+    ("incomplete_details", "object null"),
+    ("model", "text"),
+    ("previous_response_id", "text null"),
+    ("instructions", "text null"),
+    ("output", "list"),
+    ("error", "object null"),
+    ("tools", "list"),
+    ("tool_choice", "text object"),
+    ("truncation", "text"),
+    ("parallel_tool_calls", "bool"),
+    ("text", "object"),
+    ("top_p", "number"),
+    ("presence_penalty", "number"),
+    ("frequency_penalty", "number"),
+    ("top_logprobs", "whole"),
+    ("temperature", "number"),
+    ("reasoning", "object null"),
+    ("usage", "object null"),
+    ("max_output_tokens", "whole null"),
+    ("max_tool_calls", "whole null"),
+    ("store", "bool"),
+    ("background", "bool"),
+    ("service_tier", "text"),
+    ("metadata", "object"),
+    ("safety_identifier", "text null"),
 ];
 
 pub async fn run(probe: &mut Probe) {
@@ -122,10 +168,18 @@ async fn plain(probe: &mut Probe) -> Result<(), Trouble> {
     let fine = count("total_tokens") == count("input_tokens") + count("output_tokens") && count("output_tokens") > 0;
     probe.that("responses.usage", fine, "a sum", &made["usage"], &answer.evidence);
     for (pointer, wanted) in [
-        ("/object", json!("response")), ("/background", json!(false)), ("/store", json!(true)),
-        ("/error", json!(null)), ("/incomplete_details", json!(null)), ("/previous_response_id", json!(null)),
-        ("/tools", json!([])), ("/tool_choice", json!("auto")), ("/parallel_tool_calls", json!(true)),
-        ("/truncation", json!("disabled")), ("/text/format/type", json!("text")), ("/max_output_tokens", json!(null)),
+        ("/object", json!("response")),
+        ("/background", json!(false)),
+        ("/store", json!(true)),
+        ("/error", json!(null)),
+        ("/incomplete_details", json!(null)),
+        ("/previous_response_id", json!(null)),
+        ("/tools", json!([])),
+        ("/tool_choice", json!("auto")),
+        ("/parallel_tool_calls", json!(true)),
+        ("/truncation", json!("disabled")),
+        ("/text/format/type", json!("text")),
+        ("/max_output_tokens", json!(null)),
     ] {
         probe.value("responses.defaults", &answer, pointer, &wanted);
     }
@@ -161,9 +215,8 @@ async fn settings(probe: &mut Probe) -> Result<(), Trouble> {
 async fn inputs(probe: &mut Probe) -> Result<(), Trouble> {
     let message = |role: &str, content: Value| json!({"type": "message", "role": role, "content": content});
     let user = |text: &str| message("user", json!(text));
-    let said = |phase: &str, text: &str| {
-        json!({"type": "message", "role": "assistant", "phase": phase, "content": text})
-    };
+    let said =
+        |phase: &str, text: &str| json!({"type": "message", "role": "assistant", "phase": phase, "content": text});
     let picture = json!([
         {"type": "input_text", "text": "What do you see in this image?"},
         {"type": "input_image", "image_url": PICTURE},
@@ -247,7 +300,10 @@ async fn kept(probe: &mut Probe) -> Result<(), Trouble> {
 }
 
 async fn background(probe: &mut Probe) -> Result<(), Trouble> {
-    let mut body = asked(probe, "say from behind");
+    let mut body = probe.asked_long(100);
+    if !probe.facts.scripted {
+        body["input"] = json!("Say where you come from.");
+    }
     body["background"] = json!(true);
     let answer = probe.respond(body).await?;
     let running = matches!(answer.json["status"].as_str(), Some("queued" | "in_progress"));
@@ -289,8 +345,14 @@ async fn refusals(probe: &mut Probe) -> Result<(), Trouble> {
     let fine = matches!(answer.status, 400 | 404) && answer.json["error"]["code"] == "model_not_found";
     probe.that("responses.model-unknown", fine, "model_not_found", &answer.json["error"], &answer.evidence);
     for (key, value) in [
-        ("input", json!(7)), ("temperature", json!("warm")), ("store", json!("yes")), ("metadata", json!([])),
-        ("max_output_tokens", json!(-1)), ("tools", json!({})), ("stream", json!("yes")), ("instructions", json!(7)),
+        ("input", json!(7)),
+        ("temperature", json!("warm")),
+        ("store", json!("yes")),
+        ("metadata", json!([])),
+        ("max_output_tokens", json!(-1)),
+        ("tools", json!({})),
+        ("stream", json!("yes")),
+        ("instructions", json!(7)),
     ] {
         let mut body = asked(probe, "hello");
         body[key] = value;

@@ -23,6 +23,21 @@ pub const CHECKS: &[Row] = &[
     ("telling.final", "The last event's output is the items that were done, in their order.", SUITE),
     ("telling.text", "A text is told from created to completed in one order.", "§2a"),
     ("telling.call", "A call is added, its arguments told and done, and its item done.", "§2a"),
+    (
+        "telling.custom",
+        "A custom tool's input is told and done in the same way.",
+        "SDK: ResponseCustomToolCallInputDoneEvent",
+    ),
+    (
+        "telling.incomplete",
+        "An answer cut by max_output_tokens ends with response.incomplete, which says why.",
+        "§2a; SDK: IncompleteDetails",
+    ),
+    (
+        "telling.failed",
+        "An answer that fails ends with response.failed, which has the error.",
+        "§2a; SDK: ResponseError",
+    ),
     ("telling.stored", "What the last event holds is what GET answers.", "§2a"),
     ("telling.no-done", "No [DONE] follows.", "§2a"),
     ("telling.replay", "A stored response's stream can be read again, event by event the same.", "§2a, resume"),
@@ -34,7 +49,7 @@ pub const CHECKS: &[Row] = &[
 ];
 
 pub async fn run(probe: &mut Probe) {
-    parts!(probe: text, call, refusals, background);
+    parts!(probe: text, call, custom, cut, refusals, background);
 }
 
 /// Takes down each rule, kept or broken.
@@ -75,8 +90,15 @@ async fn text(probe: &mut Probe) -> Result<(), Trouble> {
     let events = data(&reader.frames);
     rules(probe, &events, &evidence);
     let wanted = [
-        "created", "in_progress", "output_item.added", "content_part.added", "output_text.delta", "output_text.done",
-        "content_part.done", "output_item.done", "completed",
+        "created",
+        "in_progress",
+        "output_item.added",
+        "content_part.added",
+        "output_text.delta",
+        "output_text.done",
+        "content_part.done",
+        "output_item.done",
+        "completed",
     ];
     let came = kinds(&events);
     // A model may think before it speaks.
@@ -118,13 +140,60 @@ async fn call(probe: &mut Probe) -> Result<(), Trouble> {
         return Ok(());
     }
     let wanted = [
-        "output_item.added", "function_call_arguments.delta", "function_call_arguments.done", "output_item.done",
+        "output_item.added",
+        "function_call_arguments.delta",
+        "function_call_arguments.done",
+        "output_item.done",
         "completed",
     ];
     let came = kinds(&events);
     let named = event_of(&events, "response.output_item.added")["item"]["name"] == "lookup";
     let fine = came.ends_with(&wanted) && (named || !probe.facts.scripted);
     probe.that("telling.call", fine, wanted.join(" "), came.join(" "), &evidence);
+    Ok(())
+}
+
+async fn custom(probe: &mut Probe) -> Result<(), Trouble> {
+    let mut body = asked(probe, "call shout hello, world\nsay done");
+    body["tools"] = json!([{"type": "custom", "name": "shout", "description": "Shouts a text."}]);
+    let events = data(&probe.streamed(body).await?);
+    let evidence = crate::client::short(&format!("{events:?}"));
+    let of = |kind: &str| -> Vec<Value> {
+        events
+            .iter()
+            .filter(|event| event["type"] == format!("response.custom_tool_call_input.{kind}"))
+            .cloned()
+            .collect()
+    };
+    let done = of("done");
+    if probe.called(&done, 1, &["telling.custom"], &evidence) {
+        let told: String = of("delta").iter().filter_map(|event| event["delta"].as_str()).collect();
+        let fine = done[0]["input"] == told.as_str() && !told.is_empty();
+        probe.that("telling.custom", fine, &done[0]["input"], told, &evidence);
+    }
+    Ok(())
+}
+
+/// Answers that do not come to their end.
+async fn cut(probe: &mut Probe) -> Result<(), Trouble> {
+    let long = "say one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen";
+    let mut body = asked(probe, if probe.facts.scripted { long } else { "Count to one hundred." });
+    body["max_output_tokens"] = json!(16);
+    let events = data(&probe.streamed(body).await?);
+    let last = events.last().cloned().unwrap_or_default();
+    let why = &last["response"]["incomplete_details"]["reason"];
+    let fine = last["type"] == "response.incomplete" && last["response"]["status"] == "incomplete";
+    probe.that("telling.incomplete", fine && why == "max_output_tokens", "max_output_tokens", why, &last.to_string());
+    if !probe.facts.scripted {
+        probe.skip("telling.failed", "no model was named that fails when it is told to");
+        return Ok(());
+    }
+    let body = asked(probe, "fail 400");
+    let events = data(&probe.streamed(body).await?);
+    let last = events.last().cloned().unwrap_or_default();
+    let error = &last["response"]["error"];
+    let fine = last["type"] == "response.failed" && error["code"].is_string() && error["message"].is_string();
+    probe.that("telling.failed", fine, "response.failed with its error", &last["type"], &last.to_string());
     Ok(())
 }
 

@@ -6,7 +6,8 @@ use super::{Endpoint, row};
 
 pub const DOORS: [Endpoint; 39] = [
     row(Post, "/responses", "responses.create", One("Response")),
-    row(Post, "/responses/compact", "responses.compact", One("CompactedResponse")),
+    // Beside the output items of the SDK's type, the user's messages that stay.
+    row(Post, "/responses/compact", "responses.compact", Any),
     row(Post, "/responses/input_tokens", "responses.input_tokens.count", One("InputTokenCountResponse")),
     row(Delete, "/responses/{response_id}", "responses.delete", Any),
     row(Get, "/responses/{response_id}", "responses.retrieve", One("Response")),
@@ -19,7 +20,12 @@ pub const DOORS: [Endpoint; 39] = [
     row(Get, "/conversations/{conversation_id}/items", "conversations.items.list", Page("ConversationItem")),
     row(Post, "/conversations/{conversation_id}/items", "conversations.items.create", Page("ConversationItem")),
     row(Delete, "/conversations/{conversation_id}/items/{item_id}", "conversations.items.delete", One("Conversation")),
-    row(Get, "/conversations/{conversation_id}/items/{item_id}", "conversations.items.retrieve", One("ConversationItem")),
+    row(
+        Get,
+        "/conversations/{conversation_id}/items/{item_id}",
+        "conversations.items.retrieve",
+        One("ConversationItem"),
+    ),
     row(Get, "/chat/completions", "chat.completions.list", Page("ChatCompletion")),
     row(Post, "/chat/completions", "chat.completions.create", One("ChatCompletion")),
     row(Delete, "/chat/completions/{completion_id}", "chat.completions.delete", Any),

@@ -20,8 +20,7 @@ pub const FUNCTION: fn(&str) -> Value = |name| {
 
 /// A request for a response to this.
 pub fn asked(probe: &Probe, input: impl Into<Value>) -> Value {
-    let mut body =
-        json!({"model": probe.facts.model, "input": input.into(), "metadata": {"conform": probe.facts.run}});
+    let mut body = json!({"model": probe.facts.model, "input": input.into(), "metadata": {"conform": probe.facts.run}});
     if !probe.facts.scripted {
         body["instructions"] = json!(INSTRUCTIONS);
     }

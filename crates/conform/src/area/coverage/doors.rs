@@ -11,17 +11,45 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 pub const ITEMS: [&str; 16] = [
-    "message", "item_reference", "function_call_output", "custom_tool_call_output", "reasoning", "compaction",
-    "web_search_call", "file_search_call", "computer_call_output", "code_interpreter_call", "image_generation_call",
-    "local_shell_call_output", "shell_call_output", "apply_patch_call_output", "mcp_call", "mcp_approval_response",
+    "message",
+    "item_reference",
+    "function_call_output",
+    "custom_tool_call_output",
+    "reasoning",
+    "compaction",
+    "web_search_call",
+    "file_search_call",
+    "computer_call_output",
+    "code_interpreter_call",
+    "image_generation_call",
+    "local_shell_call_output",
+    "shell_call_output",
+    "apply_patch_call_output",
+    "mcp_call",
+    "mcp_approval_response",
 ];
 pub const CONTENTS: [&str; 7] = [
-    "input_text", "input_image: image_url", "input_image: file_id", "input_file: file_data", "input_file: file_id",
-    "input_file: file_url", "input_audio",
+    "input_text",
+    "input_image: image_url",
+    "input_image: file_id",
+    "input_file: file_data",
+    "input_file: file_id",
+    "input_file: file_url",
+    "input_audio",
 ];
 pub const FUNCTIONS: [&str; 12] = [
-    "function", "custom", "mcp", "web_search", "file_search", "code_interpreter", "image_generation",
-    "computer_use_preview", "local_shell", "shell", "apply_patch", "tool_search",
+    "function",
+    "custom",
+    "mcp",
+    "web_search",
+    "file_search",
+    "code_interpreter",
+    "image_generation",
+    "computer_use_preview",
+    "local_shell",
+    "shell",
+    "apply_patch",
+    "tool_search",
 ];
 
 pub async fn run(probe: &mut Probe) {
@@ -38,9 +66,16 @@ fn state(answer: &Answer) -> &'static str {
 
 async fn items(probe: &mut Probe) -> Result<(), Trouble> {
     let earlier = probe.respond(asked(probe, "hello")).await?.json["output"][0]["id"].clone();
+    let short = json!({"model": probe.facts.model, "input": "hello"});
+    let short = probe.post("/responses/compact", short).await?;
+    let compacted = short.json["output"].as_array().into_iter().flatten().find(|item| item["type"] == "compaction");
     let call = |kind: &str| match kind {
-        "function_call_output" => Some(json!({"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}"})),
-        "custom_tool_call_output" => Some(json!({"type": "custom_tool_call", "call_id": "call_1", "name": "f", "input": "x"})),
+        "function_call_output" => {
+            Some(json!({"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}"}))
+        }
+        "custom_tool_call_output" => {
+            Some(json!({"type": "custom_tool_call", "call_id": "call_1", "name": "f", "input": "x"}))
+        }
         _ => None,
     };
     for kind in ITEMS {
@@ -48,7 +83,7 @@ async fn items(probe: &mut Probe) -> Result<(), Trouble> {
             "message" => json!({"type": kind, "role": "user", "content": "hello"}),
             "item_reference" => json!({"type": kind, "id": earlier}),
             "reasoning" => json!({"type": kind, "id": "rs_1", "summary": [{"type": "summary_text", "text": "so"}]}),
-            "compaction" => json!({"type": kind, "id": "cmp_1", "encrypted_content": "aGVsbG8="}),
+            "compaction" => compacted.cloned().unwrap_or_default(),
             "mcp_approval_response" => json!({"type": kind, "approval_request_id": "mcpr_1", "approve": true}),
             _ => json!({"type": kind, "id": "it_1", "call_id": "call_1", "status": "completed", "output": "x"}),
         };
@@ -117,7 +152,11 @@ async fn endpoints(probe: &mut Probe) -> Result<(), Trouble> {
     for (name, at, body) in [
         ("response_id", "/responses", background),
         ("conversation_id", "/conversations", json!({"items": [{"role": "user", "content": "hello"}]})),
-        ("completion_id", "/chat/completions", json!({"model": probe.facts.model, "messages": messages, "store": true})),
+        (
+            "completion_id",
+            "/chat/completions",
+            json!({"model": probe.facts.model, "messages": messages, "store": true}),
+        ),
         ("upload_id", "/uploads", upload),
         ("vector_store_id", "/vector_stores", json!({"name": "conform"})),
     ] {
