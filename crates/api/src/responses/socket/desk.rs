@@ -57,7 +57,7 @@ pub struct Desk {
 /// What happened to a lane.
 pub enum Step {
     Opened(Lane, Result<Box<Opened>, Failure>),
-    Told(Lane, Subscription, Option<Event>),
+    Told(Lane, Box<Subscription>, Option<Event>),
     KeyLooked(Result<(), Failure>),
 }
 
@@ -280,7 +280,7 @@ impl Desk {
         }
     }
 
-    fn told(&mut self, lane: Lane, mut subscription: Subscription, event: Option<Event>) {
+    fn told(&mut self, lane: Lane, mut subscription: Box<Subscription>, event: Option<Event>) {
         let Some(running) = self.running.get_mut(&lane) else { return };
         let (Some(told), Some(mut event)) = (&mut running.told, event) else {
             // The server ends.
@@ -289,8 +289,13 @@ impl Desk {
         };
         let (mut bytes, mut last) = (0, "");
         loop {
-            told.calls.extend(steering::required(&event.body));
-            for line in told.stream.read(&event.body) {
+            let lines = if told.stream.is_behind() {
+                told.stream.read_on()
+            } else {
+                told.calls.extend(steering::required(&event.body));
+                told.stream.read_first(&event.body)
+            };
+            for line in lines {
                 bytes += line.json.len();
                 last = line.name;
                 self.out.push_back(lane_of(line.json, lane.as_deref()));
@@ -298,13 +303,14 @@ impl Desk {
             if told.stream.is_over() {
                 return self.ended(lane, last == "response.completed");
             }
-            event = match subscription.at_hand() {
+            let next = if told.stream.is_behind() { Some(event) } else { subscription.at_hand() };
+            event = match next {
                 Some(event) if bytes < PIECE => event,
                 Some(event) => {
                     let next = async move { Step::Told(lane, subscription, Some(event)) };
                     return self.tellings.push(Box::pin(next));
                 }
-                None => return self.tellings.push(tell(lane, subscription)),
+                None => return self.tellings.push(tell(lane, *subscription)),
             };
         }
     }
@@ -363,6 +369,6 @@ fn is_shut_out(failure: &Failure) -> bool {
 fn tell(lane: Lane, subscription: Subscription) -> BoxFuture<'static, Step> {
     Box::pin(async move {
         let (subscription, event) = subscription.pull().await;
-        Step::Told(lane, subscription, event)
+        Step::Told(lane, Box::new(subscription), event)
     })
 }
