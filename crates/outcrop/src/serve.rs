@@ -56,15 +56,9 @@ pub async fn run(configuration: &Configuration, hidden: &Hidden) -> Result<()> {
     let listening = listener.local_addr()?;
     // From here on a signal is ours to answer.
     let mut signals = Signals::new()?;
-    let world = World {
-        clock: clock.clone(),
-        entropy: entropy.clone(),
-        spawn: spawn.clone(),
-        store: store.clone(),
-        models,
-        tools: Arc::new(types::NoTools),
-        rules: Arc::new(assembly::rules(configuration)),
-    };
+    let (rules, tools) = (Arc::new(assembly::rules(configuration)), Arc::new(types::NoTools));
+    let (time, chance, tasks) = (clock.clone(), entropy.clone(), spawn.clone());
+    let world = World { clock: time, entropy: chance, spawn: tasks, store: store.clone(), models, tools, rules };
     let files = Files::new(world.clone());
     let passing: Arc<dyn Store> = Arc::new(MemoryStore::new(configuration.unjournaled));
     let beside = World { store: passing, ..world.clone() };
@@ -102,10 +96,7 @@ pub async fn run(configuration: &Configuration, hidden: &Hidden) -> Result<()> {
     let taken_apart = async {
         match end {
             End::Asked => drain([&handle, &passing], configuration.drain, &mut served).await,
-            End::StoreStopped => {
-                tracing::error!("the store has stopped; answering 503 and ending");
-                tokio::select! { () = clock.sleep(FAREWELL) => {}, () = &mut served => {} }
-            }
+            End::StoreStopped => say_farewell(&*clock, &mut served).await,
         }
         let _ = stop.send(true);
         served.await;
@@ -131,6 +122,12 @@ fn show_key(entrance: &Entrance, for_parent: bool) {
     if let (Entrance::Made(key), false) = (entrance, for_parent) {
         terminal::warn(format_args!("API key of this server, shown this once and kept in DATA/api-key: {key}"));
     }
+}
+
+/// Whoever asks now is told that the store has stopped.
+async fn say_farewell(clock: &dyn Clock, served: &mut (impl Future<Output = ()> + Unpin)) {
+    tracing::error!("the store has stopped; answering 503 and ending");
+    tokio::select! { () = clock.sleep(FAREWELL) => {}, () = served => {} }
 }
 
 /// Answers go on while running work ends.

@@ -139,7 +139,9 @@ fn show_item(item: &Item, style: Style) {
             let arguments = serde_json::to_string(arguments).unwrap_or_default();
             said("call", &format!("{name} {arguments} ({call_id})"));
         }
-        ItemBody::FunctionCallOutput { call_id, result, .. } => said("result", &format!("{} ({call_id})", outcome(result))),
+        ItemBody::FunctionCallOutput { call_id, result, .. } => {
+            said("result", &format!("{} ({call_id})", outcome(result)))
+        }
         ItemBody::MalformedCall { name, error, .. } => said("call", &format!("{name}: refused, {error}")),
         ItemBody::ClosedCall { call_id, reason } => said("result", &format!("none: {reason} ({call_id})")),
         ItemBody::ToolCall(call) => {

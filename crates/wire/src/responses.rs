@@ -20,6 +20,6 @@ pub use resource::{
     Text, Tool, Usage,
 };
 pub use words::{
-    Effort, FrameKind, Include, IncompleteReason, ItemStatus, Phase, ResponseStatus, Role, ServiceTier, Summary, Truncation,
-    Verbosity,
+    Effort, FrameKind, Include, IncompleteReason, ItemStatus, Phase, ResponseStatus, Role, ServiceTier, Summary,
+    Truncation, Verbosity,
 };
