@@ -6,12 +6,13 @@
 use models::{Entry, Models, Script};
 use runtime::{Direction, Handle, Page, Place, RepeatKey, Respond, Response, SessionFilter, Start, TurnPlace, World};
 use sim::{MemStore, Sim};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use types::{
-    AgentSettings, CallOutput, Content, Door, EventBody, InputBody, InputItem, ItemBody, ItemId, Metadata, ModelRules,
-    ProjectId, Refusal, RefusalKind, Role, Rules, Seq, SessionId, Tool, TurnRequest, TurnStatus,
+    AgentSettings, CallOutput, Content, Door, EnvironmentSettings, EventBody, InputBody, InputItem, ItemBody, ItemId,
+    Message, Metadata, ModelRules, NewSession, ProjectId, Refusal, RefusalKind, Review, Role, Rules, Seq, SessionId,
+    Tool, TurnRequest, TurnStatus,
 };
 
 fn project() -> ProjectId {
@@ -275,5 +276,77 @@ fn a_turn_that_was_removed_is_unknown_and_what_was_built_on_it_lives() {
         let running = stage.begin(asked(after(&second.place), vec![user("slow 9 one two")])).await;
         handle.remove_turn(&project(), &running).await.expect("removed");
         assert!(handle.response(&project(), &running.session, running.seq).await.is_err());
+    });
+}
+
+#[test]
+fn a_request_that_comes_twice_at_one_time_begins_one_turn() {
+    run(|stage| async move {
+        let first = stage.answer(asked(Place::New, vec![user("say one")])).await;
+        // Once as the next turn, once as a fork.
+        for key in ["k1", "k2"] {
+            let on = || stage.begin(keyed(key, "a", asked(after(&first.place), vec![user("say two")])));
+            let (one, other) = tokio::join!(on(), on());
+            assert_eq!(one, other, "{key}");
+            stage.ended(&one).await;
+        }
+    });
+}
+
+#[test]
+fn what_was_deleted_is_not_made_again_under_its_key() {
+    run(|stage| async move {
+        let handle = &stage.handle;
+        let new = |key| keyed(key, "a", asked(Place::New, vec![user("say one")]));
+        let first = stage.answer(new("k1")).await;
+        handle.remove_turn(&project(), &first.place).await.expect("removed");
+        assert_eq!(stage.refused(new("k1")).await.kind, RefusalKind::Conflict);
+        let second = stage.answer(new("k2")).await;
+        handle.delete(&project(), &second.place.session).await.expect("deleted");
+        assert_eq!(stage.refused(new("k2")).await.kind, RefusalKind::Conflict);
+    });
+}
+
+#[test]
+fn a_turn_that_is_no_response_is_not_continued_as_one() {
+    run(|stage| async move {
+        let handle = &stage.handle;
+        let new = NewSession {
+            agent_id: None,
+            agent_name: None,
+            agent: AgentSettings::new("m"),
+            environment: EnvironmentSettings::None,
+            vault_ids: Vec::new(),
+            prompt_cache: None,
+            review: Review::None,
+            spend_limit: None,
+            metadata: Metadata::new(),
+            input: vec![Message { content: vec![Content::Text { text: "say one".to_owned() }] }],
+        };
+        let view = handle.create(&project(), new).await.expect("made");
+        let (session, turn) = (view.head.session.clone(), view.head.turn.as_ref().expect("a turn").id.clone());
+        while handle.turn(&project(), &session, &turn).await.expect("there").completed_at.is_none() {
+            stage.clock.sleep(Duration::from_millis(100)).await;
+        }
+        let refusal = stage.refused(asked(Place::After(session.clone(), Seq(2)), vec![user("say two")])).await;
+        assert_eq!(refusal.kind, RefusalKind::NotFound);
+        assert_eq!(stage.texts(&session).await, ["say one", "one"]);
+        assert_eq!(handle.session(&project(), &session).await.expect("there").settings, view.settings);
+    });
+}
+
+#[test]
+fn every_item_of_a_fork_has_an_id_of_its_own() {
+    run(|stage| async move {
+        let first = stage.answer(asked(Place::New, vec![user("say one")])).await;
+        stage.answer(asked(after(&first.place), vec![user("say two")])).await;
+        let said = first.output[0].id.to_string();
+        let again = InputItem { id: Some(said), ..InputBody::Assistant { text: "one".to_owned(), phase: None }.into() };
+        let fork = stage.answer(asked(after(&first.place), vec![again, user("say three")])).await;
+        assert_ne!(fork.place.session, first.place.session);
+        let page = Page { after: None, limit: 100, direction: Direction::Ascending };
+        let items = stage.handle.items(&project(), &fork.place.session, None, page).await.expect("items").data;
+        let ids: BTreeSet<_> = items.iter().map(|item| item.id.clone()).collect();
+        assert_eq!(ids.len(), items.len());
     });
 }
