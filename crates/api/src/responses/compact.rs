@@ -45,7 +45,8 @@ pub async fn compact(
     }
     let summary: String = outcome.items.iter().filter_map(|item| said(item)).collect();
     let items = ask::history(handle, project, &place.session, None).await?;
-    let mut output: Vec<_> = kept(&items).filter_map(|item| shown::item(item, ItemStatus::Completed, facts.encrypted)).collect();
+    let mut output: Vec<_> =
+        kept(&items).filter_map(|item| shown::item(item, ItemStatus::Completed, facts.encrypted)).collect();
     let id = format!("cmp_{}", place.session.digits());
     output.push(wire::responses::Item::Compaction { id: &id, encrypted_content: opaque::compaction(&summary) });
     let usage = shown::usage(&outcome.view.usage.unwrap_or_default());

@@ -97,7 +97,11 @@ pub fn response<'a>(facts: &'a Facts, progress: &Progress<'a>) -> Response<'a> {
         max_output_tokens: request.max_output_tokens,
         max_tool_calls: request.echo.get("max_tool_calls").and_then(Value::as_u64),
         model: &agent.model,
-        output: progress.items.iter().filter_map(|item| self::item(item, ItemStatus::Completed, facts.encrypted)).collect(),
+        output: progress
+            .items
+            .iter()
+            .filter_map(|item| self::item(item, ItemStatus::Completed, facts.encrypted))
+            .collect(),
         parallel_tool_calls: request.parallel_tool_calls,
         presence_penalty: 0.0,
         frequency_penalty: 0.0,
