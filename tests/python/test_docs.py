@@ -25,6 +25,7 @@ EXPECTED = {
         "python": [
             "response.completed 11\n", "echo: Tell me a story.\n",
             "user: I like green.\nuser: Which colour do I like?\nassistant: echo: Which colour do I like?\n",
+            "response.output_item.done\nresponse.completed\n",
         ],
     },
     "files.md": {"python": ["b'%PDF'\n"]},
