@@ -25,7 +25,7 @@ class Frame:
     def __init__(self, text):
         lines = text.split("\n")
         self.lines = [line for line in lines if not line.startswith("data:")]
-        data = "".join(line[len("data:"):] for line in lines if line.startswith("data:"))
+        data = "".join(line[len("data:"):].strip() for line in lines if line.startswith("data:"))
         self.data = data if data == "[DONE]" else json.loads(data) if data else None
 
     @property
@@ -115,9 +115,15 @@ def handler(upstream, bend):
                 line.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
                 threading.Thread(target=pour, args=(self.rfile, line), daemon=True).start()
                 answer = line.makefile("rb")
+                head = []
                 while (text := answer.readline()) not in (b"\r\n", b""):
-                    self.wfile.write(text)
-                self.wfile.write(b"\r\n")
+                    head.append(text)
+                is_open = b" 101 " in head[0]
+                self.wfile.write(b"".join(head) + (b"" if is_open else b"connection: close\r\n") + b"\r\n")
+                if not is_open:
+                    length = [int(text.split(b":")[1]) for text in head if text.lower().startswith(b"content-length:")]
+                    self.wfile.write(answer.read(length[0]))
+                    return
                 self.wfile.flush()
                 try:
                     for kind, payload in messages(answer):
