@@ -150,7 +150,8 @@ fn turn_created(
         tools: Vec::new(),
         tool_calls: 0,
     };
-    state.last_turn = Some(LastTurn { id: id.clone(), seq, is_removed: false });
+    let is_response = request.as_ref().is_some_and(|request| request.settings_at.is_some());
+    state.last_turn = Some(LastTurn { id: id.clone(), seq, is_response, is_removed: false });
     let view = running_view(state, &turn);
     state.turn = Some(turn);
     vec![EventBody::TurnCreated(view)]

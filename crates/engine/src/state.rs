@@ -17,6 +17,8 @@ pub struct State {
     pub seq: Seq,
     /// The last record that a fork shares with the session that it was forked from; 0 where it is no fork.
     pub base: Seq,
+    /// Sessions whose records it shares, the oldest first: their ids stand in those of items.
+    pub ancestors: Vec<SessionId>,
     pub settings: Arc<SessionSettings>,
     pub status: SessionStatus,
     pub error: Option<String>,
@@ -180,6 +182,8 @@ pub struct LastTurn {
     pub id: TurnId,
     /// Its `turn_created`.
     pub seq: Seq,
+    /// Whether a request began it that was to be answered.
+    pub is_response: bool,
     pub is_removed: bool,
 }
 
@@ -247,6 +251,7 @@ impl State {
             session,
             seq: Seq(0),
             base: Seq(0),
+            ancestors: Vec::new(),
             settings: Arc::new(settings),
             status: SessionStatus::Idle,
             error: None,

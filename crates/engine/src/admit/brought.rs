@@ -108,15 +108,16 @@ impl<'a> Brought<'a> {
         Ok((own, ItemBody::FunctionCallOutput { call_id, result, custom }))
     }
 
-    /// A client's id that looks like ours, is not one that this session could give itself, and is new.
+    /// A client's id that looks like ours, is not one that this session or one below it could give itself, and is new.
     fn may_keep(&self, id: &str, prefixes: &[&str]) -> bool {
         let Some(rest) = prefixes.iter().find_map(|prefix| id.strip_prefix(prefix)) else { return false };
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         let name = name_digest(&ItemId::from(id));
+        let mut givers = self.state.ancestors.iter().chain([&self.state.session]);
         !rest.is_empty()
             && id.len() <= MAX_ID
             && rest.chars().all(plain)
-            && !rest.starts_with(self.state.session.digits())
+            && !givers.any(|giver| rest.starts_with(giver.digits()))
             && !self.state.named.contains(&name)
             && !self.named.contains(&name)
     }

@@ -7,6 +7,7 @@ use types::{EventBody, Forked, MicroUsd, SessionStatus, Timestamp, Usage};
 pub(super) fn apply(state: &mut State, forked: &Forked, at: Timestamp) -> Vec<EventBody> {
     state.session = forked.session.clone();
     state.base = forked.at;
+    state.ancestors.push(forked.parent.clone());
     super::set_settings(state, &forked.settings);
     state.status = SessionStatus::Idle;
     state.error = None;

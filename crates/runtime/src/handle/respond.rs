@@ -86,7 +86,13 @@ impl Handle {
         let taken = self.begin(project, asked, derived.as_ref()).await;
         match (taken, derived) {
             // The same request may have come in twice at one time.
-            (Err(refusal), Some(derived)) => self.repeated(project, &derived, &place).await?.ok_or(refusal),
+            (Err(refusal), Some(derived)) => match self.repeated(project, &derived, &place).await? {
+                Some(known) => Ok(known),
+                None if refusal.kind == RefusalKind::NotFound && self.is_gone(project, &derived).await? => {
+                    Err(used_up())
+                }
+                None => Err(refusal),
+            },
             (taken, _) => taken,
         }
     }
@@ -132,6 +138,12 @@ impl Handle {
                 self.check_session(project, &parent).await?;
                 match self.take(project, &parent, vec![respond(Some(seq))]).await {
                     Err(refusal) if refusal.kind == RefusalKind::Conflict => {
+                        // The turn after it may be this very request's, which came twice at one time.
+                        if let Some(derived) = derived
+                            && let Some(known) = self.repeated(project, derived, &Place::In(parent.clone())).await?
+                        {
+                            return Ok(known);
+                        }
                         let (at, settings) = self.cut_behind(project, &parent, seq).await?;
                         let session = fresh();
                         let settings = Box::new(SessionSettings { agent: agent.clone(), door, ..settings });
@@ -197,7 +209,8 @@ impl Handle {
         Ok((end.seq, (*response.settings).clone()))
     }
 
-    /// The turn that a request under this key began before.
+    /// The turn that a request under this key began before. `Conflict` where that was another request, or the turn was
+    /// removed.
     async fn repeated(
         &self,
         project: &ProjectId,
@@ -220,9 +233,21 @@ impl Handle {
                 let message = "The Idempotency-Key was used before with a different request body.";
                 return Err(Refusal::conflict(message));
             }
+            let (kinds, turn) = (vec!["turn_removed"], Some(derived.turn.clone()));
+            let removed = LogQuery { kinds, turn, limit: 1, ..LogQuery::after(seq) };
+            let removed = self.world.store.log(project, session, removed).await;
+            if !removed.map_err(|error| store_refusal(&error))?.is_empty() {
+                return Err(used_up());
+            }
             return Ok(Some(TurnPlace { session: session.clone(), seq, turn: derived.turn.clone() }));
         }
         Ok(None)
+    }
+
+    /// Whether what was made under a key was deleted as a session.
+    async fn is_gone(&self, project: &ProjectId, derived: &Derived) -> Result<bool, Refusal> {
+        let deleted = self.world.store.is_deleted(project, &derived.session).await;
+        deleted.map_err(|error| store_refusal(&error))
     }
 
     /// What the model could not do is refused before anything is written.
@@ -242,6 +267,11 @@ impl Handle {
         let checked = entry.model.check_turn(request);
         checked.map_err(|refusal| Refusal::invalid(refusal.message).at(refusal.path))
     }
+}
+
+/// A key is not free again.
+fn used_up() -> Refusal {
+    Refusal::conflict("What was made under this Idempotency-Key was deleted.")
 }
 
 fn still_running() -> Refusal {
