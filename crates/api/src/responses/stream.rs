@@ -75,6 +75,7 @@ impl Stream {
     }
 
     /// What a session's next event means for the stream, all of it.
+    #[cfg(test)]
     pub fn read(&mut self, event: &EventBody) -> Vec<Line> {
         let mut rest = Some(0);
         while let Some(from) = rest.filter(|_| !self.over) {

@@ -48,7 +48,7 @@ enum Mouth<S> {
 
 enum Happening {
     Heard(Option<Result<Message, axum::Error>>),
-    Step(Step),
+    Step(Box<Step>),
     /// Whether what was said has arrived at the kernel.
     Said(bool),
     Draining,
@@ -114,9 +114,11 @@ impl<S: Socket> Connection<S> {
                     self.desk.refuse(None, &Failure::invalid("Frames must be text: each is one JSON object."));
                 }
                 Happening::Heard(Some(Ok(Message::Ping(_) | Message::Pong(_)))) | Happening::Said(true) => {}
-                Happening::Step(step) => self.desk.step(step),
+                Happening::Step(step) => self.desk.step(*step),
                 Happening::Draining => self.draining = None,
                 Happening::Silent => self.keep_alive(),
+                // Who reads nothing is not waited for.
+                Happening::Aged if self.desk.farewell.is_some() => return End::Gone,
                 Happening::Aged => {
                     let message = "The connection has reached its limit of 60 minutes. Open another one to go on.";
                     self.desk.refuse(None, &Failure::invalid_as("websocket_connection_limit_reached", message));
@@ -135,14 +137,14 @@ impl<S: Socket> Connection<S> {
             return Poll::Ready(Happening::Said(arrived));
         }
         if self.age.as_mut().poll(context).is_ready() {
-            self.age = Box::pin(std::future::pending());
+            self.age = self.clock.sleep(LINGER);
             return Poll::Ready(Happening::Aged);
         }
         if self.draining.as_mut().is_some_and(|draining| draining.as_mut().poll(context).is_ready()) {
             return Poll::Ready(Happening::Draining);
         }
         if let Poll::Ready(Some(step)) = self.desk.openings.poll_next_unpin(context) {
-            return Poll::Ready(Happening::Step(step));
+            return Poll::Ready(Happening::Step(Box::new(step)));
         }
         if self.desk.out.len() < UNSAID
             && self.desk.farewell.is_none()
@@ -153,7 +155,7 @@ impl<S: Socket> Connection<S> {
         if matches!(self.mouth, Mouth::Free(_))
             && let Poll::Ready(Some(step)) = self.desk.tellings.poll_next_unpin(context)
         {
-            return Poll::Ready(Happening::Step(step));
+            return Poll::Ready(Happening::Step(Box::new(step)));
         }
         self.silence.as_mut().poll(context).map(|()| Happening::Silent)
     }

@@ -116,3 +116,58 @@ fn messages(node: Node) -> Result<Vec<InputItem>, Fault> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn frame(body: Value) -> Result<Frame, Fault> {
+        let Value::Object(body) = body else { unreachable!() };
+        Frame::read(body)
+    }
+
+    #[test]
+    fn a_frame_is_of_a_known_type() {
+        for (body, param) in [(json!({}), "type"), (json!({ "type": 1 }), "type"), (json!({ "type": "x" }), "type")] {
+            assert_eq!(frame(body).unwrap_err().param.as_deref(), Some(param));
+        }
+    }
+
+    #[test]
+    fn lanes_have_plain_names() {
+        let lane = |name: Value| frame(json!({ "type": "response.create", "stream_id": name })).unwrap().lane();
+        assert_eq!(lane(json!(null)), Ok(None));
+        for good in ["a", "A-z_0.9", &"x".repeat(256)] {
+            assert_eq!(lane(json!(good)), Ok(Some(good.to_owned())));
+        }
+        for bad in [json!(""), json!("x".repeat(257)), json!("a b"), json!("ä"), json!("a\n"), json!(1), json!([])] {
+            assert_eq!(lane(bad.clone()).unwrap_err().param.as_deref(), Some("stream_id"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_a_wrong_request_went_on_from_is_known() {
+        let wrong = json!({ "type": "response.create", "previous_response_id": "resp_1", "temperature": "hot" });
+        let frame = frame(wrong).unwrap();
+        assert_eq!(frame.previous.as_deref(), Some("resp_1"));
+        assert!(frame.create().is_err());
+    }
+
+    #[test]
+    fn a_steering_that_is_wrong_can_be_given_back() {
+        let steer = |input: Value| {
+            let body = json!({ "type": "response.steer", "previous_response_id": "resp_1", "input": input });
+            frame(body).unwrap().steer()
+        };
+        let user = json!([{ "type": "message", "role": "user", "content": "x" }]);
+        let taken = steer(user.clone()).unwrap();
+        assert_eq!((taken.target.as_str(), taken.input, taken.messages.unwrap().len()), ("resp_1", user, 1));
+        for wrong in [json!([]), json!([{ "type": "message", "role": "system", "content": "x" }]), json!([1])] {
+            let refused = steer(wrong.clone()).unwrap();
+            assert!(refused.messages.is_err());
+            assert_eq!(refused.input, wrong);
+        }
+        assert_eq!(steer(json!(7)).unwrap_err().param.as_deref(), Some("input"));
+    }
+}
