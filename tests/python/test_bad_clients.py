@@ -16,6 +16,10 @@ READERS = 16
 WORDS = 60_000
 
 
+def user(content):
+    return {"role": "user", "content": content}
+
+
 def resident(server):
     """MiB of memory that the server holds."""
     status = Path(f"/proc/{server.process.pid}/status").read_text()
@@ -159,3 +163,28 @@ def test_chains_that_are_wrong(client):
     with pytest.raises(openai.BadRequestError) as wrong:
         client.responses.create(model=MODEL, input="x", previous_response_id=root.id, conversation="conv_x")
     assert wrong.value.status_code == 400
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc on this machine")
+def test_a_short_request_cannot_name_more_than_it_could_bring(tmp_path):
+    with Server(tmp_path) as server:
+        client = server.client()
+        file = client.files.create(file=("large.bin", b"x" * (15 << 20)), purpose="user_data")
+        said = client.responses.create(model=MODEL, input="say " + "x" * (2 << 20)).output[0].id
+        before = resident(server)
+        for path, many in (
+            ("[3].file_id", [user([{"type": "input_file", "file_id": file.id}] * 40)]),
+            ("[32].id", [{"type": "item_reference", "id": said}] * 400),
+        ):
+            with pytest.raises(openai.BadRequestError) as refused:
+                client.responses.create(model=MODEL, input=many)
+            assert refused.value.param.endswith(path)
+        parts = [{"type": "file", "file": {"file_id": file.id}}] * 40
+        for asks in (
+            lambda: client.chat.completions.create(model=MODEL, messages=[user(parts)]),
+            lambda: client.conversations.create(items=[user([{"type": "input_file", "file_id": file.id}] * 40)]),
+        ):
+            with pytest.raises(openai.BadRequestError, match="names by ids"):
+                asks()
+        assert resident(server) - before < 300
+        assert client.responses.create(model=MODEL, input=[user("say fine")]).output_text == "fine"

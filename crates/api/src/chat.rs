@@ -9,6 +9,7 @@ mod incoming;
 mod stream;
 mod teller;
 
+use crate::attachment::Named;
 use crate::failure::Failure;
 use crate::repeat::{hash, idempotency_key};
 use crate::{Door, body, identity};
@@ -84,7 +85,8 @@ async fn begin(
     let handle = if passing { &door.passing } else { &door.handle };
     // Nothing is left of what is only passing by, so there is nothing to find under a key.
     let key = key.filter(|_| !passing);
-    let items = incoming::items(door, project, std::mem::take(&mut wanted.messages)).await?;
+    let mut named = Named::new(door);
+    let items = incoming::items(&mut named, project, std::mem::take(&mut wanted.messages)).await?;
     let agent = incoming::agent(&mut wanted);
     let request = incoming::turn(&mut wanted);
     let mut choices = Vec::new();
@@ -97,12 +99,9 @@ async fn begin(
             items: items.clone(),
             key: key.as_ref().map(|key| of_choice(key, index)),
         };
-        let begun = handle.respond(project, turn).await.map_err(refused)?;
-        let mut lease = handle.lease(project, &begun.session, passing);
-        if key.is_some() {
-            // It can be asked for again.
-            lease.spare();
-        }
+        // What has a key can be asked for again.
+        let held = handle.respond_held(project, turn, (key.is_none(), passing)).await;
+        let (begun, lease) = held.map_err(refused)?;
         let mut subscription = handle.subscribe(project, &begun.session, Start::At(begun.seq)).await?;
         let created = created(&mut subscription).await.ok_or_else(stopping)?;
         if choices.is_empty() {

@@ -1,6 +1,7 @@
 //! The door of the Conversations API. A conversation is a session that holds items until a response goes on from them;
 //! what it is called here says where it is.
 
+use crate::attachment::Named;
 use crate::failure::Failure;
 use crate::query::{Ids, Limit, Pairs};
 use crate::responses::{ask, incoming, names, reads, shown};
@@ -34,7 +35,8 @@ async fn create(
     let project = &identity.project;
     let (object, _held) = body::object(&door, request).await?;
     let wanted = ConversationCreate::read(object)?;
-    let brought = incoming::items(&door, project, ("items", wanted.items), None).await?;
+    let mut named = Named::new(&door);
+    let brought = incoming::items(&door, &mut named, project, ("items", wanted.items), None).await?;
     let opened = door.handle.open(project, types::Door::Conversations, wanted.metadata, brought).await;
     Ok(show(&opened.map_err(of_items)?))
 }
@@ -106,7 +108,8 @@ async fn add_items(
     let (object, _held) = body::object(&door, request).await?;
     let wanted = items_create(object)?;
     let session = find(&door, project, &id).await?.head.session.clone();
-    let brought = incoming::items(&door, project, ("items", wanted), Some(&session)).await?;
+    let mut named = Named::new(&door);
+    let brought = incoming::items(&door, &mut named, project, ("items", wanted), Some(&session)).await?;
     let kept = if brought.is_empty() {
         Vec::new()
     } else {

@@ -1,7 +1,6 @@
 //! A chat request into what the runtime takes.
 
-use crate::Door;
-use crate::attachment::{data_url, uploaded};
+use crate::attachment::{Named, data_url, uploaded};
 use crate::failure::Failure;
 use serde_json::{Map, Value};
 use types::{
@@ -128,7 +127,11 @@ fn tier(tier: Tier) -> ServiceTier {
 }
 
 /// The messages, with the files that they name.
-pub async fn items(door: &Door, project: &ProjectId, messages: Vec<Message>) -> Result<Vec<InputItem>, Failure> {
+pub async fn items(
+    named: &mut Named<'_>,
+    project: &ProjectId,
+    messages: Vec<Message>,
+) -> Result<Vec<InputItem>, Failure> {
     let mut items = Vec::with_capacity(messages.len());
     for (message, index) in messages.into_iter().zip(0_usize..) {
         let (role, content) = match message {
@@ -151,13 +154,18 @@ pub async fn items(door: &Door, project: &ProjectId, messages: Vec<Message>) -> 
                 continue;
             }
         };
-        let content = contents(door, project, content, &format!("messages[{index}].content")).await?;
+        let content = contents(named, project, content, &format!("messages[{index}].content")).await?;
         items.push(InputBody::Message { role, content }.into());
     }
     Ok(items)
 }
 
-async fn contents(door: &Door, project: &ProjectId, parts: Vec<Part>, path: &str) -> Result<Vec<Content>, Failure> {
+async fn contents(
+    named: &mut Named<'_>,
+    project: &ProjectId,
+    parts: Vec<Part>,
+    path: &str,
+) -> Result<Vec<Content>, Failure> {
     let mut content = Vec::with_capacity(parts.len());
     for (part, index) in parts.into_iter().zip(0_usize..) {
         content.push(match part {
@@ -165,7 +173,7 @@ async fn contents(door: &Door, project: &ProjectId, parts: Vec<Part>, path: &str
             Part::Image { url } => Content::Image { image_url: url },
             Part::File { filename, source: FileSource::Data(data) } => Content::File { filename, data: data_url(data) },
             Part::File { filename, source: FileSource::Id(id) } => {
-                let (name, data) = uploaded(door, project, &id, &format!("{path}[{index}].file.file_id")).await?;
+                let (name, data) = uploaded(named, project, &id, &format!("{path}[{index}].file.file_id")).await?;
                 Content::File { filename: filename.or(Some(name)), data }
             }
         });

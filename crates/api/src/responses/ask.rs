@@ -4,8 +4,9 @@ use super::incoming;
 use super::names::{self, Place};
 use super::shown::{self, Facts};
 use crate::Door;
+use crate::attachment::Named;
 use crate::failure::Failure;
-use runtime::{Direction, Handle, Page, Place as Spot, RepeatKey, Respond, Response, TurnPlace};
+use runtime::{Direction, Handle, Lease, Page, Place as Spot, RepeatKey, Respond, Response, TurnPlace};
 use std::sync::Arc;
 use types::{InputItem, Item, ProjectId, Refusal, RefusalKind, SessionId, SessionView};
 use wire::responses::request::ResponseCreate;
@@ -16,6 +17,8 @@ pub struct Begun {
     pub handle: Handle,
     pub place: TurnPlace,
     pub facts: Arc<Facts>,
+    /// On its session, where that is not kept: it goes with its client.
+    pub lease: Option<Lease>,
 }
 
 /// Items read at a time.
@@ -58,7 +61,9 @@ pub async fn begin_so(
         Spot::New => None,
         Spot::After(session, _) | Spot::In(session) => Some(session).filter(|_| !from_passing),
     };
-    let brought = incoming::items(door, project, ("input", std::mem::take(&mut wanted.input)), beside).await?;
+    let mut named = Named::new(door);
+    let brought =
+        incoming::items(door, &mut named, project, ("input", std::mem::take(&mut wanted.input)), beside).await?;
     let stays = wanted.store != from_passing;
     let (spot, items) = if stays { (spot, brought) } else { copied(from, project, spot, brought).await? };
     let (previous, conversation) = (wanted.previous_response_id.take(), wanted.conversation.take());
@@ -75,11 +80,15 @@ pub async fn begin_so(
         key: key.filter(|_| wanted.store),
     };
     let said = (previous.as_deref(), conversation.as_deref());
-    let place = handle.respond(project, asked).await.map_err(|refusal| refused(refusal, said))?;
+    let begun = match wanted.store {
+        true => handle.respond(project, asked).await.map(|place| (place, None)),
+        false => handle.respond_held(project, asked, (true, true)).await.map(|(place, lease)| (place, Some(lease))),
+    };
+    let (place, lease) = begun.map_err(|refusal| refused(refusal, said))?;
     let id = Place { session: place.session.clone(), seq: place.seq }.id();
     let encrypted = shown::asks_for_reasoning(&request);
     let facts = Facts { id, agent, request: Arc::new(request), conversation, store: wanted.store, encrypted };
-    Ok(Begun { handle: handle.clone(), place, facts: Arc::new(facts) })
+    Ok(Begun { handle: handle.clone(), place, facts: Arc::new(facts), lease })
 }
 
 /// Where the request wants its turn.

@@ -3,6 +3,7 @@
 
 use super::names::{self, Place};
 use super::{ask, incoming};
+use crate::attachment::Named;
 use crate::failure::Failure;
 use crate::{Door, body};
 use axum::Json;
@@ -32,7 +33,8 @@ pub async fn count(
     for tool in wanted.tools {
         bytes += serde_json::to_vec(&incoming::tool(tool)).map_or(0, |json| json.len());
     }
-    let items = incoming::items(&door, project, ("input", wanted.input), beside.as_ref()).await?;
+    let mut named = Named::new(&door);
+    let items = incoming::items(&door, &mut named, project, ("input", wanted.input), beside.as_ref()).await?;
     bytes += items.iter().map(|item| weight(&item.body)).sum::<usize>();
     Ok(Json(InputTokens { input_tokens: (bytes as u64).div_ceil(4) }).into_response())
 }

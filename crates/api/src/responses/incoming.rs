@@ -2,7 +2,7 @@
 
 use super::{names, opaque};
 use crate::Door;
-use crate::attachment::{data_url, uploaded};
+use crate::attachment::{Named, data_url, uploaded};
 use crate::failure::Failure;
 use runtime::Handle;
 use serde_json::{Map, Value};
@@ -155,9 +155,10 @@ fn service_tier(tier: outer::ServiceTier) -> ServiceTier {
 }
 
 /// Input items, with the files that they name. `list` is the parameter that they stand in; what a reference names may be
-/// in the session `beside`.
+/// in the session `beside`. `named` takes their memory.
 pub async fn items(
     door: &Door,
+    named: &mut Named<'_>,
     project: &ProjectId,
     (list, items): (&str, Vec<WireItem>),
     beside: Option<&SessionId>,
@@ -166,17 +167,25 @@ pub async fn items(
     for (item, index) in items.into_iter().zip(0_usize..) {
         let path = format!("{list}[{index}]");
         taken.push(match item {
-            WireItem::Reference { id } => referred(&door.handle, project, &id, beside, &format!("{path}.id")).await?,
-            item => item_at(door, project, item, &path).await?,
+            WireItem::Reference { id } => {
+                referred(&door.handle, named, project, (&id, beside), &format!("{path}.id")).await?
+            }
+            item => item_at(door, named, project, item, &path).await?,
         });
     }
     Ok(taken)
 }
 
-async fn item_at(door: &Door, project: &ProjectId, item: WireItem, path: &str) -> Result<InputItem, Failure> {
+async fn item_at(
+    door: &Door,
+    named: &mut Named<'_>,
+    project: &ProjectId,
+    item: WireItem,
+    path: &str,
+) -> Result<InputItem, Failure> {
     let (id, body) = match item {
         WireItem::Message { id, role, content } => {
-            let content = contents(door, project, content, &format!("{path}.content")).await?;
+            let content = contents(named, project, content, &format!("{path}.content")).await?;
             (id, InputBody::Message { role: self::role(role), content })
         }
         WireItem::Assistant { id, text, phase } => {
@@ -193,7 +202,7 @@ async fn item_at(door: &Door, project: &ProjectId, item: WireItem, path: &str) -
             let output = match output {
                 WireOutput::Text(text) => CallOutput::Text(text),
                 WireOutput::Parts(parts) => {
-                    CallOutput::Parts(contents(door, project, parts, &format!("{path}.output")).await?)
+                    CallOutput::Parts(contents(named, project, parts, &format!("{path}.output")).await?)
                 }
             };
             (id, InputBody::Output { call_id: CallId::new(call_id), output })
@@ -209,7 +218,7 @@ async fn item_at(door: &Door, project: &ProjectId, item: WireItem, path: &str) -
             };
             (id, InputBody::Compaction { text })
         }
-        WireItem::Reference { id } => return referred(&door.handle, project, &id, None, path).await,
+        WireItem::Reference { id } => return referred(&door.handle, named, project, (&id, None), path).await,
     };
     Ok(InputItem { id, body })
 }
@@ -222,19 +231,24 @@ fn role(role: outer::Role) -> Role {
     }
 }
 
-async fn contents(door: &Door, project: &ProjectId, parts: Vec<Part>, path: &str) -> Result<Vec<Content>, Failure> {
+async fn contents(
+    named: &mut Named<'_>,
+    project: &ProjectId,
+    parts: Vec<Part>,
+    path: &str,
+) -> Result<Vec<Content>, Failure> {
     let mut content = Vec::with_capacity(parts.len());
     for (part, index) in parts.into_iter().zip(0_usize..) {
         content.push(match part {
             Part::Text(text) => Content::Text { text },
             Part::Image(image_url) => Content::Image { image_url },
             Part::ImageFile(id) => {
-                let (_, image_url) = uploaded(door, project, &id, &format!("{path}[{index}].file_id")).await?;
+                let (_, image_url) = uploaded(named, project, &id, &format!("{path}[{index}].file_id")).await?;
                 Content::Image { image_url }
             }
             Part::File { filename, source: FileSource::Data(data) } => Content::File { filename, data: data_url(data) },
             Part::File { filename, source: FileSource::Id(id) } => {
-                let (name, data) = uploaded(door, project, &id, &format!("{path}[{index}].file_id")).await?;
+                let (name, data) = uploaded(named, project, &id, &format!("{path}[{index}].file_id")).await?;
                 Content::File { filename: filename.or(Some(name)), data }
             }
         });
@@ -245,15 +259,16 @@ async fn contents(door: &Door, project: &ProjectId, parts: Vec<Part>, path: &str
 /// What a reference names: an item of the session that made it, or of one that the request goes on from.
 async fn referred(
     handle: &Handle,
+    named: &mut Named<'_>,
     project: &ProjectId,
-    id: &str,
-    beside: Option<&SessionId>,
+    (id, beside): (&str, Option<&SessionId>),
     path: &str,
 ) -> Result<InputItem, Failure> {
     let name = ItemId::new(id);
     for session in names::session_of_item(id).as_ref().into_iter().chain(beside) {
         match handle.item(project, session, &name).await {
             Ok(item) => {
+                named.add(item.body.bytes(), path).await?;
                 let body = carried(&item).ok_or_else(|| no_item(id, path))?;
                 return Ok(InputItem { id: None, body });
             }
