@@ -7,6 +7,9 @@ use crate::error::{Fault, clip};
 use crate::words::Word;
 use serde_json::{Map, Number, Value};
 
+/// The first whole number that 64 bits with a sign do not hold.
+const BEYOND: f64 = 9_223_372_036_854_775_808.0;
+
 /// An object of which fields are taken.
 #[derive(Debug)]
 pub struct Object {
@@ -218,7 +221,16 @@ impl Node {
     pub fn signed(self) -> Result<i64, Fault> {
         match self.value.as_i64() {
             Some(value) => Ok(value),
-            None if self.value.as_u64().is_some() => self.integer(0, i64::MAX.unsigned_abs()).map(u64::cast_signed),
+            None if self.value.as_f64().is_some_and(|value| value <= -BEYOND) => {
+                let (path, min, got) = (&self.path, i64::MIN, clip(&self.value.to_string()));
+                let text = format!(
+                    "Invalid '{path}': integer below minimum value. Expected a value >= {min}, but got {got} instead."
+                );
+                Err(Fault::at(path, text))
+            }
+            None if self.value.as_f64().is_some_and(|value| value >= BEYOND) => {
+                self.integer(0, i64::MAX.unsigned_abs()).map(u64::cast_signed)
+            }
             None => Err(self.mistyped("an integer")),
         }
     }
@@ -267,7 +279,6 @@ fn member(path: &str, key: &str) -> String {
 /// A whole number beyond 64 bits. It is kept as a float, which has no fraction at that size, so that it can no more be
 /// told from one that was written with a point.
 fn vast(number: &Number) -> Option<f64> {
-    const BEYOND: f64 = 9_223_372_036_854_775_808.0;
     number.as_f64().filter(|value| number.is_f64() && value.abs() >= BEYOND)
 }
 
@@ -361,6 +372,9 @@ mod tests {
         );
         assert_eq!(fault(json!("1"), |n| n.decimal(0.0, 2.0)), mistyped("a decimal", "a string"));
         assert_eq!(fault(json!(1.5), Node::signed), mistyped("an integer", "a decimal"));
+        for (value, wrong) in [(1e30, "above maximum"), (-1e30, "below minimum")] {
+            assert!(fault(json!(value), Node::signed).contains(wrong), "{value}");
+        }
         assert_eq!(
             fault(json!(u64::MAX), Node::signed),
             format!(
