@@ -330,6 +330,9 @@ def test_a_deleted_response_is_unknown(server, client):
     assert (wrong.code, wrong.param) == ("previous_response_not_found", "previous_response_id")
     later = client.responses.create(model=MODEL, input="three", previous_response_id=second.id)
     assert later.output_text == "echo: three"
+    # Nor is what it said to be had by the item's name.
+    named = [{"type": "item_reference", "id": first.output[0].id}]
+    assert refusal(lambda: client.responses.create(model=MODEL, input=named), 404).param == "input[0].id"
 
 
 def test_input_items_are_paged(client):

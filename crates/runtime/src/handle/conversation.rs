@@ -50,7 +50,7 @@ impl Handle {
         Ok(kept)
     }
 
-    /// A listed item.
+    /// A listed item; not of a response that was removed.
     pub async fn item(&self, project: &ProjectId, session: &SessionId, id: &ItemId) -> Result<Arc<Item>, Refusal> {
         self.item_and_place(project, session, id).await.map(|(item, _)| item)
     }
@@ -74,10 +74,19 @@ impl Handle {
         if self.removed(project, session, &row).await?.contains(id) {
             return Err(none());
         }
-        match self.record_at(project, session, seq).await? {
-            Some(RecordBody::Item(item)) if item.is_listed() => Ok((item, seq)),
-            _ => Err(none()),
+        let item = match self.record_at(project, session, seq).await? {
+            Some(RecordBody::Item(item)) if item.is_listed() => item,
+            _ => return Err(none()),
+        };
+        if row.settings.door == Door::Responses {
+            let turn = Some(item.turn.clone());
+            let query = LogQuery { kinds: vec!["turn_removed"], turn, limit: 1, ..LogQuery::after(seq) };
+            let log = self.world.store.log(project, session, query).await.map_err(|error| store_refusal(&error))?;
+            if !log.is_empty() {
+                return Err(none());
+            }
         }
+        Ok((item, seq))
     }
 
     /// The items that were taken out.
