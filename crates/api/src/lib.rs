@@ -42,6 +42,8 @@ mod repeat;
 mod responses;
 mod sse;
 #[cfg(test)]
+mod gone;
+#[cfg(test)]
 mod stage;
 mod traffic;
 mod uploads;

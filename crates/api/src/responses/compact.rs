@@ -32,10 +32,9 @@ pub async fn compact(
     let (object, _held) = body::object(&door, request).await?;
     let wanted = Compact::read(object)?;
     let project = &identity.project;
+    // The question is not kept, and neither is what it was asked about here: its session goes with `begun`.
     let begun = ask::begin(&door, project, question(wanted)?, None).await?;
-    let Begun { handle, place, facts } = &begun;
-    // The question is not kept, and neither is what it was asked about here.
-    let _lease = handle.lease(project, &place.session, true);
+    let Begun { handle, place, facts, .. } = &begun;
     let subscription = handle.subscribe(project, &place.session, Start::At(place.seq)).await?;
     let Some(outcome) = outcome(subscription, &place.turn).await else {
         return Err(Failure::unavailable("The server is shutting down."));

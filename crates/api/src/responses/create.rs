@@ -34,10 +34,9 @@ pub async fn create(
     let slot = if wanted.stream { Some(stream_slot(&door)?) } else { None };
     let (background, padded) = (wanted.background, wanted.include_obfuscation);
     let project = &identity.project;
-    let begun = begin(&door, project, wanted, key).await?;
-    let Begun { handle, place, facts } = &begun;
-    // What is not kept goes with its client; what is kept goes on without.
-    let lease = (!facts.store).then(|| handle.lease(project, &place.session, true));
+    let mut begun = begin(&door, project, wanted, key).await?;
+    let lease = begun.lease.take();
+    let Begun { handle, place, facts, .. } = &begun;
     types::failpoint!(BeforeAnswer);
     if background && slot.is_none() {
         return now(&door, project, &begun).await;

@@ -1,8 +1,10 @@
 //! A client's hold on a session that is there for this client alone. When the client lets go before the turn is over,
 //! nobody waits for the rest: the turn is cancelled. A session that is only passing is deleted then, too.
 
-use super::Handle;
-use types::{Input, ProjectId, SessionId};
+use super::{Handle, Respond, TurnPlace};
+use crate::actor::unavailable;
+use tokio::sync::oneshot;
+use types::{Input, ProjectId, Refusal, SessionId};
 
 /// Dropped when the client is done or gone. What it does then it does in a task of its own.
 pub struct Lease {
@@ -14,10 +16,27 @@ pub struct Lease {
 }
 
 impl Handle {
-    /// Holds a session for a client. `deletes`: nothing of it is kept when the client lets go.
-    pub fn lease(&self, project: &ProjectId, session: &SessionId, deletes: bool) -> Lease {
-        let (project, session) = (project.clone(), session.clone());
-        Lease { handle: self.clone(), project, session, cancels: true, deletes }
+    /// Begins a turn for a client, as `respond` does, and holds its session. The client may go away before it hears of it:
+    /// then the hold is let go of as soon as there is one. `cancels`: the turn does not go on without the client.
+    /// `deletes`: nothing of the session is kept when the client lets go.
+    pub async fn respond_held(
+        &self,
+        project: &ProjectId,
+        asked: Respond,
+        (cancels, deletes): (bool, bool),
+    ) -> Result<(TurnPlace, Lease), Refusal> {
+        let (tell, told) = oneshot::channel();
+        let (handle, project) = (self.clone(), project.clone());
+        let begin = async move {
+            let begun = handle.respond(&project, asked).await.map(|place| {
+                let session = place.session.clone();
+                (place, Lease { handle, project, session, cancels, deletes })
+            });
+            // Where nobody is told any more, the lease is dropped here.
+            let _ = tell.send(begun);
+        };
+        self.world.spawn.spawn("a turn for a client", Box::pin(begin));
+        told.await.unwrap_or_else(|_| Err(unavailable()))
     }
 }
 
@@ -25,6 +44,11 @@ impl Lease {
     /// The turn is over, or goes on without its client: it is not cancelled.
     pub fn spare(&mut self) {
         self.cancels = false;
+    }
+
+    /// Somebody else holds the session.
+    pub fn let_be(mut self) {
+        (self.cancels, self.deletes) = (false, false);
     }
 }
 

@@ -29,12 +29,14 @@ pub async fn open(client: Client, create: Create, before: Option<Arc<Lease>>) ->
     let padded = request.include_obfuscation;
     let parent = request.previous_response_id.as_deref().and_then(Place::parse);
     let manner = Manner { from_passing: before.is_some(), silent: !generate, ..Manner::default() };
-    let Begun { handle, place, facts } = begin_so(door, project, request, manner).await?;
+    let Begun { handle, place, facts, lease } = begin_so(door, project, request, manner).await?;
     let stays = parent.is_some_and(|parent| parent.session == place.session);
-    let lease = match before {
-        _ if facts.store => None,
-        Some(lease) if stays => Some(lease),
-        _ => Some(Arc::new(handle.lease(project, &place.session, true))),
+    let lease = match (lease, before) {
+        (Some(lease), Some(before)) if stays => {
+            lease.let_be();
+            Some(before)
+        }
+        (lease, _) => lease.map(Arc::new),
     };
     let subscription = handle.subscribe(project, &place.session, Start::At(place.seq)).await?;
     let (id, in_conversation) = (facts.id.clone(), facts.conversation.is_some());
