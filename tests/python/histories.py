@@ -79,6 +79,31 @@ class Sessions:
         session, _ = begin(self.client, "say yes\n" + "x" * 33_000)
         return session
 
+    def conversation(self):
+        """Items that were brought, calls that were handed over, and what was taken out again."""
+        responses, conversations = self.client.responses, self.client.conversations
+        _, compacted = self.server.json("POST", "/v1/responses/compact", {"model": "scripted", "input": "say brief"})
+        made = conversations.create(items=[{"role": "user", "content": "hello"}, {"role": "assistant", "content": "hi"}])
+        conversations.items.create(made.id, items=compacted["output"][-1:])
+        note = {"type": "custom", "name": "note"}
+        ask = {"model": "scripted", "conversation": made.id}
+        called = responses.create(**ask, tools=[note], input='call note {"input":"x"}\nsay noted', temperature=0.5)
+        output = {"type": "custom_tool_call_output", "call_id": called.output[0].call_id, "output": "kept"}
+        answered = responses.create(**ask, tools=[note], input=[output], metadata={"colour": "green"})
+        first = conversations.items.list(made.id, order="asc").data[0]
+        conversations.items.delete(first.id, conversation_id=made.id)
+        responses.delete(answered.id)
+        return "sess_" + made.id.removeprefix("conv_")
+
+    def fork(self):
+        """What another session did, up to a call that it had not answered; then its own."""
+        parent, _ = begin(self.client, 'say first', tools=[LOOKUP])
+        say(self.client, parent, 'call lookup {"n":1}')
+        status, forked = self.server.json("POST", f"/v1/agents/sessions/{parent}/fork", {})
+        assert status == 201, forked
+        say(self.client, forked["id"], "say second")
+        return forked["id"]
+
     def crashed(self):
         """Recovered again and again until it is given up."""
         session = None
@@ -99,7 +124,7 @@ class Sessions:
         return session
 
 
-NAMES = ("talk", "calls", "money", "thoughts", "narrow", "large", "crashed")
+NAMES = ("talk", "calls", "money", "thoughts", "narrow", "large", "conversation", "fork", "crashed")
 
 
 def record(folder):

@@ -50,14 +50,17 @@ impl Line {
 }
 
 /// Every kind that can be reached in this version: those of tool calls cannot, for none is served yet.
-const KINDS: [&str; 17] = [
+const KINDS: [&str; 21] = [
     "abandoned",
     "assistant_message",
     "closed_call",
     "committed",
+    "compaction",
+    "forked",
     "function_call",
     "function_call_output",
     "intended",
+    "item_removed",
     "malformed_call",
     "reasoning",
     "recovered",
@@ -66,6 +69,7 @@ const KINDS: [&str; 17] = [
     "session_updated",
     "turn_created",
     "turn_ended",
+    "turn_removed",
     "turn_started",
     "user_message",
 ];
@@ -90,17 +94,26 @@ fn read(file: &Path) -> (Header, Vec<Line>) {
     (header, lines.map(|line| serde_json::from_str(line).expect("a record's line")).collect())
 }
 
+/// Of a fork: the session whose records it shares, and its own first one.
+fn parent(lines: &[Line]) -> Option<(SessionId, u64)> {
+    let own = lines.iter().find(|line| line.kind == "forked")?;
+    let body: Value = serde_json::from_str(&own.body).expect("a body");
+    Some((SessionId::new(body["parent"].as_str().expect("a parent")), own.seq))
+}
+
 /// Replays one history; what it comes to, as the note says it: the head, then a line an event.
 fn replay(file: &Path) -> String {
     let (Header { project, session }, lines) = read(file);
     let (project, session) = (ProjectId::new(project), SessionId::new(session));
     let mut state = State::new(session.clone());
     let (mut hash, mut events) = (GENESIS, String::new());
+    let base = parent(&lines);
     for (line, seq) in lines.iter().zip(1..) {
+        let owner = base.as_ref().filter(|(_, own)| seq < *own).map_or(&session, |(parent, _)| parent);
         let place = format!("{}, record {seq} ({})", file.display(), line.kind);
         assert_eq!(line.seq, seq, "{place}");
         let encoded = line.encoded();
-        hash = chain::link(&hash, &project, &session, Seq(seq), &encoded, &chain::of_body(&encoded.body));
+        hash = chain::link(&hash, &project, owner, Seq(seq), &encoded, &chain::of_body(&encoded.body));
         assert_eq!(chain::hex(&hash), line.hash, "{place}: the chain");
         let record = Record::decode(&encoded).unwrap_or_else(|error| panic!("{place}: {error}"));
         assert_eq!(record.encode(), encoded, "{place}: written again, it differs");
