@@ -25,7 +25,7 @@ impl Actor {
     }
 
     /// A turn whose id derives from its request is there once: the request may have come twice at one time.
-    async fn check_new(&self, inputs: &[Input]) -> Result<(), Failure> {
+    async fn check_new(&mut self, inputs: &[Input]) -> Result<(), Failure> {
         for input in inputs {
             let Input::Respond { turn: Some(turn), .. } = input else { continue };
             let known = self.world.store.turn_seq(&self.project, &self.session, turn).await;
