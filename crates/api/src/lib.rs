@@ -34,6 +34,8 @@ mod conversations;
 mod embeddings;
 mod failure;
 mod files;
+#[cfg(test)]
+mod gone;
 mod health;
 mod identity;
 mod models;
@@ -41,8 +43,6 @@ mod query;
 mod repeat;
 mod responses;
 mod sse;
-#[cfg(test)]
-mod gone;
 #[cfg(test)]
 mod stage;
 mod traffic;
