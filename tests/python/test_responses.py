@@ -484,6 +484,28 @@ def test_a_key_does_what_its_scopes_say(server, client):
     assert server.request("GET", f"/v1/responses/{identity}", headers={"Authorization": f"Bearer {KEY}x"})[0] == 401
 
 
+def test_what_stands_behind_other_doors_is_no_response(server, client):
+    key, _ = server.create_key("--scopes", "api.responses.read,api.responses.write")
+    narrow = server.client(key)
+    chat = client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "say garnet"}])
+    digits = chat.id.removeprefix("chatcmpl-")
+    refusal(lambda: narrow.responses.retrieve(f"resp_{digits}t2"), 404)
+    follows = {"model": MODEL, "input": "x", "previous_response_id": f"resp_{digits}t2"}
+    for more in ({}, {"store": False}):
+        wrong = refusal(lambda: narrow.responses.create(**follows, **more))
+        assert wrong.code == "previous_response_not_found"
+    asked = {"agent": {"model": MODEL}, "environment": {"type": "none"}, "input": "say garnet", "stream": True}
+    with client.beta.agents.sessions.create(**asked) as stream:
+        session = next(stream).session.id
+        for _ in stream:
+            pass
+    page = client.beta.agents.sessions.items.list(session).data
+    assert len(page) == 2
+    for named in [f"msg_{digits}e1a1i0", *(item.id for item in page)]:
+        items = [{"type": "item_reference", "id": named}]
+        assert refusal(lambda: narrow.responses.create(model=MODEL, input=items), 404).param == "input[0].id"
+
+
 def test_sessions_of_responses_are_in_no_list_of_agents(client):
     made = client.responses.create(model=MODEL, input="hi", metadata={"where": "responses"})
     digits = made.id.removeprefix("resp_").split("t")[0]

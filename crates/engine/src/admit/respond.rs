@@ -24,7 +24,9 @@ pub(super) fn respond(state: &State, asked: Asked, stamp: &mut Stamp<'_>) -> Res
         (Some(_), _) if state.settings.door == Door::Conversations => {
             return Err(Refusal::conflict("A conversation goes on at its end only."));
         }
-        (Some(seq), Some(last)) if seq == last.seq && (last.is_removed || !last.is_response) => {
+        (Some(seq), Some(last))
+            if seq == last.seq && (last.is_removed || !last.is_response || state.settings.door == Door::Chat) =>
+        {
             return Err(Refusal::not_found("turn", last.id.as_str()));
         }
         (Some(seq), last) if last.as_ref().is_none_or(|last| seq != last.seq) => {

@@ -50,7 +50,7 @@ impl Handle {
         Ok(kept)
     }
 
-    /// A listed item; not of a response that was removed.
+    /// A listed item of a response or a conversation; not of a response that was removed.
     pub async fn item(&self, project: &ProjectId, session: &SessionId, id: &ItemId) -> Result<Arc<Item>, Refusal> {
         self.item_and_place(project, session, id).await.map(|(item, _)| item)
     }
@@ -69,6 +69,10 @@ impl Handle {
     ) -> Result<(Arc<Item>, Seq), Refusal> {
         let row = self.head(project, session).await?;
         let none = || Refusal::not_found("item", id.as_str());
+        // Agents and chats have doors of their own, and keys that may not open them.
+        if matches!(row.settings.door, Door::Agents | Door::Chat) {
+            return Err(none());
+        }
         let seq = self.world.store.item_seq(project, session, id).await.map_err(|error| store_refusal(&error))?;
         let seq = seq.ok_or_else(none)?;
         if self.removed(project, session, &row).await?.contains(id) {

@@ -7,7 +7,7 @@ use crate::handle::TurnPlace;
 use crate::subscription::decode;
 use std::sync::Arc;
 use store::LogQuery;
-use types::{Input, Item, ProjectId, Record, RecordBody, Refusal, RefusalKind, Seq, SessionId, SessionSettings};
+use types::{Door, Input, Item, ProjectId, Record, RecordBody, Refusal, RefusalKind, Seq, SessionId, SessionSettings};
 use types::{TurnId, TurnRequest, TurnStatus, TurnView};
 
 /// A turn that a request began.
@@ -39,9 +39,13 @@ impl Response {
 }
 
 impl Handle {
-    /// The turn that begins at `seq`. `NotFound` where no request began one there, or it was removed.
+    /// The turn that begins at `seq`. `NotFound` where no request began one there, it was removed, or it is a chat's, which
+    /// nobody can fetch.
     pub async fn response(&self, project: &ProjectId, session: &SessionId, seq: Seq) -> Result<Response, Refusal> {
         let row = self.head(project, session).await.map_err(|refusal| unknown(refusal, session, seq))?;
+        if row.settings.door == Door::Chat {
+            return Err(no_response(session, seq));
+        }
         let Some(RecordBody::TurnCreated { turn, request: Some(request), .. }) =
             self.record_at(project, session, seq).await?
         else {
