@@ -82,6 +82,8 @@ pub enum CallOutput {
 const MAX_FOREIGN_ID: usize = 256;
 /// The longest name of a file, in characters.
 const MAX_FILENAME: usize = 1024;
+/// Items of one request: each is a record, and all are written at once, while others wait.
+const MAX_ITEMS: usize = 10_000;
 
 /// A string is one message of the user's.
 pub fn items(node: Node) -> Result<Vec<InputItem>, Fault> {
@@ -92,7 +94,7 @@ pub fn items(node: Node) -> Result<Vec<InputItem>, Fault> {
     if !node.value().is_array() {
         return Err(node.mistyped("one of a string or an array of input items"));
     }
-    node.array("an array of input items")?.into_iter().map(item).collect()
+    item_list(node, MAX_ITEMS)
 }
 
 /// The same where only a list will do, with at most `max` in it.

@@ -225,6 +225,15 @@ fn items_that_are_wrong_are_named_by_their_path() {
 }
 
 #[test]
+fn a_request_brings_so_many_items_and_no_more() {
+    let many = |count| json!({"model": "m", "input": vec![json!({"role": "user", "content": "a"}); count]});
+    assert_eq!(read(many(10_000)).input.len(), 10_000);
+    let expected = "Invalid 'input': array too long. Expected an array with maximum length 10000, but got an array with \
+                    length 10001 instead.";
+    assert_eq!(fault(many(10_001)), pair("input", expected));
+}
+
+#[test]
 fn the_smaller_routes_read_what_they_need() {
     let count = TokenCount::read(object(json!({ "model": "m", "input": "hi" }))).unwrap();
     assert_eq!((count.model.as_deref(), count.input.len()), (Some("m"), 1));
