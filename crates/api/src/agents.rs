@@ -13,7 +13,6 @@ pub mod samples;
 mod saved;
 mod sessions;
 mod shown;
-mod words;
 
 pub use event::{Padding, write_frame};
 pub use ledger::effect;

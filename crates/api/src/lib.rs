@@ -31,6 +31,7 @@ mod attachment;
 mod body;
 mod chat;
 mod conversations;
+mod demand;
 mod embeddings;
 mod failure;
 mod files;
@@ -47,6 +48,7 @@ mod sse;
 mod stage;
 mod traffic;
 mod uploads;
+mod words;
 
 pub use agents::effect;
 pub use failure::Failure;

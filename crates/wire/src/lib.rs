@@ -8,6 +8,7 @@ pub mod agents;
 pub mod body;
 pub mod chat;
 pub mod conversations;
+pub mod demand;
 pub mod embeddings;
 pub mod error;
 pub mod files;

@@ -20,6 +20,5 @@ pub use resource::{
     Text, Tool, Usage,
 };
 pub use words::{
-    Effort, FrameKind, Include, IncompleteReason, ItemStatus, Phase, ResponseStatus, Role, ServiceTier, Summary,
-    Truncation, Verbosity,
+    FrameKind, Include, IncompleteReason, ItemStatus, ResponseStatus, Role, ServiceTier, Summary, Truncation,
 };

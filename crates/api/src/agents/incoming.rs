@@ -1,7 +1,7 @@
 //! Requests into what the runtime takes.
 
-use super::words::Translate;
 use crate::failure::Failure;
+use crate::words::Translate;
 use types::{
     AgentSettings, Compaction, Content, Input, McpTool, McpTransport, Message, MicroUsd, MultiAgent, Reasoning,
     SessionChange, Text, TextFormat, Tool, WebSearch,

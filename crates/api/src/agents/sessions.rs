@@ -1,11 +1,11 @@
 //! Sessions: created, listed, read, changed, deleted.
 
-use super::words::Translate;
 use super::{incoming, shown};
 use crate::failure::Failure;
 use crate::query::{Ids, Limit, Pairs};
 use crate::sse::{self, End};
 use crate::traffic::Slot;
+use crate::words::Translate;
 use crate::{Door, body};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;

@@ -1,7 +1,7 @@
 //! What the runtime says, as wire JSON shows it. Everything borrows: a session may hold megabytes of tools, and every
 //! session event carries them.
 
-use super::words::Translate;
+use crate::words::Translate;
 use types::{
     AgentSettings, CallOutput, CallResult, Content, Item, ItemBody, McpTransport, PromptCacheTtl, RequiredAction,
     Review, Role, SavedAgent, SessionId, SessionView, TextFormat, Tool, ToolCall, ToolOutcome, TurnView, Usage,

@@ -1,51 +1,30 @@
 //! A chat request into what the runtime takes.
 
 use crate::attachment::{Named, data_url, uploaded};
+use crate::demand::{self, narrow};
 use crate::failure::Failure;
+use crate::words::Translate;
 use serde_json::{Map, Value};
 use types::{
-    AgentSettings, CallId, CallOutput, Content, CustomFormat, Effort, InputBody, InputItem, ProjectId, Role, Sampling,
-    ServiceTier, Text, TextFormat, Tool, ToolChoice, TurnRequest, Verbosity,
+    AgentSettings, CallId, CallOutput, Content, InputBody, InputItem, ProjectId, Role, Sampling, ServiceTier,
+    TurnRequest,
 };
-use wire::Word;
-use wire::agents as words;
-use wire::chat::request::{
-    ChatCreate, Choice, CustomFormat as WireFormat, FileSource, Format, Message, Part, Tier, ToolParam,
-};
+use wire::chat::request::{ChatCreate, FileSource, Message, Part};
 
 /// The session's agent.
 pub fn agent(wanted: &mut ChatCreate) -> AgentSettings {
-    let format = match std::mem::replace(&mut wanted.format, Format::Text) {
-        Format::Text => TextFormat::Text,
-        Format::JsonObject => TextFormat::JsonObject,
-        Format::JsonSchema { name, description, schema, strict } => {
-            TextFormat::JsonSchema { schema, name, description, strict }
-        }
-    };
-    let verbosity = match wanted.verbosity {
-        Some(words::Verbosity::Low) => Verbosity::Low,
-        Some(words::Verbosity::High) => Verbosity::High,
-        Some(words::Verbosity::Medium) | None => Verbosity::Medium,
-    };
     AgentSettings {
-        tools: std::mem::take(&mut wanted.tools).into_iter().map(tool).collect(),
-        reasoning: types::Reasoning { effort: wanted.effort.map(effort), summary: None },
-        text: Text { format, verbosity },
-        service_tier: wanted.tier.map_or(ServiceTier::Auto, tier),
+        tools: std::mem::take(&mut wanted.tools).into_iter().map(demand::tool).collect(),
+        reasoning: types::Reasoning { effort: wanted.effort.map(Translate::translate), summary: None },
+        text: demand::text(std::mem::take(&mut wanted.format), wanted.verbosity),
+        service_tier: wanted.tier.map_or(ServiceTier::Auto, Translate::translate),
         ..AgentSettings::new(wanted.model.clone())
     }
 }
 
 /// How the one turn is answered.
 pub fn turn(wanted: &mut ChatCreate) -> TurnRequest {
-    let (tool_choice, allowed_tools) = match std::mem::replace(&mut wanted.tool_choice, Choice::Auto) {
-        Choice::Auto => (ToolChoice::Auto, None),
-        Choice::None => (ToolChoice::None, None),
-        Choice::Required => (ToolChoice::Required, None),
-        Choice::Function(name) | Choice::Custom(name) => (ToolChoice::Function(name), None),
-        Choice::Allowed { required: true, names } => (ToolChoice::Required, Some(names)),
-        Choice::Allowed { required: false, names } => (ToolChoice::Auto, Some(names)),
-    };
+    let (tool_choice, allowed_tools) = demand::tool_choice(std::mem::take(&mut wanted.tool_choice));
     let sampling = std::mem::take(&mut wanted.sampling);
     TurnRequest {
         hands_over: true,
@@ -68,11 +47,6 @@ pub fn turn(wanted: &mut ChatCreate) -> TurnRequest {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "a temperature has no need of 53 bits")]
-fn narrow(value: f64) -> f32 {
-    value as f32
-}
-
 /// What the client calls the request, for those who read the log.
 fn echo(wanted: &mut ChatCreate) -> Map<String, Value> {
     let mut echo: Map<String, Value> = Map::new();
@@ -81,49 +55,9 @@ fn echo(wanted: &mut ChatCreate) -> Map<String, Value> {
     }
     let metadata = std::mem::take(&mut wanted.metadata);
     if !metadata.is_empty() {
-        let pairs = metadata.into_iter().map(|(key, value)| (key, Value::String(value)));
-        echo.insert("metadata".to_owned(), Value::Object(pairs.collect()));
+        echo.insert("metadata".to_owned(), demand::metadata(metadata));
     }
     echo
-}
-
-fn tool(tool: ToolParam) -> Tool {
-    match tool {
-        ToolParam::Function { name, description, parameters, strict } => {
-            Tool::Function { name, description, parameters, defer_loading: false, is_async: None, strict }
-        }
-        ToolParam::Custom { name, description, format } => {
-            let format = match format {
-                WireFormat::Text => CustomFormat::Text,
-                WireFormat::Grammar { syntax, definition } => {
-                    CustomFormat::Grammar { syntax: syntax.as_str().to_owned(), definition }
-                }
-            };
-            Tool::Custom { name, description, format }
-        }
-    }
-}
-
-fn effort(effort: words::Effort) -> Effort {
-    match effort {
-        words::Effort::None => Effort::None,
-        words::Effort::Minimal => Effort::Minimal,
-        words::Effort::Low => Effort::Low,
-        words::Effort::Medium => Effort::Medium,
-        words::Effort::High => Effort::High,
-        words::Effort::Xhigh => Effort::Xhigh,
-        words::Effort::Max => Effort::Max,
-    }
-}
-
-fn tier(tier: Tier) -> ServiceTier {
-    match tier {
-        Tier::Auto => ServiceTier::Auto,
-        Tier::Default | Tier::Scale => ServiceTier::Default,
-        Tier::Flex => ServiceTier::Flex,
-        Tier::Priority => ServiceTier::Priority,
-        Tier::Fast => ServiceTier::Fast,
-    }
 }
 
 /// The messages, with the files that they name.

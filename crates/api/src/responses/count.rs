@@ -4,6 +4,7 @@
 use super::names::{self, Place};
 use super::{ask, incoming};
 use crate::attachment::Named;
+use crate::demand;
 use crate::failure::Failure;
 use crate::{Door, body};
 use axum::Json;
@@ -31,7 +32,7 @@ pub async fn count(
     let (beside, mut bytes) = before(&door, project, &wanted).await?;
     bytes += wanted.instructions.as_ref().map_or(0, String::len);
     for tool in wanted.tools {
-        bytes += serde_json::to_vec(&incoming::tool(tool)).map_or(0, |json| json.len());
+        bytes += serde_json::to_vec(&demand::tool(tool)).map_or(0, |json| json.len());
     }
     let mut named = Named::new(&door);
     let items = incoming::items(&door, &mut named, project, ("input", wanted.input), beside.as_ref()).await?;

@@ -3,47 +3,38 @@
 use super::{names, opaque};
 use crate::Door;
 use crate::attachment::{Named, data_url, uploaded};
+use crate::demand::{self, narrow};
 use crate::failure::Failure;
+use crate::words::Translate;
 use runtime::Handle;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use types::{
-    AgentSettings, CallId, CallOutput, CallResult, Content, CustomFormat, Effort, InputBody, InputItem, Item, ItemBody,
-    ItemId, Phase, ProjectId, ReasoningSummary, RefusalKind, Role, Sampling, ServiceTier, SessionId, Text, TextFormat,
-    Tool, ToolChoice, TurnRequest, Verbosity,
+    AgentSettings, CallId, CallOutput, CallResult, Content, InputBody, InputItem, Item, ItemBody, ItemId, ProjectId,
+    RefusalKind, Role, Sampling, SessionId, TurnRequest,
 };
 use wire::Word;
 use wire::responses as outer;
-use wire::responses::request::{
-    CallOutput as WireOutput, FileSource, Format, Grammar, InputItem as WireItem, Part, ResponseCreate, TextSettings,
-    ToolChoice as WireChoice, ToolParam,
-};
+use wire::responses::request::{CallOutput as WireOutput, FileSource, InputItem as WireItem, Part, ResponseCreate};
 
 /// The session's agent, as this request wants it: whole, for nothing of it is carried over from a response before.
 pub fn agent(wanted: &mut ResponseCreate) -> AgentSettings {
     AgentSettings {
         instructions: wanted.instructions.take(),
-        tools: std::mem::take(&mut wanted.tools).into_iter().map(tool).collect(),
+        tools: std::mem::take(&mut wanted.tools).into_iter().map(demand::tool).collect(),
         reasoning: types::Reasoning {
-            effort: wanted.reasoning.effort.map(effort),
-            summary: wanted.reasoning.summary.map(summary),
+            effort: wanted.reasoning.effort.map(Translate::translate),
+            summary: wanted.reasoning.summary.map(Translate::translate),
         },
-        text: text(std::mem::take(&mut wanted.text)),
-        service_tier: service_tier(wanted.service_tier),
+        text: demand::text(std::mem::take(&mut wanted.text.format), wanted.text.verbosity),
+        service_tier: wanted.service_tier.translate(),
         ..AgentSettings::new(wanted.model.clone())
     }
 }
 
 /// What counts for this response only.
 pub fn turn(wanted: &mut ResponseCreate) -> TurnRequest {
-    let (tool_choice, allowed_tools) = match std::mem::take(&mut wanted.tool_choice) {
-        WireChoice::Auto => (ToolChoice::Auto, None),
-        WireChoice::None => (ToolChoice::None, None),
-        WireChoice::Required => (ToolChoice::Required, None),
-        WireChoice::Function(name) | WireChoice::Custom(name) => (ToolChoice::Function(name), None),
-        WireChoice::Allowed { required: true, names } => (ToolChoice::Required, Some(names)),
-        WireChoice::Allowed { required: false, names } => (ToolChoice::Auto, Some(names)),
-    };
+    let (tool_choice, allowed_tools) = demand::tool_choice(std::mem::take(&mut wanted.tool_choice));
     let asks = wanted.includes(outer::Include::Logprobs).then_some(0);
     let top_logprobs = wanted.top_logprobs.and_then(|top| u8::try_from(top).ok()).filter(|top| *top > 0);
     TurnRequest {
@@ -66,15 +57,9 @@ pub fn turn(wanted: &mut ResponseCreate) -> TurnRequest {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "a temperature has no need of 53 bits")]
-fn narrow(value: f64) -> f32 {
-    value as f32
-}
-
 fn echo(wanted: &mut ResponseCreate) -> Map<String, Value> {
     let mut echo = std::mem::take(&mut wanted.echo);
-    let metadata = std::mem::take(&mut wanted.metadata).into_iter().map(|(key, value)| (key, Value::String(value)));
-    echo.insert("metadata".to_owned(), Value::Object(metadata.collect()));
+    echo.insert("metadata".to_owned(), demand::metadata(std::mem::take(&mut wanted.metadata)));
     if !wanted.include.is_empty() {
         let words = wanted.include.iter().map(|word| Value::from(word.as_str()));
         echo.insert("include".to_owned(), words.collect());
@@ -83,75 +68,6 @@ fn echo(wanted: &mut ResponseCreate) -> Map<String, Value> {
         echo.insert("service_tier".to_owned(), wanted.service_tier.as_str().into());
     }
     echo
-}
-
-pub fn tool(tool: ToolParam) -> Tool {
-    match tool {
-        ToolParam::Function { name, description, parameters, strict } => Tool::Function {
-            name,
-            description: description.unwrap_or_default(),
-            parameters: parameters.unwrap_or_default(),
-            defer_loading: false,
-            is_async: None,
-            strict,
-        },
-        ToolParam::Custom { name, description, format } => {
-            let grammar = |syntax: &str, definition| CustomFormat::Grammar { syntax: syntax.to_owned(), definition };
-            let format = match format {
-                None | Some(Grammar::Text) => CustomFormat::Text,
-                Some(Grammar::Lark(definition)) => grammar("lark", definition),
-                Some(Grammar::Regex(definition)) => grammar("regex", definition),
-            };
-            Tool::Custom { name, description: description.unwrap_or_default(), format }
-        }
-    }
-}
-
-fn text(text: TextSettings) -> Text {
-    let format = match text.format {
-        Format::Text => TextFormat::Text,
-        Format::JsonObject => TextFormat::JsonObject,
-        Format::JsonSchema { name, description, schema, strict } => {
-            TextFormat::JsonSchema { schema, name, description, strict }
-        }
-    };
-    let verbosity = match text.verbosity {
-        Some(outer::Verbosity::Low) => Verbosity::Low,
-        Some(outer::Verbosity::High) => Verbosity::High,
-        Some(outer::Verbosity::Medium) | None => Verbosity::Medium,
-    };
-    Text { format, verbosity }
-}
-
-fn effort(effort: outer::Effort) -> Effort {
-    match effort {
-        outer::Effort::None => Effort::None,
-        outer::Effort::Minimal => Effort::Minimal,
-        outer::Effort::Low => Effort::Low,
-        outer::Effort::Medium => Effort::Medium,
-        outer::Effort::High => Effort::High,
-        outer::Effort::Xhigh => Effort::Xhigh,
-        outer::Effort::Max => Effort::Max,
-    }
-}
-
-fn summary(summary: outer::Summary) -> ReasoningSummary {
-    match summary {
-        outer::Summary::Auto => ReasoningSummary::Auto,
-        outer::Summary::Concise => ReasoningSummary::Concise,
-        outer::Summary::Detailed => ReasoningSummary::Detailed,
-    }
-}
-
-fn service_tier(tier: outer::ServiceTier) -> ServiceTier {
-    match tier {
-        outer::ServiceTier::Auto => ServiceTier::Auto,
-        outer::ServiceTier::Default | outer::ServiceTier::Scale => ServiceTier::Default,
-        outer::ServiceTier::Flex => ServiceTier::Flex,
-        outer::ServiceTier::Priority => ServiceTier::Priority,
-        outer::ServiceTier::Fast => ServiceTier::Fast,
-        outer::ServiceTier::Ultrafast => ServiceTier::Ultrafast,
-    }
 }
 
 /// Input items, with the files that they name. `list` is the parameter that they stand in; what a reference names may be
@@ -189,11 +105,7 @@ async fn item_at(
             (id, InputBody::Message { role: self::role(role), content })
         }
         WireItem::Assistant { id, text, phase } => {
-            let phase = phase.map(|phase| match phase {
-                outer::Phase::Commentary => Phase::Commentary,
-                outer::Phase::FinalAnswer => Phase::FinalAnswer,
-            });
-            (id, InputBody::Assistant { text, phase })
+            (id, InputBody::Assistant { text, phase: phase.map(Translate::translate) })
         }
         WireItem::Call { id, call_id, name, arguments, custom } => {
             (id, InputBody::Call { call_id: CallId::new(call_id), name, arguments, custom })

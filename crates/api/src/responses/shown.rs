@@ -1,12 +1,12 @@
 //! What the runtime says, as the Responses API shows it. Everything borrows.
 
 use super::opaque;
+use crate::words::Translate;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use types::{
-    AgentSettings, CallOutput, CallResult, CustomFormat, Effort, Item, ItemBody, ItemKind, Phase, ReasoningSummary,
-    Role, TextFormat, Timestamp, TokenLogprob, Tool, ToolChoice, TurnError, TurnRequest, TurnStatus, TurnView, Usage,
-    Verbosity,
+    AgentSettings, CallOutput, CallResult, CustomFormat, Item, ItemBody, ItemKind, Role, TextFormat, Timestamp,
+    TokenLogprob, Tool, ToolChoice, TurnError, TurnRequest, TurnStatus, TurnView, Usage,
 };
 use wire::Word;
 use wire::responses::{
@@ -109,8 +109,8 @@ pub fn response<'a>(facts: &'a Facts, progress: &Progress<'a>) -> Response<'a> {
         prompt_cache_key: said("prompt_cache_key"),
         prompt_cache_retention: said("prompt_cache_retention"),
         reasoning: outer::Reasoning {
-            effort: agent.reasoning.effort.map(effort),
-            summary: agent.reasoning.summary.map(summary),
+            effort: agent.reasoning.effort.map(Translate::translate),
+            summary: agent.reasoning.summary.map(Translate::translate),
         },
         safety_identifier: said("safety_identifier"),
         service_tier: said("service_tier").and_then(Word::parse).unwrap_or(outer::ServiceTier::Default),
@@ -142,26 +142,6 @@ pub fn usage(usage: &Usage) -> outer::Usage {
     outer::Usage::new(usage.input_tokens, usage.cached_tokens, usage.output_tokens, usage.reasoning_tokens)
 }
 
-fn effort(effort: Effort) -> outer::Effort {
-    match effort {
-        Effort::None => outer::Effort::None,
-        Effort::Minimal => outer::Effort::Minimal,
-        Effort::Low => outer::Effort::Low,
-        Effort::Medium => outer::Effort::Medium,
-        Effort::High => outer::Effort::High,
-        Effort::Xhigh => outer::Effort::Xhigh,
-        Effort::Max => outer::Effort::Max,
-    }
-}
-
-fn summary(summary: ReasoningSummary) -> outer::Summary {
-    match summary {
-        ReasoningSummary::Auto => outer::Summary::Auto,
-        ReasoningSummary::Concise => outer::Summary::Concise,
-        ReasoningSummary::Detailed => outer::Summary::Detailed,
-    }
-}
-
 fn text(text: &types::Text) -> outer::Text<'_> {
     let format = match &text.format {
         TextFormat::Text => outer::Format::Text,
@@ -170,12 +150,7 @@ fn text(text: &types::Text) -> outer::Text<'_> {
             outer::Format::JsonSchema { name, description: description.as_deref(), schema, strict: *strict }
         }
     };
-    let verbosity = match text.verbosity {
-        Verbosity::Low => outer::Verbosity::Low,
-        Verbosity::Medium => outer::Verbosity::Medium,
-        Verbosity::High => outer::Verbosity::High,
-    };
-    outer::Text { format, verbosity }
+    outer::Text { format, verbosity: text.verbosity.translate() }
 }
 
 /// None for the kinds that this API does not declare here.
@@ -238,10 +213,7 @@ pub fn item(item: &Item, status: ItemStatus, encrypted: bool) -> Option<outer::I
             status: if *complete || begins { status } else { ItemStatus::Incomplete },
             content: if begins { Vec::new() } else { vec![Content::output_text(text, self::logprobs(logprobs))] },
             role: "assistant",
-            phase: (!begins).then_some(match phase {
-                Phase::Commentary => outer::Phase::Commentary,
-                Phase::FinalAnswer => outer::Phase::FinalAnswer,
-            }),
+            phase: (!begins).then(|| phase.translate()),
         },
         ItemBody::Reasoning { summary, opaque } => outer::Item::Reasoning {
             id,

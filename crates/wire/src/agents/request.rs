@@ -89,6 +89,18 @@ pub(crate) fn compact_size(value: &impl Serialize) -> usize {
     if serde_json::to_writer(&mut count, value).is_err() { usize::MAX } else { count.0 }
 }
 
+/// Refuses a `value` at `path` that is larger than `most` bytes of compact JSON; `what` it is, is for the message.
+pub(crate) fn compact_within(path: &str, what: &str, value: &impl Serialize, most: usize) -> Result<(), Fault> {
+    let size = compact_size(value);
+    if size <= most {
+        return Ok(());
+    }
+    let text = format!(
+        "Invalid '{path}': {what} too large. Expected at most {most} bytes of compact JSON, but got {size} bytes instead."
+    );
+    Err(Fault::at(path, text))
+}
+
 /// The root of a schema must describe an object; `whose` is for the message: `function 'f'`.
 pub(crate) fn object_schema(path: &str, whose: &str, schema: &serde_json::Map<String, Value>) -> Result<(), Fault> {
     match schema.get("type") {

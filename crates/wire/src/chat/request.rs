@@ -8,13 +8,12 @@ mod tests;
 mod tool;
 mod words;
 
-pub use format::Format;
 pub use message::{Call, FileSource, Message, Part};
-pub use tool::{Choice, CustomFormat, ToolParam};
-pub use words::{Role, Syntax, Tier};
+pub use words::{Role, Tier};
 
 use crate::agents::request::{MAX_MODEL, metadata};
 use crate::agents::{Effort, Verbosity};
+use crate::demand::{Format, ToolChoice, ToolParam};
 use crate::error::Fault;
 use crate::reader::{Node, Object};
 use serde_json::{Map, Value};
@@ -39,7 +38,7 @@ pub struct ChatCreate {
     /// At least one. Calls and their results pair, and no two calls have the same id.
     pub messages: Vec<Message>,
     pub tools: Vec<ToolParam>,
-    pub tool_choice: Choice,
+    pub tool_choice: ToolChoice,
     pub parallel_tool_calls: bool,
     /// Whether tools were given as `functions`: then a call is told as `function_call`.
     pub is_legacy: bool,

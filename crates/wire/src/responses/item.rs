@@ -1,6 +1,7 @@
 //! Items of a response: what went in, and what came out.
 
-use super::words::{ItemStatus, Phase};
+use super::words::ItemStatus;
+use crate::agents::Phase;
 use serde::Serialize;
 
 #[derive(Serialize, Clone, Debug)]

@@ -11,11 +11,10 @@ mod tool;
 pub use create::{CacheOptions, Compact, ResponseCreate, TokenCount};
 pub use frame::{Create, Frame, Steer};
 pub use input::{CallOutput, FileSource, InputItem, Part, item_list, items};
-pub use text::{Format, TextSettings};
-pub use tool::{Grammar, ToolChoice, ToolParam};
+pub use text::TextSettings;
 
 use crate::error::Fault;
-use crate::reader::Node;
+use crate::reader::Object;
 use crate::words::Word;
 
 /// The longest id that a request may name, in characters.
@@ -25,21 +24,8 @@ pub const MAX_MODEL: usize = 256;
 /// The longest name of a tool or a format, in characters.
 const MAX_NAME: usize = 128;
 
-/// A name as upstreams take it: letters, digits, `_` and `-`.
-fn name(node: Node) -> Result<String, Fault> {
-    let path = node.path().to_owned();
-    let name = node.short_text(MAX_NAME)?;
-    if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-') {
-        return Ok(name);
-    }
-    let text = format!(
-        "Invalid '{path}': string does not match pattern. Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$'."
-    );
-    Err(Fault::at(&path, text))
-}
-
 /// The `type` of an object that has one kind only.
-fn kind<W: Word>(object: &mut crate::reader::Object) -> Result<W, Fault> {
+fn kind<W: Word>(object: &mut Object) -> Result<W, Fault> {
     object.required("type")?.word()
 }
 

@@ -2,7 +2,8 @@
 //! the open specification check that.
 
 use super::item::Item;
-use super::words::{Effort, IncompleteReason, ResponseStatus, ServiceTier, Summary, Truncation, Verbosity};
+use super::words::{IncompleteReason, ResponseStatus, ServiceTier, Summary, Truncation};
+use crate::agents::{Effort, Verbosity};
 use serde::Serialize;
 use serde_json::{Map, Value};
 

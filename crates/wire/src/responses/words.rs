@@ -3,14 +3,9 @@
 use crate::words::words;
 
 words! {
-    Effort {
-        None => "none", Minimal => "minimal", Low => "low", Medium => "medium", High => "high", Xhigh => "xhigh",
-        Max => "max",
-    }
     Summary { Auto => "auto", Concise => "concise", Detailed => "detailed" }
     ReasoningContext { Auto => "auto" }
     ReasoningMode { Standard => "standard" }
-    Verbosity { Low => "low", Medium => "medium", High => "high" }
     ServiceTier {
         Auto => "auto", Default => "default", Flex => "flex", Scale => "scale", Priority => "priority", Fast => "fast",
         Ultrafast => "ultrafast",
@@ -28,7 +23,6 @@ words! {
     }
     Retention { InMemory => "in_memory", Day => "24h" }
     CacheMode { Implicit => "implicit", Explicit => "explicit" }
-    CacheTtl { ThirtyMinutes => "30m", TwelveHours => "12h" }
     ManagementKind { Compaction => "compaction" }
     /// What a client may say over a WebSocket.
     FrameKind { Create => "response.create", Steer => "response.steer" }
@@ -46,7 +40,6 @@ words! {
     OutputPartKind { Text => "input_text", Image => "input_image", File => "input_file" }
     SummaryKind { SummaryText => "summary_text" }
     ReasoningTextKind { ReasoningText => "reasoning_text" }
-    Detail { Auto => "auto", Low => "low", High => "high", Original => "original" }
 
     /// Every tool that the original knows; only the first two are served.
     ToolKind {
@@ -58,13 +51,6 @@ words! {
         LocalShell => "local_shell", Shell => "shell", Namespace => "namespace", ToolSearch => "tool_search",
         ApplyPatch => "apply_patch",
     }
-    GrammarKind { Text => "text", Grammar => "grammar" }
-    Syntax { Lark => "lark", Regex => "regex" }
-    FormatKind { Text => "text", JsonObject => "json_object", JsonSchema => "json_schema" }
-    ChoiceWord { None => "none", Auto => "auto", Required => "required" }
-    ChoiceKind { Function => "function", Custom => "custom", AllowedTools => "allowed_tools" }
-    AllowedMode { Auto => "auto", Required => "required" }
-    NamedKind { Function => "function", Custom => "custom" }
 
     ResponseStatus {
         Queued => "queued", InProgress => "in_progress", Completed => "completed", Failed => "failed",
@@ -72,6 +58,4 @@ words! {
     }
     IncompleteReason { MaxOutputTokens => "max_output_tokens", ContentFilter => "content_filter" }
     ItemStatus { InProgress => "in_progress", Completed => "completed", Incomplete => "incomplete" }
-    /// Whether a message is the answer or was said on the way to it.
-    Phase { Commentary => "commentary", FinalAnswer => "final_answer" }
 }

@@ -1,6 +1,6 @@
 //! Tools that a client declares. A saved agent stores no secrets, so `authorization` and `env` are unknown there.
 
-use super::{MAX_ID, MAX_TOOLS, compact_size, object_schema, string_map};
+use super::{MAX_ID, MAX_TOOLS, compact_within, object_schema, string_map};
 use crate::agents::words::{ConnectionOrigin, ContextSize, SearchMode, ToolKind, TransportKind};
 use crate::error::{Fault, clip};
 use crate::reader::{Node, Object};
@@ -66,13 +66,7 @@ pub struct WebSearch {
 /// A list of tools; its size is measured as the client wrote it.
 pub(super) fn tools(node: Node, place: Place) -> Result<Vec<ToolParam>, Fault> {
     let path = node.path().to_owned();
-    let size = compact_size(node.value());
-    if size > MAX_TOOLS {
-        let text = format!(
-            "Invalid '{path}': tool list too large. Expected at most {MAX_TOOLS} bytes of compact JSON, but got {size} bytes instead."
-        );
-        return Err(Fault::at(&path, text));
-    }
+    compact_within(&path, "tool list", node.value(), MAX_TOOLS)?;
     let nodes = node.array("an array of objects")?;
     let tools: Vec<ToolParam> = nodes.into_iter().map(|node| tool(node, place)).collect::<Result<_, _>>()?;
     no_duplicates(&path, &tools)?;

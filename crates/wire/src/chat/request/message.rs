@@ -1,7 +1,8 @@
 //! Messages: who said what, in one form whichever way it was written.
 
-use super::words::{AssistantKind, Detail, Role, TextKind, ToolKind, UserKind};
+use super::words::{AssistantKind, Role, TextKind, UserKind};
 use crate::agents::request::MAX_EVENT_ID;
+use crate::demand::{Detail, NamedKind};
 use crate::error::Fault;
 use crate::reader::{Node, Object};
 
@@ -132,8 +133,8 @@ fn call(node: Node) -> Result<Call, Fault> {
     let mut object = node.object()?;
     let id = object.required("id")?.short_text(MAX_EVENT_ID)?;
     let call = match object.required("type")?.word()? {
-        ToolKind::Function => function(object.required("function")?, id)?,
-        ToolKind::Custom => {
+        NamedKind::Function => function(object.required("function")?, id)?,
+        NamedKind::Custom => {
             let mut custom = object.required("custom")?.object()?;
             let name = custom.required("name")?.short_text(MAX_NAME)?;
             let call = Call { id, name, arguments: custom.required("input")?.string()?, is_custom: true };

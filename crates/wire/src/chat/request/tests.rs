@@ -1,6 +1,7 @@
 //! What is made of good and bad bodies. A bad one is shown as `param: message`.
 
 use super::*;
+use crate::demand::{CustomFormat, Syntax};
 use serde_json::json;
 
 /// A request that is fine, with `fields` put over it.
@@ -39,7 +40,7 @@ fn a_plain_request_gets_the_originals_defaults() {
     let plain = read(json!({})).unwrap();
     assert_eq!(plain.messages, [Message::User { content: text("hi") }]);
     assert_eq!((plain.choices, plain.stream, plain.include_usage, plain.store), (1, false, false, None));
-    assert_eq!((plain.tool_choice, plain.parallel_tool_calls, plain.top_logprobs), (Choice::Auto, true, None));
+    assert_eq!((plain.tool_choice, plain.parallel_tool_calls, plain.top_logprobs), (ToolChoice::Auto, true, None));
     assert_eq!((plain.format, plain.sampling, plain.max_tokens), (Format::Text, Sampling::default(), None));
     let nulls = read(json!({
         "tools": null, "temperature": null, "stop": null, "n": null, "logit_bias": null, "stream": null,
@@ -149,7 +150,7 @@ fn the_older_forms_become_the_newer_ones() {
     }))
     .unwrap();
     assert!(old.is_legacy && !old.parallel_tool_calls);
-    assert_eq!(old.tool_choice, Choice::Function("f".into()));
+    assert_eq!(old.tool_choice, ToolChoice::Function("f".into()));
     let told: Vec<String> = old.messages.iter().map(shown).collect();
     assert_eq!(told, ["user", "call_function", "call_function = 1", "call_function_2", "call_function_2 = ", "user"]);
 }
@@ -215,7 +216,7 @@ fn tools_are_read() {
         "parallel_tool_calls": false,
     }))
     .unwrap();
-    assert_eq!(tools.tool_choice, Choice::Allowed { required: true, names: vec!["f".into(), "h".into()] });
+    assert_eq!(tools.tool_choice, ToolChoice::Allowed { required: true, names: vec!["f".into(), "h".into()] });
     assert!(!tools.parallel_tool_calls && !tools.is_legacy);
     let [ToolParam::Function { strict: Some(true), .. }, ToolParam::Function { strict: None, .. }, regex, plain] =
         tools.tools.as_slice()
@@ -225,9 +226,9 @@ fn tools_are_read() {
     assert!(matches!(regex, ToolParam::Custom { format: CustomFormat::Grammar { syntax: Syntax::Regex, .. }, .. }));
     assert!(matches!(plain, ToolParam::Custom { format: CustomFormat::Text, .. }));
     for (choice, expected) in [
-        (json!("none"), Choice::None),
-        (json!("required"), Choice::Required),
-        (function("f"), Choice::Function("f".into())),
+        (json!("none"), ToolChoice::None),
+        (json!("required"), ToolChoice::Required),
+        (function("f"), ToolChoice::Function("f".into())),
     ] {
         let request = read(json!({ "tools": [function("f")], "tool_choice": choice })).unwrap();
         assert_eq!(request.tool_choice, expected);

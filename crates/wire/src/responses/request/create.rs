@@ -2,12 +2,14 @@
 //! conversation made short.
 
 use super::super::resource::Reasoning;
-use super::super::words::{CacheMode, CacheTtl, Include, ManagementKind, Retention, ServiceTier, Truncation};
+use super::super::words::{CacheMode, Include, ManagementKind, Retention, ServiceTier, Truncation};
 use super::input::{InputItem, items};
 use super::text::{TextSettings, reasoning, text};
-use super::tool::{ToolChoice, ToolParam, tool_choice, tools};
+use super::tool::{tool_choice, tools};
 use super::{MAX_ID, MAX_MODEL, not_served};
+use crate::agents::CacheTtl;
 use crate::agents::request::metadata;
+use crate::demand::{ToolChoice, ToolParam};
 use crate::error::Fault;
 use crate::reader::{Node, Object};
 use crate::words::Word;

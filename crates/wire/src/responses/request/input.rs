@@ -1,9 +1,9 @@
 //! Input items: what a conversation is continued with, by a client that may have kept it itself.
 
-use super::super::words::{
-    Detail, ItemKind, ItemStatus, OutputPartKind, PartKind, Phase, ReasoningTextKind, Role, SummaryKind,
-};
-use super::{MAX_ID, kind, not_served};
+use super::super::words::{ItemKind, ItemStatus, OutputPartKind, PartKind, ReasoningTextKind, Role, SummaryKind};
+use super::{MAX_ID, MAX_NAME, kind, not_served};
+use crate::agents::Phase;
+use crate::demand::{Detail, name};
 use crate::error::Fault;
 use crate::reader::{Node, Object};
 use crate::words::Word;
@@ -229,7 +229,7 @@ fn call(object: &mut Object, said: &str, custom: bool) -> Result<InputItem, Faul
     Ok(InputItem::Call {
         id: id(object)?,
         call_id: object.required("call_id")?.short_text(MAX_FOREIGN_ID)?,
-        name: super::name(object.required("name")?)?,
+        name: name(object.required("name")?, MAX_NAME)?,
         arguments: object.required(said)?.string()?,
         custom,
     })

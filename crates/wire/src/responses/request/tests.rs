@@ -1,7 +1,9 @@
 //! Requests as clients write them, and what is said of those that are wrong.
 
 use super::*;
-use crate::responses::{Effort, Include, Phase, Role, ServiceTier, Summary, Truncation, Verbosity};
+use crate::agents::{Effort, Phase, Verbosity};
+use crate::demand::{CustomFormat, Syntax, ToolChoice, ToolParam};
+use crate::responses::{Include, Role, ServiceTier, Summary, Truncation};
 use serde_json::{Map, Value, json};
 
 fn object(value: Value) -> Map<String, Value> {
@@ -76,7 +78,7 @@ fn a_long_request_is_read_whole() {
         "context_management": [{ "type": "compaction", "compact_threshold": 2000 }],
     }));
     assert!(
-        matches!(&request.tools[1], ToolParam::Custom { format: Some(Grammar::Lark(rule)), .. } if rule == "start: x")
+        matches!(&request.tools[1], ToolParam::Custom { format: CustomFormat::Grammar { syntax: Syntax::Lark, definition }, .. } if definition == "start: x")
     );
     assert_eq!(request.tool_choice, ToolChoice::Allowed { required: true, names: vec!["f".to_owned()] });
     assert_eq!(request.text.verbosity, Some(Verbosity::Low));

@@ -1,58 +1,16 @@
 //! Tools that a request declares, and which of them the model is to call.
 
-use super::super::words::{AllowedMode, ChoiceKind, ChoiceWord, GrammarKind, NamedKind, Syntax, ToolKind};
-use super::{kind, name};
-use crate::agents::request::{MAX_SCHEMAS, MAX_TOOLS, compact_size, object_schema};
+use super::super::words::ToolKind;
+use super::{MAX_NAME, kind};
+use crate::agents::request::{MAX_TOOLS, compact_within};
+use crate::demand::{
+    self, AllowedMode, ChoiceKind, CustomFormat, GrammarKind, NamedKind, ToolChoice, ToolParam, choice_word,
+    no_such_tool,
+};
 use crate::error::{Fault, clip};
 use crate::reader::{Node, Object};
 use crate::words::Word;
-use serde_json::{Map, Value};
 use std::collections::BTreeSet;
-
-/// One tool; the model's names of all are different.
-#[derive(Clone, PartialEq, Debug)]
-pub enum ToolParam {
-    Function {
-        name: String,
-        description: Option<String>,
-        /// None for a function without arguments.
-        parameters: Option<Map<String, Value>>,
-        strict: Option<bool>,
-    },
-    /// The model writes free text.
-    Custom { name: String, description: Option<String>, format: Option<Grammar> },
-}
-
-impl ToolParam {
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Function { name, .. } | Self::Custom { name, .. } => name,
-        }
-    }
-}
-
-/// What the input of a custom tool must look like.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Grammar {
-    Text,
-    Lark(String),
-    Regex(String),
-}
-
-#[derive(Clone, Default, PartialEq, Eq, Debug)]
-pub enum ToolChoice {
-    #[default]
-    Auto,
-    None,
-    Required,
-    Function(String),
-    Custom(String),
-    /// Only these may be called, and one of them must be where `required`.
-    Allowed {
-        required: bool,
-        names: Vec<String>,
-    },
-}
 
 /// The longest definition of a grammar, in characters.
 const MAX_GRAMMAR: usize = 1 << 20;
@@ -60,13 +18,7 @@ const MAX_GRAMMAR: usize = 1 << 20;
 /// A list of tools; its size is measured as the client wrote it.
 pub(super) fn tools(node: Node) -> Result<Vec<ToolParam>, Fault> {
     let path = node.path().to_owned();
-    let size = compact_size(node.value());
-    if size > MAX_TOOLS {
-        let text = format!(
-            "Invalid '{path}': tool list too large. Expected at most {MAX_TOOLS} bytes of compact JSON, but got {size} bytes instead."
-        );
-        return Err(Fault::at(&path, text));
-    }
+    compact_within(&path, "tool list", node.value(), MAX_TOOLS)?;
     let nodes = node.array("an array of objects")?;
     let tools: Vec<ToolParam> = nodes.into_iter().map(tool).collect::<Result<_, _>>()?;
     let mut seen = BTreeSet::new();
@@ -79,45 +31,17 @@ pub(super) fn tools(node: Node) -> Result<Vec<ToolParam>, Fault> {
 fn tool(node: Node) -> Result<ToolParam, Fault> {
     let mut object = node.object()?;
     let tool = match kind(&mut object)? {
-        ToolKind::Function => function(&mut object)?,
-        ToolKind::Custom => custom(&mut object)?,
+        ToolKind::Function => demand::function(&mut object, MAX_NAME)?,
+        ToolKind::Custom => demand::custom(&mut object, MAX_NAME, custom_format)?,
         other => {
             let message = format!("This server does not serve tools of type '{}' yet.", other.as_str());
             return Err(Fault::at(&object.path("type"), message));
         }
     };
+    off(&mut object, "defer_loading")?;
+    off(&mut object, "async")?;
     object.finish()?;
     Ok(tool)
-}
-
-fn function(object: &mut Object) -> Result<ToolParam, Fault> {
-    let name = object.required("name").and_then(name)?;
-    let description = object.present("description").map(Node::string).transpose()?;
-    let parameters = object.present("parameters").map(Node::map).transpose()?;
-    if let Some(schema) = &parameters {
-        let path = object.path("parameters");
-        object_schema(&path, &format!("function '{}'", clip(&name)), schema)?;
-        let size = compact_size(schema);
-        if size > MAX_SCHEMAS {
-            let text = format!(
-                "Invalid '{path}': schema too large. Expected at most {MAX_SCHEMAS} bytes of compact JSON, but got {size} bytes instead."
-            );
-            return Err(Fault::at(&path, text));
-        }
-    }
-    let strict = object.present("strict").map(Node::boolean).transpose()?;
-    off(object, "defer_loading")?;
-    off(object, "async")?;
-    Ok(ToolParam::Function { name, description, parameters, strict })
-}
-
-fn custom(object: &mut Object) -> Result<ToolParam, Fault> {
-    let name = object.required("name").and_then(name)?;
-    let description = object.present("description").map(Node::string).transpose()?;
-    let format = object.present("format").map(grammar).transpose()?;
-    off(object, "defer_loading")?;
-    off(object, "async")?;
-    Ok(ToolParam::Custom { name, description, format })
 }
 
 /// A switch that this server has no use for yet: it may only be off.
@@ -129,32 +53,21 @@ fn off(object: &mut Object, key: &str) -> Result<(), Fault> {
     }
 }
 
-fn grammar(node: Node) -> Result<Grammar, Fault> {
+fn custom_format(node: Node) -> Result<CustomFormat, Fault> {
     let mut object = node.object()?;
-    let grammar = match kind(&mut object)? {
-        GrammarKind::Text => Grammar::Text,
-        GrammarKind::Grammar => {
-            let syntax = object.required("syntax")?.word()?;
-            let definition = object.required("definition")?.short_text(MAX_GRAMMAR)?;
-            match syntax {
-                Syntax::Lark => Grammar::Lark(definition),
-                Syntax::Regex => Grammar::Regex(definition),
-            }
-        }
+    let format = match kind(&mut object)? {
+        GrammarKind::Text => CustomFormat::Text,
+        GrammarKind::Grammar => demand::grammar(&mut object, MAX_GRAMMAR)?,
     };
     object.finish()?;
-    Ok(grammar)
+    Ok(format)
 }
 
 /// A word, or an object that names a tool or several; what is named must be there.
 pub(super) fn tool_choice(node: Node, tools: &[ToolParam]) -> Result<ToolChoice, Fault> {
     let path = node.path().to_owned();
     if node.is_string() {
-        let choice = match node.word()? {
-            ChoiceWord::None => ToolChoice::None,
-            ChoiceWord::Auto => ToolChoice::Auto,
-            ChoiceWord::Required => ToolChoice::Required,
-        };
+        let choice = choice_word(node)?;
         if choice == ToolChoice::Required && tools.is_empty() {
             return Err(Fault::at(&path, "Tool choice 'required' must be specified with 'tools' parameter."));
         }
@@ -188,12 +101,8 @@ fn allowed(node: Node, tools: &[ToolParam], path: &str) -> Result<String, Fault>
 
 fn named(object: &mut Object, tools: &[ToolParam], path: &str, wanted: NamedKind) -> Result<String, Fault> {
     let name = object.required("name")?.text()?;
-    let is_there = tools.iter().any(|tool| match tool {
-        ToolParam::Function { name: known, .. } => wanted == NamedKind::Function && *known == name,
-        ToolParam::Custom { name: known, .. } => wanted == NamedKind::Custom && *known == name,
-    });
-    if is_there {
+    if tools.iter().any(|tool| tool.kind() == wanted && tool.name() == name) {
         return Ok(name);
     }
-    Err(Fault::at(path, format!("Tool choice '{}' not found in 'tools' parameter.", clip(&name))))
+    Err(no_such_tool(path, &name))
 }
