@@ -6,7 +6,8 @@ use crate::body::{Held, IDLE};
 use crate::failure::Failure;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use types::{ProjectId, RefusalKind};
+use types::{Content, ProjectId, RefusalKind};
+use wire::demand::FileSource;
 
 /// The largest uploaded file that a message may name: it goes to the model with every later call.
 const FILE_BYTES: u64 = 16 << 20;
@@ -38,8 +39,24 @@ impl<'a> Named<'a> {
     }
 }
 
+/// A file of a message; `path` is where an id of it stands.
+pub async fn file(
+    named: &mut Named<'_>,
+    project: &ProjectId,
+    (filename, source): (Option<String>, FileSource),
+    path: &str,
+) -> Result<Content, Failure> {
+    match source {
+        FileSource::Data(data) => Ok(Content::File { filename, data: data_url(data) }),
+        FileSource::Id(id) => {
+            let (name, data) = uploaded(named, project, &id, path).await?;
+            Ok(Content::File { filename: filename.or(Some(name)), data })
+        }
+    }
+}
+
 /// Bare base64 is said to be what it is.
-pub fn data_url(data: String) -> String {
+fn data_url(data: String) -> String {
     if data.starts_with("data:") { data } else { format!("data:application/octet-stream;base64,{data}") }
 }
 

@@ -11,8 +11,8 @@ mod teller;
 
 use crate::attachment::Named;
 use crate::failure::Failure;
-use crate::repeat::{hash, idempotency_key};
-use crate::{Door, body, identity};
+use crate::repeat::keyed;
+use crate::{Door, identity};
 use axum::extract::{Request, State};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
@@ -40,12 +40,7 @@ async fn create(
     Extension(identity): Extension<Identity>,
     request: Request,
 ) -> Result<Response, Failure> {
-    let (parts, content) = request.into_parts();
-    let key = idempotency_key(&parts.headers)?;
-    let (bytes, _held) = body::bytes(&door, &parts.headers, content).await?;
-    let wanted = ChatCreate::read(body::parse(&parts.headers, &bytes)?)?;
-    let key = key.map(|key| RepeatKey { route: ROUTE.to_owned(), key, body_hash: hash(&bytes) });
-    drop(bytes);
+    let (wanted, key, _held) = keyed(&door, ROUTE, request, ChatCreate::read).await?;
     let slot = match wanted.stream {
         true => Some(door.traffic.open(door.limits.streams).ok_or_else(too_many)?),
         false => None,

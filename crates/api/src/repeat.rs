@@ -1,9 +1,29 @@
 //! Requests that may be sent again: under the same key the same body is the same request.
 
+use crate::Door;
+use crate::body::{self, Held};
 use crate::failure::Failure;
+use axum::extract::Request;
 use axum::http::HeaderMap;
+use runtime::RepeatKey;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
+use wire::Fault;
+
+/// What a request of `route` wants, under which key it may be sent again, and the memory that its body has.
+pub async fn keyed<W>(
+    door: &Door,
+    route: &str,
+    request: Request,
+    read: fn(Map<String, Value>) -> Result<W, Fault>,
+) -> Result<(W, Option<RepeatKey>, Held), Failure> {
+    let (parts, content) = request.into_parts();
+    let key = idempotency_key(&parts.headers)?;
+    let (bytes, held) = body::bytes(door, &parts.headers, content).await?;
+    let wanted = read(body::parse(&parts.headers, &bytes)?)?;
+    Ok((wanted, key.map(|key| RepeatKey { route: route.to_owned(), key, body_hash: hash(&bytes) }), held))
+}
 
 /// 1 to 256 characters, if it is there.
 pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Failure> {

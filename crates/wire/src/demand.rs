@@ -1,5 +1,5 @@
 //! What a request demands of a model, where Chat Completions and Responses mean the same: the form of the answer, tools,
-//! and which of them are to be called. Where a part stands in a request, and how long it may be, is its door's to say.
+//! which of them are to be called, and the files that it reads. Where a part stands in a request, and how long it may be, is its door's to say.
 
 use crate::agents::request::{MAX_SCHEMAS, compact_within, object_schema};
 use crate::error::{Fault, clip};
@@ -63,6 +63,15 @@ pub enum ToolChoice {
         required: bool,
         names: Vec<String>,
     },
+}
+
+/// Where the content of a file is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum FileSource {
+    /// Base64, with or without the head of a `data:` URL.
+    Data(String),
+    /// The id of an uploaded file.
+    Id(String),
 }
 
 impl ToolParam {

@@ -1,6 +1,6 @@
 //! A chat request into what the runtime takes.
 
-use crate::attachment::{Named, data_url, uploaded};
+use crate::attachment::{Named, file};
 use crate::demand::{self, narrow};
 use crate::failure::Failure;
 use crate::words::Translate;
@@ -9,7 +9,7 @@ use types::{
     AgentSettings, CallId, CallOutput, Content, InputBody, InputItem, ProjectId, Role, Sampling, ServiceTier,
     TurnRequest,
 };
-use wire::chat::request::{ChatCreate, FileSource, Message, Part};
+use wire::chat::request::{ChatCreate, Message, Part};
 
 /// The session's agent.
 pub fn agent(wanted: &mut ChatCreate) -> AgentSettings {
@@ -105,10 +105,8 @@ async fn contents(
         content.push(match part {
             Part::Text(text) => Content::Text { text },
             Part::Image { url } => Content::Image { image_url: url },
-            Part::File { filename, source: FileSource::Data(data) } => Content::File { filename, data: data_url(data) },
-            Part::File { filename, source: FileSource::Id(id) } => {
-                let (name, data) = uploaded(named, project, &id, &format!("{path}[{index}].file.file_id")).await?;
-                Content::File { filename: filename.or(Some(name)), data }
+            Part::File { filename, source } => {
+                file(named, project, (filename, source), &format!("{path}[{index}].file.file_id")).await?
             }
         });
     }

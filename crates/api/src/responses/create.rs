@@ -4,16 +4,16 @@ use super::ask::{Begun, begin};
 use super::pipe::{Outcome, outcome};
 use super::shown::{self, Progress};
 use super::stream::Stream;
+use crate::Door;
 use crate::agents::stream_slot;
 use crate::failure::Failure;
-use crate::repeat::{hash, idempotency_key};
+use crate::repeat::keyed;
 use crate::sse::{event_stream, told};
-use crate::{Door, body};
 use axum::Json;
 use axum::extract::{Extension, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use runtime::{Identity, RepeatKey, Start};
+use runtime::{Identity, Start};
 use std::sync::Arc;
 use types::ProjectId;
 use wire::responses::request::ResponseCreate;
@@ -25,12 +25,7 @@ pub async fn create(
     Extension(identity): Extension<Identity>,
     request: Request,
 ) -> Result<Response, Failure> {
-    let (parts, content) = request.into_parts();
-    let key = idempotency_key(&parts.headers)?;
-    let (bytes, _held) = body::bytes(&door, &parts.headers, content).await?;
-    let wanted = ResponseCreate::read(body::parse(&parts.headers, &bytes)?)?;
-    let key = key.map(|key| RepeatKey { route: ROUTE.to_owned(), key, body_hash: hash(&bytes) });
-    drop(bytes);
+    let (wanted, key, _held) = keyed(&door, ROUTE, request, ResponseCreate::read).await?;
     let slot = if wanted.stream { Some(stream_slot(&door)?) } else { None };
     let (background, padded) = (wanted.background, wanted.include_obfuscation);
     let project = &identity.project;

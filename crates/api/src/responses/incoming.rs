@@ -2,7 +2,7 @@
 
 use super::{names, opaque};
 use crate::Door;
-use crate::attachment::{Named, data_url, uploaded};
+use crate::attachment::{Named, file, uploaded};
 use crate::demand::{self, narrow};
 use crate::failure::Failure;
 use crate::words::Translate;
@@ -15,7 +15,7 @@ use types::{
 };
 use wire::Word;
 use wire::responses as outer;
-use wire::responses::request::{CallOutput as WireOutput, FileSource, InputItem as WireItem, Part, ResponseCreate};
+use wire::responses::request::{CallOutput as WireOutput, InputItem as WireItem, Part, ResponseCreate};
 
 /// The session's agent, as this request wants it: whole, for nothing of it is carried over from a response before.
 pub fn agent(wanted: &mut ResponseCreate) -> AgentSettings {
@@ -158,10 +158,8 @@ async fn contents(
                 let (_, image_url) = uploaded(named, project, &id, &format!("{path}[{index}].file_id")).await?;
                 Content::Image { image_url }
             }
-            Part::File { filename, source: FileSource::Data(data) } => Content::File { filename, data: data_url(data) },
-            Part::File { filename, source: FileSource::Id(id) } => {
-                let (name, data) = uploaded(named, project, &id, &format!("{path}[{index}].file_id")).await?;
-                Content::File { filename: filename.or(Some(name)), data }
+            Part::File { filename, source } => {
+                file(named, project, (filename, source), &format!("{path}[{index}].file_id")).await?
             }
         });
     }

@@ -8,7 +8,7 @@ mod tests;
 mod tool;
 mod words;
 
-pub use message::{Call, FileSource, Message, Part};
+pub use message::{Call, Message, Part};
 pub use words::{Role, Tier};
 
 use crate::agents::request::{MAX_MODEL, metadata};

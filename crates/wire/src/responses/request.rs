@@ -10,7 +10,7 @@ mod tool;
 
 pub use create::{CacheOptions, Compact, ResponseCreate, TokenCount};
 pub use frame::{Create, Frame, Steer};
-pub use input::{CallOutput, FileSource, InputItem, Part, item_list, items};
+pub use input::{CallOutput, InputItem, Part, item_list, items};
 pub use text::TextSettings;
 
 use crate::error::Fault;

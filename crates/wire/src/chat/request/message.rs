@@ -2,7 +2,7 @@
 
 use super::words::{AssistantKind, Role, TextKind, UserKind};
 use crate::agents::request::MAX_EVENT_ID;
-use crate::demand::{Detail, NamedKind};
+use crate::demand::{Detail, FileSource, NamedKind};
 use crate::error::Fault;
 use crate::reader::{Node, Object};
 
@@ -51,14 +51,6 @@ pub enum Part {
     Text(String),
     Image { url: String },
     File { filename: Option<String>, source: FileSource },
-}
-
-#[derive(Clone, PartialEq, Debug)]
-pub enum FileSource {
-    /// Base64, with or without the head of a `data:` URL.
-    Data(String),
-    /// The id of an uploaded file.
-    Id(String),
 }
 
 impl Message {

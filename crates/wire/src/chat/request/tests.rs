@@ -1,7 +1,7 @@
 //! What is made of good and bad bodies. A bad one is shown as `param: message`.
 
 use super::*;
-use crate::demand::{CustomFormat, Syntax};
+use crate::demand::{CustomFormat, FileSource, Syntax};
 use serde_json::json;
 
 /// A request that is fine, with `fields` put over it.

@@ -3,7 +3,7 @@
 use super::super::words::{ItemKind, ItemStatus, OutputPartKind, PartKind, ReasoningTextKind, Role, SummaryKind};
 use super::{MAX_ID, MAX_NAME, kind, not_served};
 use crate::agents::Phase;
-use crate::demand::{Detail, name};
+use crate::demand::{Detail, FileSource, name};
 use crate::error::Fault;
 use crate::reader::{Node, Object};
 use crate::words::Word;
@@ -61,14 +61,6 @@ pub enum Part {
         filename: Option<String>,
         source: FileSource,
     },
-}
-
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum FileSource {
-    /// A `data:` URL, or base64.
-    Data(String),
-    /// A file that was uploaded, by its id.
-    Id(String),
 }
 
 /// What a tool returned.
