@@ -3,13 +3,13 @@ import base64
 import json
 import struct
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import openai
 import pytest
 
 from conversation import NONE
 from server import KEY, ROOT, Server
+from upstream import Handler, Local
 
 MODEL = ROOT / ".fixtures/all-MiniLM-L6-v2"
 MADE = json.loads((ROOT / "tests/python/embeddings/vectors.json").read_text())["cases"]
@@ -189,16 +189,16 @@ def test_the_shelfs_own_words(local):
     assert "sha256" in local.run("model", "pull", "minilm")
 
 
-class Vectors:
+class Vectors(Local):
     """An upstream that makes vectors of three numbers; fails first, as often as it is told to."""
 
     def __init__(self):
         self.asked, self.failures = [], []
         owner = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Made(Handler):
             def do_POST(self):
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                body = self.posted()
                 owner.asked.append((self.path, self.headers.get("Authorization"), body))
                 if owner.failures:
                     self.answer(owner.failures.pop(0), {"error": {"message": "not now", "type": "server_error"}})
@@ -223,19 +223,7 @@ class Vectors:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.base = f"http://127.0.0.1:{self.server.server_address[1]}/v1"
-
-    def __enter__(self):
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__(Made)
 
 
 @pytest.fixture(scope="module")

@@ -2,13 +2,13 @@
 import json
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import openai
 import pytest
 from pydantic import BaseModel
 
 from server import KEY, RawStream, Server
+from upstream import Handler, Local
 
 MODEL = "scripted"
 TOOL = {
@@ -514,16 +514,16 @@ def test_sessions_of_responses_are_in_no_list_of_agents(client):
 
 # ---- an upstream that thinks
 
-class Thinker:
+class Thinker(Local):
     """A model server of the same wire: it thinks in the open and in secret, then answers, or is cut off."""
 
     def __init__(self):
         self.asked = []
         owner = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Thought(Handler):
             def do_POST(self):
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                body = self.posted()
                 owner.asked.append(body)
                 self.send_response(200)
                 self.send_header("Content-Type", "text/event-stream")
@@ -531,11 +531,7 @@ class Thinker:
                 for event in owner.events(body):
                     self.wfile.write(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
 
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.base = f"http://127.0.0.1:{self.server.server_address[1]}/v1"
+        super().__init__(Thought)
 
     def events(self, body):
         cut = body.get("max_output_tokens") == 16
@@ -566,18 +562,15 @@ class Thinker:
 
 @pytest.fixture(scope="module")
 def thinker(tmp_path_factory):
-    upstream = Thinker()
-    threading.Thread(target=upstream.server.serve_forever, daemon=True).start()
-    config = f"""
+    with Thinker() as upstream:
+        config = f"""
 [[model]]
 name = "thinker"
 provider = "openai-responses"
 base_url = "{upstream.base}"
 """
-    with Server(tmp_path_factory.mktemp("thinker"), config=config) as upstream.door:
-        yield upstream
-    upstream.server.shutdown()
-    upstream.server.server_close()
+        with Server(tmp_path_factory.mktemp("thinker"), config=config) as upstream.door:
+            yield upstream
 
 
 def test_reasoning_is_streamed_kept_and_given_back(thinker):

@@ -4,16 +4,42 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
-class Upstream:
+class Handler(BaseHTTPRequestHandler):
+    """Says nothing of what it does, and reads what it is posted."""
+
+    def posted(self):
+        return json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+
+    def log_message(self, *_):
+        pass
+
+
+class Local:
+    """A web server of one handler, at a port of its own, for as long as it is entered."""
+
+    def __init__(self, handler):
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.base = f"http://127.0.0.1:{self.server.server_address[1]}/v1"
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Upstream(Local):
     """Answers every call with the texts of all user messages it was shown, joined by ` | `."""
 
     def __init__(self):
         self.asked = []
         owner = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Said(Handler):
             def do_POST(self):
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                body = self.posted()
                 owner.asked.append({"path": self.path, "key": self.headers.get("Authorization"), "body": body})
                 self.answer(" | ".join(text(m) for m in body["messages"] if m["role"] == "user"))
 
@@ -36,19 +62,7 @@ class Upstream:
                 }
                 self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
 
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.base = f"http://127.0.0.1:{self.server.server_address[1]}/v1"
-
-    def __enter__(self):
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__(Said)
 
 
 def text(message):
