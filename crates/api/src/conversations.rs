@@ -57,7 +57,7 @@ async fn update(
 ) -> Result<Response, Failure> {
     let (object, _held) = body::object(&door, request).await?;
     let metadata = conversation_update(object)?;
-    let session = find(&door, &identity.project, &id).await?.head.session.clone();
+    let session = session(&door, &identity.project, &id).await?;
     let change = SessionChange { metadata: Some(metadata), ..SessionChange::default() };
     let view = door.handle.update(&identity.project, &session, change).await;
     Ok(show(&view.map_err(|refusal| unknown(refusal, &id))?))
@@ -69,7 +69,7 @@ async fn delete(
     Extension(identity): Extension<Identity>,
     Ids(id): Ids<String>,
 ) -> Result<Response, Failure> {
-    let session = find(&door, &identity.project, &id).await?.head.session.clone();
+    let session = session(&door, &identity.project, &id).await?;
     let deleted = door.handle.delete(&identity.project, &session).await;
     deleted.map_err(|refusal| match refusal.kind {
         RefusalKind::Conflict => names::locked(),
@@ -86,7 +86,7 @@ async fn items(
 ) -> Result<Response, Failure> {
     let page = pairs.page(Limit::Checked)?;
     let encrypted = encrypted(&pairs)?;
-    let session = find(&door, &identity.project, &id).await?.head.session.clone();
+    let session = session(&door, &identity.project, &id).await?;
     let listed = door.handle.items(&identity.project, &session, None, page).await;
     let listed = listed.map_err(|refusal| match refusal.kind {
         RefusalKind::Invalid => Failure::invalid("No such item in 'after'.").at("after"),
@@ -107,7 +107,7 @@ async fn add_items(
     let encrypted = encrypted(&pairs)?;
     let (object, _held) = body::object(&door, request).await?;
     let wanted = items_create(object)?;
-    let session = find(&door, project, &id).await?.head.session.clone();
+    let session = session(&door, project, &id).await?;
     let mut named = Named::new(&door);
     let brought = incoming::items(&door, &mut named, project, ("items", wanted), Some(&session)).await?;
     let kept = if brought.is_empty() {
@@ -125,7 +125,7 @@ async fn item(
     pairs: Pairs,
 ) -> Result<Response, Failure> {
     let encrypted = encrypted(&pairs)?;
-    let session = find(&door, &identity.project, &id).await?.head.session.clone();
+    let session = session(&door, &identity.project, &id).await?;
     let found = door.handle.item(&identity.project, &session, &ItemId::new(item.as_str())).await;
     let found = found.map_err(|refusal| no_item(refusal, &item))?;
     let shown = shown::item(&found, ItemStatus::Completed, encrypted);
@@ -139,7 +139,7 @@ async fn remove_item(
     Extension(identity): Extension<Identity>,
     Ids((id, item)): Ids<(String, String)>,
 ) -> Result<Response, Failure> {
-    let session: SessionId = find(&door, &identity.project, &id).await?.head.session.clone();
+    let session = session(&door, &identity.project, &id).await?;
     let removed = door.handle.remove_item(&identity.project, &session, &ItemId::new(item.as_str())).await;
     removed.map_err(|refusal| no_item(refusal, &item))?;
     Ok(show(&find(&door, &identity.project, &id).await?))
@@ -148,6 +148,11 @@ async fn remove_item(
 /// The conversation of this id; what is not of this project is not there.
 async fn find(door: &Door, project: &ProjectId, id: &str) -> Result<SessionView, Failure> {
     ask::conversation(door, project, id).await.map_err(|failure| Failure { param: None, ..failure })
+}
+
+/// The session that the conversation of this id is.
+async fn session(door: &Door, project: &ProjectId, id: &str) -> Result<SessionId, Failure> {
+    Ok(find(door, project, id).await?.head.session.clone())
 }
 
 fn encrypted(pairs: &Pairs) -> Result<bool, Failure> {
