@@ -54,14 +54,16 @@ impl Server {
             rules: Arc::new(Rules { models: rules, ..Rules::default() }),
         };
         let files = runtime::Files::new(world.clone());
+        let beside = World { store: MemStore::new(&sim), ..world.clone() };
         let started = sim.run(async {
             let (handle, catalog) = runtime::start(world).await.expect("an empty store starts");
+            let (passing, _) = runtime::start(beside).await.expect("an empty store starts");
             let key = catalog.create_key(&ProjectId::new("default"), Vec::new()).await.expect("a key can be made");
-            (handle, catalog, key.secret)
+            (handle, passing, catalog, key.secret)
         });
-        let (handle, catalog, secret) = started.expect("starting ends");
-        let limits = Limits::default();
-        let door = Door { handle, catalog, files, clock: clock.clone(), entropy, traffic: Arc::default(), limits };
+        let (handle, passing, catalog, secret) = started.expect("starting ends");
+        let (limits, traffic, time) = (Limits::default(), Arc::default(), clock.clone());
+        let door = Door { handle, passing, journal: true, catalog, files, clock: time, entropy, traffic, limits };
         Self { sim, clock, router: api::router(door), authorization: format!("Bearer {secret}") }
     }
 
