@@ -165,7 +165,8 @@ def pour(source, line):
         while piece := source.read1(65536):
             line.sendall(piece)
         line.shutdown(socket.SHUT_WR)
-    except OSError:
+    except (OSError, ValueError):
+        # The other side has ended, or this one was closed here.
         pass
 
 

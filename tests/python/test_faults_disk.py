@@ -6,6 +6,7 @@ import http.client
 import json
 import random
 import re
+import select
 import shutil
 import struct
 import subprocess
@@ -387,7 +388,7 @@ def test_f07_an_fsync_that_stalls_holds_up_writes_only(tmp_path):
             wait_for(lambda: server.control.fsync_waiting, "a stalled fsync")
             told = [len(talker.taken) for talker in talkers]
             end = time.monotonic() + STALL
-            desert(server, sessions=300, megabytes=1)
+            desert(server, sessions=400, megabytes=1)
             with pytest.raises(openai.InternalServerError) as refused:
                 client.beta.agents.sessions.create(**large_session(1))
             assert_retryable(refused.value)
@@ -403,7 +404,7 @@ def test_f07_an_fsync_that_stalls_holds_up_writes_only(tmp_path):
 
 
 def desert(server, sessions, megabytes):
-    """Clients that ask for large sessions and leave as soon as the server is at work on them."""
+    """Clients that ask for large sessions and leave as soon as the server is at work on them, until it refuses one."""
     body = json.dumps(large_session(megabytes)).encode()
     head = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json", **BETA}
     for _ in range(0, sessions, 20):
@@ -411,9 +412,17 @@ def desert(server, sessions, megabytes):
         connections = [http.client.HTTPConnection("127.0.0.1", server.port, timeout=30) for _ in range(20)]
         for connection in connections:
             connection.request("POST", "/v1/agents/sessions", body=body, headers=head)
-        wait_for(lambda: activity(server) >= active + 20, "the server to begin with all of them")
+        wait_for(lambda: activity(server) + len(answered(connections)) >= active + 20, "the server to begin with all of them")
+        refused = answered(connections)
         for connection in connections:
             connection.close()
+        if refused:
+            return
+    raise AssertionError(f"{sessions} sessions of {megabytes} MiB wait for the disk")
+
+
+def answered(connections):
+    return select.select([connection.sock for connection in connections], [], [], 0)[0]
 
 
 def activity(server):

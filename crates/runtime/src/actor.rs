@@ -391,6 +391,7 @@ impl Actor {
         let now = self.world.clock.now();
         let (mut append, events) = batch.finish(&self.project, self.epoch, now, &self.state);
         append.base = self.base.take();
+        self.tail.fall_behind();
         match self.world.store.append(append).await {
             Ok(_) => {
                 types::failpoint!(BeforePublish);

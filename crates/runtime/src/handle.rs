@@ -222,9 +222,10 @@ impl Handle {
         start: Start,
     ) -> Result<Subscription, Refusal> {
         // What comes from now on, and from a record on that it has shown, an active session knows. Any other place in the
-        // log is the store's to know: a reader may have had from there what is not shown yet.
+        // log is the store's to know, and the end while the log grows: a reader may have had from there what is not shown
+        // yet.
         let is_shown = |tail: &Arc<Hold>| match start {
-            Start::Live => true,
+            Start::Live => !tail.lock().is_behind,
             Start::At(seq) => seq <= tail.lock().published,
             Start::Beginning | Start::After(_) => false,
         };

@@ -26,6 +26,8 @@ pub(crate) struct Inner {
     /// The last record whose outcome the draft knows of: what was published, or what the actor began with. A draft is
     /// shown only to readers that are not past it, or they would see an item again that they have whole.
     pub(crate) published: Seq,
+    /// Records of the actor are on their way to the log: the store may show them before this tail does.
+    pub(crate) is_behind: bool,
     /// The events of the newest records, without gaps, ending with `head`.
     recent: VecDeque<(Seq, Arc<Vec<Event>>)>,
     recent_events: usize,
@@ -80,10 +82,16 @@ impl Tail {
         self.raise(head);
         let mut inner = self.lock();
         inner.published = head;
+        inner.is_behind = false;
         inner.ended = false;
         if inner.draft.as_ref().is_some_and(|draft| Some(draft.origin) != speaks) {
             inner.draft = None;
         }
+    }
+
+    /// Records go to the log.
+    pub(crate) fn fall_behind(&self) {
+        self.lock().is_behind = true;
     }
 
     /// Shows records that have become durable, oldest first, with their events. `drafting` says whether the attempt
@@ -106,6 +114,7 @@ impl Tail {
             inner.recent_events -= events.len().max(1);
             inner.recent_bytes -= bytes(&events);
         }
+        inner.is_behind = false;
         if inner.draft.as_ref().is_some_and(|draft| Some(draft.origin) != drafting) {
             inner.draft = None;
         }

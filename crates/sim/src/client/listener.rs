@@ -6,12 +6,14 @@ use crate::notes::Stream;
 use runtime::{Start, Subscription};
 use std::sync::Arc;
 use std::time::Duration;
-use types::{Event, EventId, RefusalKind, SessionId};
+use types::{Event, EventId, RefusalKind, Seq, SessionId};
 
 pub(crate) struct Listener {
     session: SessionId,
     start: Start,
     last: Option<EventId>,
+    /// How far the log went when it began to listen to what comes from then on.
+    over: Option<Seq>,
     /// Its place in the notes.
     place: usize,
     open: Option<(Arc<Node>, Subscription)>,
@@ -39,7 +41,7 @@ impl Listener {
             notes.streams.push(stream);
             notes.streams.len() - 1
         });
-        Self { session: session.clone(), start, last: None, place, open: None }
+        Self { session: session.clone(), start, last: None, over: None, place, open: None }
     }
 
     /// Goes on with a stream of the notes.
@@ -48,7 +50,7 @@ impl Listener {
         if last.is_none() && !stream.from_beginning {
             return None;
         }
-        Some(Self { session: stream.session.clone(), start: Start::Beginning, last, place, open: None })
+        Some(Self { session: stream.session.clone(), start: Start::Beginning, last, over: None, place, open: None })
     }
 
     pub(crate) fn hang_up(&mut self) {
@@ -93,6 +95,15 @@ impl Listener {
                 event.id.text(&self.session)
             ));
         }
+        // A reader that has just seen the end of a turn elsewhere would take an old event for one of the next.
+        let of_record = matches!(event.id, EventId::Record { .. });
+        if let Some(over) = self.over.filter(|over| seq < *over || (seq == *over && of_record)) {
+            arena.problem(format!(
+                "{}: listens from {over} on and is told of {}",
+                self.session,
+                event.id.text(&self.session)
+            ));
+        }
         self.last = Some(event.id);
         arena.notes(|notes| {
             notes.count("events heard");
@@ -105,6 +116,7 @@ impl Listener {
         let start = self.last.map_or(self.start, Start::After);
         let (project, session) = (client.arena.project.clone(), self.session.clone());
         let line = format!("listen from {start:?}");
+        self.over = (start == Start::Live).then(|| client.arena.durable(&session));
         let answer = client
             .ask_node(&node, &line, |handle| Box::pin(async move { handle.subscribe(&project, &session, start).await }))
             .await;
