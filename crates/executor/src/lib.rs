@@ -1,0 +1,1 @@
+//! Our own executor: the server side of the exec-server protocol.

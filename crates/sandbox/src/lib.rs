@@ -1,0 +1,1 @@
+//! Isolation of a hosted environment on this machine.
