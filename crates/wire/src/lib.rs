@@ -5,6 +5,7 @@
 //! [`Fault`], whose texts are those of the API that we follow. Responses are structs that borrow what they show.
 
 pub mod agents;
+mod attached;
 pub mod body;
 pub mod chat;
 pub mod conversations;

@@ -1,6 +1,7 @@
 //! Input events, and the messages that they and new sessions carry.
 
 use super::MAX_EVENT_ID;
+use crate::attached;
 use crate::agents::words::{
     AuthenticationAction, ComputerResponseKind, ContentKind, Decision, InputKind, McpResponseKind, MessageKind, Role,
 };
@@ -116,7 +117,7 @@ fn part(node: Node, text: fn(Node) -> Result<String, Fault>) -> Result<InputCont
     let mut object = node.object()?;
     let content = match object.required("type")?.word()? {
         ContentKind::InputText => InputContent::Text(text(object.required("text")?)?),
-        ContentKind::InputImage => InputContent::Image(object.required("image_url")?.text()?),
+        ContentKind::InputImage => InputContent::Image(attached::image_url(object.required("image_url")?)?),
     };
     object.finish()?;
     Ok(content)

@@ -283,7 +283,7 @@ fn sessions_are_read() {
 
     let saved = session(json!({
         "agent_id": "agent_1", "agent": "(absent)", "input": [
-            { "role": "user", "content": [{ "type": "input_text", "text": " " }, { "type": "input_image", "image_url": "u" }] },
+            { "role": "user", "content": [{ "type": "input_text", "text": " " }, { "type": "input_image", "image_url": "https://u" }] },
             { "type": "message", "role": "user", "content": [{ "type": "input_text", "text": "\u{0}" }] },
         ],
         "metadata": null, "vault_ids": null, "spend_control": { "limit": 5 }, "prompt_cache_options": {},

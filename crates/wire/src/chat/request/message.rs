@@ -1,6 +1,7 @@
 //! Messages: who said what, in one form whichever way it was written.
 
 use super::words::{AssistantKind, Role, TextKind, UserKind};
+use crate::attached;
 use crate::agents::request::MAX_EVENT_ID;
 use crate::demand::{Detail, FileSource, NamedKind};
 use crate::error::Fault;
@@ -197,7 +198,7 @@ fn user_part(object: &mut Object) -> Result<Part, Fault> {
         UserKind::Text => object.required("text")?.string().map(Part::Text),
         UserKind::ImageUrl => {
             let mut image = object.required("image_url")?.object()?;
-            let url = image.required("url")?.text()?;
+            let url = attached::image_url(image.required("url")?)?;
             // How closely a model looks is its own to decide.
             image.present("detail").map(Node::word::<Detail>).transpose()?;
             image.finish()?;
@@ -211,7 +212,7 @@ fn user_part(object: &mut Object) -> Result<Part, Fault> {
 fn file(node: Node) -> Result<Part, Fault> {
     let path = node.path().to_owned();
     let mut object = node.object()?;
-    let data = object.present("file_data").map(Node::text).transpose()?;
+    let data = object.present("file_data").map(attached::file_data).transpose()?;
     let id = object.present("file_id").map(|node| node.short_text(MAX_EVENT_ID)).transpose()?;
     let filename = object.present("filename").map(|node| node.short_text(MAX_NAME)).transpose()?;
     let source = match (data, id) {

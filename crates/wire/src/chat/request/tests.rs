@@ -357,6 +357,10 @@ fn bad_messages_are_refused() {
             "messages[0].content[0].type: Invalid value: 'image_url'. Supported values are: 'text'.",
         ),
         (
+            json!([{ "role": "user", "content": [{ "type": "image_url", "image_url": { "url": "cat.png" } }] }]),
+            "messages[0].content[0].image_url.url: Invalid 'messages[0].content[0].image_url.url'. Expected a valid URL, but got a value with an invalid format.",
+        ),
+        (
             json!([{ "role": "user", "content": [{ "type": "input_audio", "input_audio": {} }] }]),
             "messages[0].content[0].type: Audio input is not available on this server.",
         ),

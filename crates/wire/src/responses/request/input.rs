@@ -2,6 +2,7 @@
 
 use super::super::words::{ItemKind, ItemStatus, OutputPartKind, PartKind, ReasoningTextKind, Role, SummaryKind};
 use super::{MAX_ID, MAX_NAME, kind, not_served};
+use crate::attached;
 use crate::agents::Phase;
 use crate::demand::{Detail, FileSource, name};
 use crate::error::Fault;
@@ -185,7 +186,7 @@ fn close(mut object: Object) -> Result<(), Fault> {
 
 fn image(object: &mut Object) -> Result<Part, Fault> {
     object.present("detail").map(Node::word::<Detail>).transpose()?;
-    let url = object.present("image_url").map(Node::text).transpose()?;
+    let url = object.present("image_url").map(attached::image_url).transpose()?;
     let file = object.present("file_id").map(|node| node.short_text(MAX_ID)).transpose()?;
     match (url, file) {
         (Some(url), None) => Ok(Part::Image(url)),
@@ -200,7 +201,7 @@ fn file(object: &mut Object) -> Result<Part, Fault> {
         return Err(not_served(&object.path("file_url")));
     }
     let filename = object.present("filename").map(|node| node.short_text(MAX_FILENAME)).transpose()?;
-    let data = object.present("file_data").map(Node::text).transpose()?;
+    let data = object.present("file_data").map(attached::file_data).transpose()?;
     let id = object.present("file_id").map(|node| node.short_text(MAX_ID)).transpose()?;
     let source = match (data, id) {
         (Some(data), None) => FileSource::Data(data),

@@ -214,8 +214,12 @@ fn items_that_are_wrong_are_named_by_their_path() {
     let wrong = item_fault(json!({ "role": "user", "content": [{ "type": "output_text", "text": "x" }] }));
     let message = "Invalid value: 'output_text'. Supported values are: 'input_text', 'input_image', and 'input_file'.";
     assert_eq!(wrong, pair("input[0].content[0].type", message));
-    let both = json!({ "role": "user", "content": [{ "type": "input_image", "image_url": "u", "file_id": "f" }] });
+    let both = json!({ "role": "user", "content": [{ "type": "input_image", "image_url": "https://u", "file_id": "f" }] });
     assert_eq!(item_fault(both).0, "input[0].content[0]");
+    let image = json!({ "role": "user", "content": [{ "type": "input_image", "image_url": "cat.png" }] });
+    assert_eq!(item_fault(image).0, "input[0].content[0].image_url");
+    let file = json!({ "role": "user", "content": [{ "type": "input_file", "file_data": "no base64" }] });
+    assert_eq!(item_fault(file).0, "input[0].content[0].file_data");
     let url = json!({ "role": "user", "content": [{ "type": "input_file", "file_url": "http://x" }] });
     assert_eq!(item_fault(url).0, "input[0].content[0].file_url");
     let nameless = json!({ "type": "function_call_output", "output": "" });
