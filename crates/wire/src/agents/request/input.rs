@@ -11,6 +11,8 @@ use serde_json::{Map, Value};
 
 /// Events of one request.
 const MAX_EVENTS: usize = 1000;
+/// Messages of one event, and parts of one message.
+const MAX_PARTS: usize = 10_000;
 /// Fields of a sign-in form.
 const MAX_FIELDS: usize = 6;
 /// What a sign-in form may hold, as compact JSON, in bytes.
@@ -100,14 +102,14 @@ fn id(object: &mut Object, key: &str) -> Result<String, Fault> {
 
 /// At least one message.
 pub(super) fn messages(node: Node) -> Result<Vec<Message>, Fault> {
-    node.sized_array("an array of objects", 1, usize::MAX)?.into_iter().map(message).collect()
+    node.sized_array("an array of objects", 1, MAX_PARTS)?.into_iter().map(message).collect()
 }
 
 fn message(node: Node) -> Result<Message, Fault> {
     let mut object = node.object()?;
     object.optional("type").map_or(Ok(MessageKind::Message), Node::word)?;
     object.required("role")?.word::<Role>()?;
-    let parts = object.required("content")?.sized_array("an array of objects", 1, usize::MAX)?;
+    let parts = object.required("content")?.sized_array("an array of objects", 1, MAX_PARTS)?;
     let content = parts.into_iter().map(|node| part(node, Node::text)).collect::<Result<_, _>>()?;
     object.finish()?;
     Ok(Message { content })

@@ -9,6 +9,8 @@ use crate::reader::{Node, Object};
 
 /// Messages of one request.
 const MAX_MESSAGES: usize = 2048;
+/// Parts of one message.
+const MAX_PARTS: usize = 10_000;
 /// Calls of one message.
 const MAX_CALLS: usize = 128;
 /// The longest name of a speaker, a function or a file, in characters.
@@ -163,7 +165,7 @@ fn parts(node: Node, read: fn(&mut Object) -> Result<Part, Fault>) -> Result<Vec
         object.finish()?;
         Ok(part)
     };
-    node.sized_array("an array of objects", 1, usize::MAX)?.into_iter().map(part).collect()
+    node.sized_array("an array of objects", 1, MAX_PARTS)?.into_iter().map(part).collect()
 }
 
 /// The same where only text may stand, put together.
