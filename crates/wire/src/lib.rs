@@ -12,6 +12,7 @@ pub mod conversations;
 pub mod demand;
 pub mod embeddings;
 pub mod error;
+pub mod executor;
 pub mod files;
 pub mod reader;
 pub mod responses;
