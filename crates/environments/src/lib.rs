@@ -2,4 +2,7 @@
 //!
 //! It never starts a process by itself and never sees a session's log: it is a part of the world, as models are.
 
+pub mod client;
+pub mod line;
 pub mod machine;
+pub mod rendezvous;

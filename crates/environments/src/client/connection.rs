@@ -1,0 +1,207 @@
+//! One line from its greeting to its end: the session is begun or resumed, answers and notifications find whom they are
+//! for, and silence is questioned.
+
+use super::Shared;
+use crate::line::Line;
+use crate::machine::Info;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+use wire::executor::{
+    EnvironmentInfo, Failure, Id, Initialize, Message, Notification, ProcessClosed, ProcessExited, ProcessOutput, code,
+    method,
+};
+
+const CLIENT_NAME: &str = "outcrop";
+/// How often, and after what time, a session is asked for whose old connection the executor has not given up yet.
+const RESUMES: u32 = 60;
+const RESUME_AGAIN: Duration = Duration::from_millis(250);
+
+pub(super) async fn run(shared: Arc<Shared>, number: u64, mut line: Line, mut stopped: oneshot::Receiver<()>) {
+    tokio::select! {
+        biased;
+        _ = &mut stopped => {}
+        () = serve(&shared, number, &mut line) => {}
+    }
+    let mut state = shared.state();
+    if state.lines == number {
+        shared.close(&mut state);
+    }
+}
+
+async fn serve(shared: &Shared, number: u64, line: &mut Line) {
+    let greeting = shared.within(shared.settings.answer, greet(shared, line)).await;
+    let Some(Some(session)) = greeting else { return };
+    if !shared.listener.begun(&session).await || !shared.open(number, session, line.outgoing.clone()) {
+        return;
+    }
+    let mut asked = 0;
+    let mut silence = shared.world.clock.sleep(shared.settings.silence);
+    loop {
+        let bytes = tokio::select! {
+            biased;
+            bytes = line.incoming.recv() => bytes,
+            () = &mut silence => {
+                asked += 1;
+                if asked > 2 || !ask(shared, line) {
+                    return;
+                }
+                silence = shared.world.clock.sleep(shared.settings.silence);
+                continue;
+            }
+        };
+        let Some(message) = bytes.and_then(|bytes| read(&bytes)) else { return };
+        // Whatever it says, it is there.
+        asked = 0;
+        silence = shared.world.clock.sleep(shared.settings.silence);
+        shared.take(message, line);
+    }
+}
+
+/// Whether the executor is there; what it answers is heard like anything else.
+fn ask(shared: &Shared, line: &Line) -> bool {
+    let id = {
+        let mut state = shared.state();
+        let id = state.next_request;
+        state.next_request += 1;
+        id
+    };
+    let message = Message::request(Id::Number(id), method::ENVIRONMENT_STATUS, &json!({}));
+    line.outgoing.try_send(message.text().into_bytes()).is_ok()
+}
+
+fn read(bytes: &[u8]) -> Option<Message> {
+    match Message::read(bytes) {
+        Ok(message) => Some(message),
+        Err(error) => {
+            tracing::warn!(%error, "an executor sends what is no message");
+            None
+        }
+    }
+}
+
+/// The id of the session that this line serves.
+async fn greet(shared: &Shared, line: &mut Line) -> Option<String> {
+    let mut tries = 0;
+    loop {
+        let resume = shared.state().session.clone();
+        match initialize(shared, line, resume.clone()).await? {
+            Ok(session) => {
+                let done = Message::notification(method::INITIALIZED, &json!({}));
+                line.outgoing.send(done.text().into_bytes()).await.ok()?;
+                return Some(session);
+            }
+            Err(failure) if failure.code == code::ALREADY_ATTACHED && tries < RESUMES => {
+                tries += 1;
+                shared.world.clock.sleep(RESUME_AGAIN).await;
+            }
+            Err(failure) if resume.is_some() && is_unknown_session(&failure) => {
+                tracing::warn!("an executor does not know its session any more; its processes are lost");
+                shared.forget_session();
+            }
+            Err(failure) => {
+                tracing::warn!(%failure, "an executor refuses to begin");
+                return None;
+            }
+        }
+    }
+}
+
+fn is_unknown_session(failure: &Failure) -> bool {
+    failure.code == code::INVALID_REQUEST && failure.message.starts_with("unknown session")
+}
+
+async fn initialize(
+    shared: &Shared,
+    line: &mut Line,
+    resume_session_id: Option<String>,
+) -> Option<Result<String, Failure>> {
+    let id = {
+        let mut state = shared.state();
+        let id = state.next_request;
+        state.next_request += 1;
+        Id::Number(id)
+    };
+    let params = Initialize { client_name: CLIENT_NAME.to_owned(), resume_session_id };
+    let request = Message::request(id.clone(), method::INITIALIZE, &params);
+    line.outgoing.send(request.text().into_bytes()).await.ok()?;
+    loop {
+        match read(&line.incoming.recv().await?)? {
+            Message::Response { id: answered, result } if answered == id => {
+                let session = result.get("sessionId").and_then(Value::as_str)?.to_owned();
+                let info = result.get("environmentInfo").cloned().and_then(|info| serde_json::from_value(info).ok());
+                shared.state().info = info.map(describe);
+                return Some(Ok(session));
+            }
+            Message::Failed { id: answered, error } if answered == id => return Some(Err(error)),
+            other => shared.take(other, line),
+        }
+    }
+}
+
+pub(super) fn describe(info: EnvironmentInfo) -> Info {
+    let path = |uri: wire::executor::FileUri| uri.path().to_string_lossy().into_owned();
+    Info {
+        shell: info.shell.map(|shell| shell.path),
+        working_directory: info.cwd.map(path),
+        home: info.user_home_dir.map(path),
+        platform: info.platform_os,
+        executor_version: info.executor_version,
+    }
+}
+
+impl Shared {
+    /// A message finds whom it is for. An answer that nobody waits for any more is passed over.
+    fn take(&self, message: Message, line: &Line) {
+        match message {
+            Message::Response { id: Id::Number(id), result } => self.answered(id, Ok(result)),
+            Message::Failed { id: Id::Number(id), error } => self.answered(id, Err(error)),
+            Message::Notification(notification) => self.notified(notification),
+            Message::Request(request) => {
+                let text = format!("`{}` is not offered", request.method);
+                let refusal = Message::failed(request.id, Failure::new(code::METHOD_NOT_FOUND, text));
+                let _ = line.outgoing.try_send(refusal.text().into_bytes());
+            }
+            Message::Response { .. } | Message::Failed { .. } => {}
+        }
+    }
+
+    fn answered(&self, id: i64, result: Result<Value, Failure>) {
+        let waiting = self.state().waiting.remove(&id);
+        if let Some(waiting) = waiting {
+            let _ = waiting.send(result);
+        }
+    }
+
+    fn notified(&self, Notification { method, params }: Notification) {
+        let mut state = self.state();
+        let known = match method.as_str() {
+            method::PROCESS_OUTPUT => parse(params).and_then(|said: ProcessOutput| {
+                let process = state.processes.get_mut(&said.process_id)?;
+                process.output(said.seq, said.stream, said.chunk.0);
+                Some(())
+            }),
+            method::PROCESS_EXITED => parse(params).and_then(|said: ProcessExited| {
+                let process = state.processes.get_mut(&said.process_id)?;
+                process.exited(said.seq, said.exit_code);
+                Some(())
+            }),
+            method::PROCESS_CLOSED => parse(params).and_then(|said: ProcessClosed| {
+                let process = state.processes.get_mut(&said.process_id)?;
+                process.closed(said.seq);
+                Some(())
+            }),
+            _ => None,
+        };
+        drop(state);
+        if known.is_some() {
+            self.changed();
+        }
+    }
+}
+
+fn parse<T: DeserializeOwned>(params: Value) -> Option<T> {
+    serde_json::from_value(params).ok()
+}

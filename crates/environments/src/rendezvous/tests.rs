@@ -1,0 +1,1 @@
+//! Registrations and tokens: who is taken, who is told to go, and what a handshake must show.
