@@ -2,6 +2,7 @@
 //! runtime takes, `shown` and `event` turn what it says into wire JSON; the rest are routes.
 
 mod absent;
+mod environment;
 mod event;
 mod events;
 mod fork;

@@ -73,6 +73,15 @@ pub struct Door {
     pub entropy: Arc<dyn Entropy>,
     pub traffic: Arc<Traffic>,
     pub limits: Limits,
+    /// Where executors of self-hosted environments register, as clients reach it. None: there are no such environments.
+    pub remote_url: Option<Arc<str>>,
+}
+
+impl Door {
+    /// Empty where there are no environments.
+    fn remote_url(&self) -> &str {
+        self.remote_url.as_deref().unwrap_or_default()
+    }
 }
 
 /// Bounds on what one client, and all of them, may hold open.

@@ -82,7 +82,7 @@ pub fn response(
     slot: Slot,
 ) -> Response {
     let padding = if padded { Padding::From(Arc::clone(&door.entropy)) } else { Padding::Off };
-    let teller = Whole { session, end, padding };
+    let teller = Whole { session, end, padding, remote_url: door.remote_url.clone() };
     event_stream(status, told(Arc::clone(&door.clock), subscription, teller, slot))
 }
 
@@ -147,11 +147,12 @@ struct Whole {
     session: SessionId,
     end: End,
     padding: Padding,
+    remote_url: Option<Arc<str>>,
 }
 
 impl Teller for Whole {
     fn tell(&mut self, piece: &mut Vec<u8>, event: &Event) -> bool {
-        write_frame(piece, &self.session, event, &self.padding);
+        write_frame(piece, &self.session, event, &self.padding, self.remote_url.as_deref().unwrap_or_default());
         self.end.is_reached(&event.body)
     }
 }

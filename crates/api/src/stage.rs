@@ -70,6 +70,7 @@ impl Server {
             entropy,
             traffic: Arc::default(),
             limits: Limits::default(),
+            remote_url: None,
         };
         let (authorization, kept) = (format!("Bearer {secret}"), Arc::new(door.clone()));
         Self { sim, router: router(door), door: kept, secret, authorization }

@@ -33,6 +33,7 @@ pairs! {
     agents::ServiceTier = ServiceTier { Auto, Default, Flex, Priority, Fast, Ultrafast }
     agents::Review = Review { None, AutoReview }
     agents::CacheTtl = PromptCacheTtl { ThirtyMinutes, TwelveHours }
+    agents::EnvironmentStatus = EnvironmentStatus { Pending, Connected, Disconnected, Failed }
     agents::SessionStatus = SessionStatus { Idle, InProgress, RequiresAction, Failed, BudgetReached }
     agents::TurnStatus = TurnStatus { Queued, InProgress, Waiting, Completed, Failed, Cancelled }
     agents::Phase = Phase { Commentary, FinalAnswer }

@@ -5,6 +5,7 @@ mod arguments;
 mod attempt;
 mod brought;
 mod ending;
+mod environment;
 mod forget;
 mod fork;
 mod handover;
@@ -13,6 +14,7 @@ mod respond;
 mod tool;
 
 pub use attempt::would_try_again;
+pub use environment::ENVIRONMENT_PATIENCE;
 
 use crate::state::{Call, State, Turn};
 use types::{Attempt, EffectId, Input, Record, RecordBody, Refusal, Rules, Seq, Stamp};
@@ -22,9 +24,10 @@ use types::{Attempt, EffectId, Input, Record, RecordBody, Refusal, Rules, Seq, S
 pub fn admit(state: &State, rules: &Rules, input: Input, stamp: &mut Stamp<'_>) -> Result<Vec<Record>, Refusal> {
     let bodies = match input {
         Input::Create { .. } if state.seq > Seq(0) => return Err(Refusal::conflict("The session is there already.")),
-        Input::Create { session, settings, input } => input::create(session, *settings, input, stamp),
+        Input::Create { session, settings, input } => input::create(state, session, *settings, input, stamp),
         Input::Update(change) => input::update(state, change)?,
         Input::Message(messages) => input::message(state, messages, stamp)?,
+        Input::Environment(change) => environment::change(state, rules, change)?,
         Input::Respond { agent, request, items, follows, turn } => {
             respond::respond(state, respond::Asked { agent: *agent, request, items, follows, turn }, stamp)?
         }

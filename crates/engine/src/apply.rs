@@ -3,6 +3,7 @@
 //! Nothing is decided here. A record that does not fit the state (which no log of ours holds) changes as little as
 //! possible and never panics.
 
+mod environment;
 mod fork;
 mod item;
 mod tool;
@@ -12,15 +13,22 @@ use crate::view::{running_view, session_view, session_view_as, turn_view};
 use std::sync::Arc;
 use std::time::Duration;
 use types::{
-    Abandoned, Attempt, Cause, Committed, EffectId, Ending, Event, EventBody, EventId, Intended, ItemBody, MicroUsd,
-    Origin, PromptCacheTtl, Record, RecordBody, Seq, SessionSettings, SessionStatus, Timestamp, TurnEnded, TurnError,
-    TurnId, TurnRequest, TurnStatus, Usage,
+    Abandoned, Attempt, Cause, Committed, EffectId, Ending, EnvironmentState, Event, EventBody, EventId, Intended,
+    ItemBody, MicroUsd, Origin, PromptCacheTtl, Record, RecordBody, Seq, SessionSettings, SessionStatus, Timestamp,
+    TurnEnded, TurnError, TurnId, TurnRequest, TurnStatus, Usage,
 };
 
 /// Applies the record at `seq`. Events are numbered in the order in which they are returned.
 pub fn apply(state: &mut State, seq: Seq, record: &Record) -> Vec<Event> {
     state.seq = seq;
-    if !matches!(record.body, RecordBody::Recovered { .. } | RecordBody::Restored(_) | RecordBody::Late(_)) {
+    let is_silent = matches!(
+        record.body,
+        RecordBody::Recovered { .. }
+            | RecordBody::Restored(_)
+            | RecordBody::Late(_)
+            | RecordBody::EnvironmentChanged(_)
+    );
+    if !is_silent {
         state.last_active_at = record.at;
     }
     note_progress(state, record);
@@ -28,9 +36,10 @@ pub fn apply(state: &mut State, seq: Seq, record: &Record) -> Vec<Event> {
         RecordBody::SessionCreated { session, settings, started } => {
             state.session = session.clone();
             set_settings(state, settings);
+            state.environment = EnvironmentState::of(&settings.environment);
             state.created_at = record.at;
             let status = if *started { SessionStatus::InProgress } else { SessionStatus::Idle };
-            vec![EventBody::SessionCreated(session_view_as(state, status))]
+            environment::created(state, session_view_as(state, status))
         }
         RecordBody::SessionUpdated { settings } => session_updated(state, settings),
         RecordBody::SessionFailed { code, message } => {
@@ -42,6 +51,8 @@ pub fn apply(state: &mut State, seq: Seq, record: &Record) -> Vec<Event> {
         RecordBody::TurnCreated { turn, prompt_cache, request } => {
             turn_created(state, seq, turn, *prompt_cache, request, record.at)
         }
+        RecordBody::TurnHeld(held) => environment::held(state, held),
+        RecordBody::EnvironmentChanged(changed) => environment::changed(state, changed),
         RecordBody::TurnStarted { .. } => turn_started(state, record.at),
         RecordBody::TurnEnded(ended) => turn_ended(state, ended, record.at),
         RecordBody::Item(item) => item::apply(state, seq, item, record.at),
@@ -94,6 +105,8 @@ fn note_progress(state: &mut State, record: &Record) {
         RecordBody::Abandoned(abandoned) if abandoned.error.is_none() => {}
         RecordBody::Intended(_) | RecordBody::ToolsOffered { .. } => {}
         RecordBody::Restored(_) | RecordBody::Late(_) | RecordBody::ClockSet(_) => {}
+        // An executor comes back after every crash, whatever caused that.
+        RecordBody::EnvironmentChanged(_) => {}
         RecordBody::Item(item) if matches!(item.body, ItemBody::ToolOutcome { cause: Cause::Crash, .. }) => {}
         _ => state.recoveries = 0,
     }
@@ -135,6 +148,7 @@ fn turn_created(
         seq,
         created_at: at,
         started_at: None,
+        held: None,
         working_since: at,
         worked: Duration::ZERO,
         model: state.settings.agent.model.clone(),
@@ -161,6 +175,8 @@ fn turn_started(state: &mut State, at: Timestamp) -> Vec<EventBody> {
     state.status = SessionStatus::InProgress;
     if let Some(turn) = &mut state.turn {
         turn.started_at = Some(at);
+        turn.held = None;
+        turn.working_since = at;
     }
     open_call(state);
     let mut events = vec![EventBody::SessionInProgress(session_view(state))];

@@ -158,6 +158,8 @@ impl Ledger {
             | RecordBody::Forked(_)
             | RecordBody::TurnRemoved { .. }
             | RecordBody::ItemRemoved(_)
+            | RecordBody::TurnHeld(_)
+            | RecordBody::EnvironmentChanged(_)
             | RecordBody::Recovered { .. } => {}
         }
     }
@@ -269,7 +271,7 @@ impl Ledger {
                 let entry = self.of(call.effect, &item.turn);
                 entry.item.get_or_insert_with(|| item.id.clone());
                 let ended = match outcome {
-                    ToolOutcome::Done(_) => EffectState::Committed,
+                    ToolOutcome::Done(_) | ToolOutcome::Ran(_) => EffectState::Committed,
                     ToolOutcome::Failed(_) => EffectState::Failed,
                     ToolOutcome::Unknown(_) => EffectState::Unknown,
                 };

@@ -14,10 +14,10 @@ mod pending;
 mod state;
 mod view;
 
-pub use admit::{admit, would_try_again};
+pub use admit::{ENVIRONMENT_PATIENCE, admit, would_try_again};
 pub use apply::apply;
 pub use pending::{context, pending, standing};
-pub use state::{Call, CallState, HeadKind, Intent, ItemHead, LastTurn, OpenCall, OpenTool, State, Turn};
+pub use state::{Call, CallState, HeadKind, Held, Intent, ItemHead, LastTurn, OpenCall, OpenTool, State, Turn};
 pub use view::{head, turn_view};
 
 #[cfg(test)]

@@ -9,6 +9,9 @@ use types::{Class, Effect, Limits, Rules, Seq, Standing};
 pub fn pending(state: &State, limits: &Limits) -> Vec<Effect> {
     let Some(turn) = &state.turn else { return Vec::new() };
     let mut effects = Vec::new();
+    if let Some(held) = &turn.held {
+        effects.push(Effect::TurnDeadline { turn: turn.id.clone(), at: held.until });
+    }
     if turn.is_worked_on() {
         let left = limits.turn_time.saturating_sub(turn.worked);
         effects.push(Effect::TurnDeadline { turn: turn.id.clone(), at: turn.working_since.after(left) });

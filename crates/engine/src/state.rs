@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use types::{
-    AgentId, AgentSettings, Attempt, CallId, CallResult, Class, Door, EffectId, Effort, EnvironmentSettings, ItemId,
-    Metadata, MicroUsd, OfferedTool, Origin, PromptCacheTtl, Reservation, Review, Seq, SessionId, SessionSettings,
-    SessionStatus, Timestamp, ToolCall, TurnId, TurnRequest, Usage,
+    AgentId, AgentSettings, Attempt, CallId, CallResult, Class, Door, EffectId, Effort, EnvironmentSettings,
+    EnvironmentState, ItemId, Metadata, MicroUsd, OfferedTool, Origin, PromptCacheTtl, Reservation, Review, Seq,
+    SessionId, SessionSettings, SessionStatus, Timestamp, ToolCall, TurnId, TurnRequest, Usage,
 };
 
 /// A session as its records have made it.
@@ -20,6 +20,8 @@ pub struct State {
     /// Sessions whose records it shares, the oldest first: their ids stand in those of items.
     pub ancestors: Vec<SessionId>,
     pub settings: Arc<SessionSettings>,
+    /// None where the session has none.
+    pub environment: Option<EnvironmentState>,
     pub status: SessionStatus,
     pub error: Option<String>,
     pub created_at: Timestamp,
@@ -70,6 +72,8 @@ pub struct Turn {
     pub seq: Seq,
     pub created_at: Timestamp,
     pub started_at: Option<Timestamp>,
+    /// It begins only when the environment is there.
+    pub held: Option<Held>,
     /// Since when this server works on it without a pause, and how long it did before. Time in which a caller is
     /// waited for does not count.
     pub working_since: Timestamp,
@@ -105,6 +109,14 @@ impl Turn {
     pub fn is_worked_on(&self) -> bool {
         self.call.is_some() || !self.tools.is_empty()
     }
+}
+
+/// A turn that waits for its environment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Held {
+    pub until: Timestamp,
+    /// Whether the session begins with it.
+    pub initial: bool,
 }
 
 /// A model call and its present attempt.
@@ -253,6 +265,7 @@ impl State {
             base: Seq(0),
             ancestors: Vec::new(),
             settings: Arc::new(settings),
+            environment: None,
             status: SessionStatus::Idle,
             error: None,
             created_at: Timestamp(0),
@@ -279,9 +292,14 @@ impl State {
         }
     }
 
-    /// Whether the session has effects that the server must perform.
+    /// Whether the session has effects that the server must perform, were it only to look at the clock.
     pub fn needs_work(&self) -> bool {
-        self.turn.as_ref().is_some_and(Turn::is_worked_on)
+        self.turn.as_ref().is_some_and(Turn::is_worked_on) || self.is_held()
+    }
+
+    /// Whether its turn waits for its environment.
+    pub fn is_held(&self) -> bool {
+        self.turn.as_ref().is_some_and(|turn| turn.held.is_some())
     }
 
     /// The open tool call of this number.

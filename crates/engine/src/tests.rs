@@ -3,6 +3,7 @@
 mod attempts;
 mod calls;
 mod doors;
+mod environments;
 mod forks;
 mod ledger;
 mod random;

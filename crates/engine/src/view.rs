@@ -21,11 +21,14 @@ pub fn head(state: &State) -> Head {
         last_active_at: state.last_active_at,
         needs_work: state.needs_work(),
         has_gaps: state.has_gaps,
+        environment: state.environment.clone(),
     }
 }
 
 fn required_actions(state: &State) -> Vec<RequiredAction> {
     let Some(turn) = &state.turn else { return Vec::new() };
+    let awaited = state.environment.iter().filter(|_| turn.held.is_some());
+    let awaited = awaited.map(|known| RequiredAction::EnvironmentConnection { environment: known.id.clone() });
     turn.open
         .iter()
         .map(|call| RequiredAction::FunctionCall {
@@ -34,6 +37,7 @@ fn required_actions(state: &State) -> Vec<RequiredAction> {
             name: call.name.clone(),
             arguments: call.arguments.clone(),
         })
+        .chain(awaited)
         .collect()
 }
 

@@ -78,6 +78,7 @@ pub async fn run(configuration: &Configuration, hidden: &Hidden) -> Result<()> {
         entropy,
         traffic: traffic.clone(),
         limits: api::Limits { body: configuration.body, streams: configuration.limits.streams },
+        remote_url: None,
     });
     let (stop, stopped) = watch::channel(false);
     let server = Server { app, clock: clock.clone(), spawn, connections };

@@ -150,6 +150,7 @@ fn show_item(item: &Item, style: Style) {
         ItemBody::ToolOutcome { call, outcome, .. } => {
             let text = outcome.error().unwrap_or_else(|| match outcome {
                 ToolOutcome::Done(output) => output_text(output),
+                ToolOutcome::Ran(result) => result.shown().to_owned(),
                 ToolOutcome::Failed(_) | ToolOutcome::Unknown(_) => String::new(),
             });
             said("result", &format!("{text} ({})", call.call_id));

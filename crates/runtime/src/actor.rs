@@ -172,6 +172,12 @@ impl Actor {
                 () = overdue => Woken::Overdue,
                 Some(command) = self.mailbox.recv() => Woken::Command(command),
             },
+            // Its environment is waited for, but not for ever.
+            None if self.state.is_held() => tokio::select! {
+                biased;
+                () = overdue => Woken::Overdue,
+                Some(command) = self.mailbox.recv() => Woken::Command(command),
+            },
             None => {
                 let rest = self.world.clock.sleep(stay);
                 tokio::select! {
@@ -315,8 +321,8 @@ impl Actor {
         }
     }
 
-    /// Ends the turn whose time has come. A turn has a deadline only while this server works on it, so its actor is in
-    /// memory and watches it, and one that died of something is woken for its work. An older version has set timers
+    /// Ends the turn whose time has come. A turn has a deadline only while this server works on it or waits for its
+    /// environment, so its actor is in memory and watches it, and one that died of something is woken for its work. An older version has set timers
     /// beside that; one that is left is taken away, or it would wake the session for ever.
     async fn check_deadline(&mut self) -> Result<(), String> {
         self.watch_deadline();

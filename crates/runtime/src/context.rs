@@ -226,6 +226,7 @@ fn output(result: &CallResult) -> CallOutput {
 fn told(outcome: &ToolOutcome) -> CallOutput {
     match outcome {
         ToolOutcome::Done(output) => output.clone(),
+        ToolOutcome::Ran(result) => CallOutput::Text(result.told.clone()),
         ToolOutcome::Failed(error) => CallOutput::Text(format!("error: {error}")),
         // The model gets the same text as the client.
         ToolOutcome::Unknown(_) => CallOutput::Text(outcome.error().unwrap_or_default()),

@@ -2,12 +2,14 @@
 
 mod conversation;
 mod embed;
+mod environment;
 mod fork;
 mod lease;
 mod respond;
 mod response;
 mod turns;
 
+pub use environment::EnvironmentPlace;
 pub use lease::Lease;
 pub use respond::{Place, RepeatKey, Respond, TurnPlace};
 pub use response::Response;
@@ -24,9 +26,9 @@ use std::time::Duration;
 use store::{HeadRow, LogQuery};
 use tokio::sync::oneshot;
 use types::{
-    Abandoned, AgentId, BoxFuture, Committed, EnvironmentSettings, EventId, FunctionTool, Input, Item, ItemId,
-    NewSession, Origin, ProjectId, Record, RecordBody, Refusal, RefusalKind, Seq, SessionChange, SessionId,
-    SessionSettings, SessionView, Stamp, TextFormat, Tool, TurnId,
+    Abandoned, AgentId, BoxFuture, Committed, EventId, FunctionTool, Input, Item, ItemId, NewSession, Origin,
+    ProjectId, Record, RecordBody, Refusal, RefusalKind, Seq, SessionChange, SessionId, SessionSettings, SessionView,
+    Stamp, TextFormat, Tool, TurnId,
 };
 
 /// The only door to a session. Cheap to clone.
@@ -88,12 +90,11 @@ impl Handle {
         let mut stamp = Stamp::new(self.world.clock.now(), &*self.world.entropy);
         let session = SessionId::new(stamp.id("sess"));
         let agent_id = new.agent_id.unwrap_or_else(|| AgentId::new(stamp.id("agent")));
-        let EnvironmentSettings::None = new.environment;
         let settings = SessionSettings {
             agent_id,
             agent_name: new.agent_name,
             agent: new.agent,
-            environment: new.environment,
+            environment: new.environment.owned_by(&session),
             vault_ids: new.vault_ids,
             prompt_cache: new.prompt_cache,
             review: new.review,

@@ -22,7 +22,10 @@ mod tail;
 pub use catalog::{Catalog, Identity, NewKey};
 pub use engine::ledger::{EffectKind, EffectState, Entry, Outcome, Problem, Try};
 pub use files::{Draft, FILE_BYTES, File, FileContent, Files, NewFile, NewUpload, Part, Upload, UploadStatus};
-pub use handle::{Activity, Handle, Lease, Listed, Place, RepeatKey, RequestKey, Respond, Response, Start, TurnPlace};
+pub use handle::{
+    Activity, EnvironmentPlace, Handle, Lease, Listed, Place, RepeatKey, RequestKey, Respond, Response, Start,
+    TurnPlace,
+};
 pub use ledger::{effect_id, ledger};
 pub use registry::ModelCounters;
 pub use start::start;

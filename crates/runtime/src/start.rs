@@ -80,7 +80,8 @@ async fn recover(world: World, handle: Handle, unfinished: Vec<(ProjectId, Sessi
 /// How often the session was recovered since it last said anything new. What cannot be read counts as innocent.
 async fn recoveries(world: &World, project: &ProjectId, session: &SessionId) -> usize {
     const NEWEST: usize = 64;
-    const IDLE: [&str; 7] = ["recovered", "abandoned", "intended", "tools_offered", "restored", "late", "clock_set"];
+    const IDLE: [&str; 8] =
+        ["recovered", "abandoned", "intended", "tools_offered", "restored", "late", "clock_set", "environment_changed"];
     let query = LogQuery { direction: Direction::Descending, limit: NEWEST, ..LogQuery::after(Seq(0)) };
     let newest = world.store.log(project, session, query).await.unwrap_or_default();
     let kinds = newest.iter().map(|stored| stored.record.kind.as_str());

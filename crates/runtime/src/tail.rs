@@ -161,7 +161,7 @@ impl Tail {
 /// What the events of one record hold of text, about; an item that several of them show is there once.
 fn bytes(events: &[Event]) -> usize {
     let of = |event: &Event| match &event.body {
-        EventBody::ItemAdded(item) => item.body.bytes(),
+        EventBody::ItemAdded(item) | EventBody::CommandOutput(item) => item.body.bytes(),
         EventBody::Delta { text, .. } => text.len(),
         _ => 0,
     };

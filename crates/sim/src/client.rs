@@ -3,6 +3,7 @@
 
 mod asker;
 mod follower;
+mod line;
 mod listener;
 mod owner;
 

@@ -26,6 +26,6 @@ mod world;
 pub use case::{Case, Replay, case};
 pub use executor::{Fate, Group, Sim, Stuck, Trace};
 pub use mem_store::{Kept, MemStore, Moment, Moments};
-pub use plan::{Crashes, Faults, MODEL, ModelFault, Plan, SPARE, ToolFault};
+pub use plan::{Crashes, Faults, Line, MODEL, ModelFault, Plan, SPARE, ToolFault};
 pub use run::{Report, look, run};
 pub use summary::Summary;

@@ -29,6 +29,18 @@ pub struct Plan {
     pub deletes: bool,
     /// The first owner's messages kill the process that asks a model about them.
     pub poison: bool,
+    /// Sessions have an environment, and its line behaves like this.
+    pub line: Option<Line>,
+}
+
+/// How the line to a session's environment behaves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Line {
+    /// It comes when turns may wait for it already, or have given up, and stays.
+    Late,
+    /// It comes and goes all the time, and may fail for good.
+    Restless,
+    Never,
 }
 
 /// When the process dies, counted in boundaries that were crossed.
@@ -146,6 +158,7 @@ impl Plan {
             limits: limits(&mut random),
             deletes: false,
             poison: false,
+            line: None,
         }
     }
 
@@ -184,6 +197,7 @@ impl Plan {
             limits: limits(&mut random),
             deletes: random.chance(300),
             poison: false,
+            line: None,
         }
     }
 

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::Stored;
 use types::{
-    BoxFuture, CallOutput, Class, OfferedTool, ProjectId, Record, RecordBody, SessionId, SessionSettings, ToolOutcome,
-    ToolRequest, Tools,
+    BoxFuture, CallOutput, Class, CommandResult, OfferedTool, ProjectId, Record, RecordBody, SessionId,
+    SessionSettings, ToolOutcome, ToolRequest, Tools,
 };
 
 /// By the name of the tool.
@@ -41,7 +41,13 @@ impl FakeTools {
         let place = self.begin(request);
         self.life.cross(Boundary::ToolRuns).await;
         let mark = self.arena().mark();
-        let done = |word: &str| ToolOutcome::Done(CallOutput::Text(format!("{word} <{mark}>")));
+        let done = |word: &str| {
+            let told = format!("{word} <{mark}>");
+            if request.call.is_command() {
+                return ToolOutcome::Ran(CommandResult { told, exit_code: Some(0), ..CommandResult::default() });
+            }
+            ToolOutcome::Done(CallOutput::Text(told))
+        };
         let outcome = match self.misbehave() {
             None => done("done"),
             Some(ToolFault::Fails) => ToolOutcome::Failed(format!("failed <{mark}>")),
@@ -139,14 +145,15 @@ impl Tools for FakeTools {
         &'a self,
         _: &'a ProjectId,
         _: &'a SessionId,
-        _: &'a SessionSettings,
+        settings: &'a SessionSettings,
     ) -> BoxFuture<'a, Vec<OfferedTool>> {
+        let runs_here = |class| class == Class::Attachable && settings.environment.id().is_some();
         let offered = CLASSES.map(|(name, class)| OfferedTool {
             name: name.to_owned(),
             description: String::new(),
             parameters: Default::default(),
             class,
-            server_label: "world".to_owned(),
+            server_label: if runs_here(class) { "" } else { "world" }.to_owned(),
         });
         Box::pin(async move {
             self.arena().pause(Duration::from_millis(5)).await;

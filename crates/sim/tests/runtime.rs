@@ -108,7 +108,7 @@ impl Client {
         let mut events = handle.subscribe(&project(), &session, start).await.expect("a place that it was handed");
         let view = handle.session(&project(), &session).await.expect("it is there");
         for action in &view.head.required_actions {
-            let RequiredAction::FunctionCall { turn, call_id, .. } = action;
+            let RequiredAction::FunctionCall { turn, call_id, .. } = action else { continue };
             self.answer(handle, &session, turn.clone(), call_id.clone()).await;
         }
         self.maybe_send(handle, &session, view.head.status == SessionStatus::Idle && self.sent > 0).await;

@@ -107,6 +107,7 @@ impl Writer {
             last_active_at: self.created_at,
             needs_work: self.needs_work,
             has_gaps: false,
+            environment: None,
         }
     }
 

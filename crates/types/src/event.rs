@@ -23,6 +23,8 @@ pub enum EventBody {
     SessionRequiresAction(SessionView),
     SessionBudgetReached(SessionView),
     SessionFailed(SessionView),
+    /// What is known of the session's environment, as its head says.
+    Environment(SessionView),
     TurnCreated(TurnView),
     TurnInProgress(TurnView),
     TurnCompleted(TurnView),
@@ -33,6 +35,8 @@ pub enum EventBody {
     /// A whole item, from its record.
     ItemAdded(Arc<Item>),
     ItemDone(Arc<Item>),
+    /// All that a command printed, before the `ItemDone` of its outcome.
+    CommandOutput(Arc<Item>),
     /// An output item that has only begun, from a draft.
     DraftAdded {
         item: ItemId,

@@ -46,18 +46,32 @@ string_id! {
     AgentId,
     /// `turn_` and 24 hex digits.
     TurnId,
-    /// `msg_`, `rs_`, `fc_`, `fco_` or `mcp_` and what it derives from.
+    /// `msg_`, `rs_`, `fc_`, `fco_`, `mcp_` or `cmd_` and what it derives from.
     ItemId,
     /// The model's own name of a call, or ours where the model's was used before in the session.
     CallId,
     /// `key_` and 24 hex digits; not the key itself.
     KeyId,
+    /// `env_` and 24 hex digits: those of its session, where that has brought it.
+    EnvironmentId,
 }
 
 impl SessionId {
     /// The id without its prefix: what ids that derive from it carry.
     pub fn digits(&self) -> &str {
         self.0.strip_prefix("sess_").unwrap_or(&self.0)
+    }
+}
+
+impl EnvironmentId {
+    /// The one that is this session's own.
+    pub fn of(session: &SessionId) -> Self {
+        Self(format!("env_{}", session.digits()))
+    }
+
+    /// The session whose own it would be. Whether that has one, its settings say.
+    pub fn session(&self) -> Option<SessionId> {
+        self.0.strip_prefix("env_").map(|digits| SessionId::new(format!("sess_{digits}")))
     }
 }
 

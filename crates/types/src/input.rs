@@ -5,11 +5,12 @@ use crate::agent::{AgentSettings, Effort, ServiceTier, Tool};
 use crate::answer::Answer;
 use crate::content::{CallOutput, Content, Message};
 use crate::effect::{Attempt, Verdict};
+use crate::environment::{EnvironmentChange, EnvironmentSettings};
 use crate::id::{AgentId, CallId, EffectId, Epoch, ItemId, Seq, SessionId, TurnId};
 use crate::item::{Opaque, Phase, Role};
 use crate::model::{ModelError, ModelFinish};
 use crate::money::MicroUsd;
-use crate::session::{EnvironmentSettings, Metadata, PromptCacheTtl, Review, SessionSettings};
+use crate::session::{Metadata, PromptCacheTtl, Review, SessionSettings};
 use crate::stamp::Timestamp;
 use crate::tool::{OfferedTool, ToolOutcome};
 use crate::turn_request::TurnRequest;
@@ -24,6 +25,7 @@ pub struct NewSession {
     pub agent_id: Option<AgentId>,
     pub agent_name: Option<String>,
     pub agent: AgentSettings,
+    /// Whatever id it has, the session's own environment gets one of its own.
     pub environment: EnvironmentSettings,
     pub vault_ids: Vec<String>,
     pub prompt_cache: Option<PromptCacheTtl>,
@@ -180,6 +182,8 @@ pub enum Input {
         spoke: bool,
         retry: bool,
     },
+    /// The session's environment connected, went away or failed.
+    Environment(EnvironmentChange),
     /// What the session's model may call from now on, beside its functions.
     Offer(Vec<OfferedTool>),
     /// A tool call has its outcome. One that comes when the call was given up is recorded, and nothing else.
@@ -198,7 +202,7 @@ pub enum Input {
         turn: TurnId,
         ends: Timestamp,
     },
-    /// The turn ran out of time.
+    /// The turn ran out of time, or its environment did not come in time.
     Deadline {
         turn: TurnId,
     },

@@ -137,6 +137,7 @@ impl ItemBody {
             Self::ToolOutcome { call, outcome, .. } => {
                 let said = match outcome {
                     ToolOutcome::Done(output) => output.bytes(),
+                    ToolOutcome::Ran(result) => result.told.len() + result.output.as_ref().map_or(0, String::len),
                     ToolOutcome::Failed(error) | ToolOutcome::Unknown(error) => error.len(),
                 };
                 call.arguments.len() + said

@@ -8,6 +8,7 @@ mod answer;
 mod content;
 mod effect;
 mod embedding;
+mod environment;
 mod event;
 mod failpoint;
 mod id;
@@ -31,10 +32,11 @@ pub use answer::{Answer, Said};
 pub use content::{CallOutput, Content, Message};
 pub use effect::{Attempt, Class, Effect, Ending, Reservation, Standing, Verdict};
 pub use embedding::{EmbeddingInput, EmbeddingRequest, Embeddings};
+pub use environment::{EnvironmentChange, EnvironmentError, EnvironmentSettings, EnvironmentState, EnvironmentStatus};
 pub use event::{DraftPosition, Earlier, Event, EventBody, EventId, ItemKind, NotAnEventId, OriginKey};
 #[cfg(feature = "failpoints")]
 pub use failpoint::marks;
-pub use id::{AgentId, CallId, EffectId, Epoch, ItemId, KeyId, ProjectId, Seq, SessionId, TurnId};
+pub use id::{AgentId, CallId, EffectId, EnvironmentId, Epoch, ItemId, KeyId, ProjectId, Seq, SessionId, TurnId};
 pub use input::{Input, InputBody, InputItem, NewSession, Refusal, RefusalKind, SessionChange};
 pub use item::{CallResult, Item, ItemBody, Opaque, Origin, Phase, Role};
 pub use limits::{Limits, ModelRules, Rules};
@@ -44,14 +46,14 @@ pub use model::{
 };
 pub use money::{MicroUsd, Price};
 pub use record::{
-    Abandoned, ClockSet, Committed, DecodeError, Encoded, Forked, Intended, ItemRemoved, Late, Next, RESTORED, Record,
-    RecordBody, Restored, TurnEnded,
+    Abandoned, ClockSet, Committed, DecodeError, Encoded, EnvironmentChanged, Forked, Intended, ItemRemoved, Late,
+    Next, RESTORED, Record, RecordBody, Restored, TurnEnded, TurnHeld,
 };
 pub use session::{
-    Door, EnvironmentSettings, Head, Metadata, PromptCacheTtl, RequiredAction, Review, SessionSettings, SessionStatus,
-    SessionView, SpendControl, TurnError, TurnStatus, TurnView,
+    Door, Head, Metadata, PromptCacheTtl, RequiredAction, Review, SessionSettings, SessionStatus, SessionView,
+    SpendControl, TurnError, TurnStatus, TurnView,
 };
 pub use stamp::{Stamp, Timestamp};
-pub use tool::{Cause, NoTools, OfferedTool, ToolCall, ToolOutcome, ToolRequest, Tools};
+pub use tool::{Cause, CommandResult, NoTools, OfferedTool, ToolCall, ToolOutcome, ToolRequest, Tools};
 pub use turn_request::TurnRequest;
 pub use world::{BoxFuture, Clock, Entropy, Environment, Spawn, Task};

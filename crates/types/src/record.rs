@@ -6,6 +6,7 @@
 //! past anew.
 
 use crate::effect::{Attempt, Class, Ending, Verdict};
+use crate::environment::{EnvironmentError, EnvironmentStatus};
 use crate::id::{EffectId, Epoch, ItemId, Seq, SessionId, TurnId};
 use crate::item::Item;
 use crate::model::{ModelError, Stop, Usage};
@@ -49,6 +50,7 @@ pub enum RecordBody {
         /// How it is to be answered, where its door says that.
         request: Option<Arc<TurnRequest>>,
     },
+    TurnHeld(TurnHeld),
     TurnStarted {
         turn: TurnId,
     },
@@ -73,6 +75,7 @@ pub enum RecordBody {
         turn: TurnId,
     },
     ItemRemoved(ItemRemoved),
+    EnvironmentChanged(EnvironmentChanged),
 }
 
 /// An effect was let through the gate and is about to touch the world.
@@ -204,6 +207,25 @@ pub struct ItemRemoved {
     pub seq: Seq,
 }
 
+/// What became of the connection to the session's environment.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct EnvironmentChanged {
+    pub status: EnvironmentStatus,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<EnvironmentError>,
+}
+
+/// The turn begins when the session's environment is connected, which must be so before long. A second one of a turn only
+/// says until when, as the clock tells time then.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TurnHeld {
+    pub turn: TurnId,
+    pub until: Timestamp,
+    /// Whether it is the session's initial input: without it there is no session.
+    #[serde(default)]
+    pub initial: bool,
+}
+
 /// A record as the store keeps it: columns and a JSON body.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Encoded {
@@ -240,6 +262,7 @@ impl Record {
                 let body = NewTurn { turn: turn.clone(), prompt_cache: *prompt_cache, request: request.clone() };
                 ("turn_created", Some(turn), None, json(&body))
             }
+            B::TurnHeld(held) => ("turn_held", Some(&held.turn), None, json(held)),
             B::TurnStarted { turn } => ("turn_started", Some(turn), None, json(&Turn { turn: turn.clone() })),
             B::TurnEnded(ended) => ("turn_ended", Some(&ended.turn), None, json(ended)),
             B::Item(item) => {
@@ -255,6 +278,7 @@ impl Record {
             B::Forked(forked) => ("forked", None, None, json(forked)),
             B::TurnRemoved { turn } => ("turn_removed", Some(turn), None, json(&Turn { turn: turn.clone() })),
             B::ItemRemoved(removed) => ("item_removed", None, None, json(removed)),
+            B::EnvironmentChanged(changed) => ("environment_changed", None, None, json(changed)),
             B::Recovered { epoch } => ("recovered", None, None, json(&Recovered { epoch: *epoch })),
         };
         Encoded { at: self.at, v: VERSION, kind: kind.to_owned(), turn: turn.cloned(), item, body }
@@ -283,6 +307,7 @@ impl Record {
                 let NewTurn { turn, prompt_cache, request } = parse(&encoded.kind, bytes)?;
                 B::TurnCreated { turn, prompt_cache, request }
             }
+            "turn_held" => B::TurnHeld(parse(&encoded.kind, bytes)?),
             "turn_started" => B::TurnStarted { turn: parse::<Turn>(&encoded.kind, bytes)?.turn },
             "turn_ended" => B::TurnEnded(parse(&encoded.kind, bytes)?),
             "user_message"
@@ -305,6 +330,7 @@ impl Record {
             "forked" => B::Forked(parse(&encoded.kind, bytes)?),
             "turn_removed" => B::TurnRemoved { turn: parse::<Turn>(&encoded.kind, bytes)?.turn },
             "item_removed" => B::ItemRemoved(parse(&encoded.kind, bytes)?),
+            "environment_changed" => B::EnvironmentChanged(parse(&encoded.kind, bytes)?),
             "recovered" => B::Recovered { epoch: parse::<Recovered>(&encoded.kind, bytes)?.epoch },
             other => {
                 return Err(DecodeError(format!("unknown record kind {other:?}, written by a newer outcrop")));

@@ -2,7 +2,8 @@
 //! append; settings (which may hold megabytes of tools) only when they change.
 
 use crate::agent::AgentSettings;
-use crate::id::{AgentId, CallId, Seq, SessionId, TurnId};
+use crate::environment::{EnvironmentSettings, EnvironmentState};
+use crate::id::{AgentId, CallId, EnvironmentId, Seq, SessionId, TurnId};
 use crate::model::Usage;
 use crate::money::MicroUsd;
 use crate::stamp::Timestamp;
@@ -46,12 +47,6 @@ impl Door {
     fn is_agents(&self) -> bool {
         *self == Self::Agents
     }
-}
-
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum EnvironmentSettings {
-    None,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -105,6 +100,9 @@ pub struct Head {
     /// Whether items were taken out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_gaps: bool,
+    /// None where the session has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<EnvironmentState>,
 }
 
 /// A session as a door shows it.
@@ -132,6 +130,8 @@ pub struct SpendControl {
 pub enum RequiredAction {
     /// `arguments` is a JSON object as text.
     FunctionCall { turn: TurnId, call_id: CallId, name: String, arguments: String },
+    /// The turn begins when this environment is connected.
+    EnvironmentConnection { environment: EnvironmentId },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]

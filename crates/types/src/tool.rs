@@ -20,7 +20,8 @@ pub struct OfferedTool {
     /// What a crash in the middle of a call means. `repeatable` and `external` are not for tools: such a tool counts as
     /// irreversible.
     pub class: Class,
-    /// The server that it belongs to, as clients named it.
+    /// The server that it belongs to, as clients named it. Empty where it belongs to the session's environment: clients are
+    /// shown its calls as commands.
     pub server_label: String,
 }
 
@@ -36,15 +37,48 @@ pub struct ToolCall {
     pub class: Class,
 }
 
+impl ToolCall {
+    /// Whether clients are shown it as a command.
+    pub fn is_command(&self) -> bool {
+        self.server_label.is_empty()
+    }
+}
+
 /// What came of a call.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ToolOutcome {
     Done(CallOutput),
+    /// A command was run, whatever it came to.
+    Ran(CommandResult),
     /// It did not happen, or the tool says that it went wrong.
     Failed(String),
     /// Nobody here knows whether it happened.
     Unknown(String),
+}
+
+/// What a command came to.
+#[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct CommandResult {
+    /// What the model is told.
+    pub told: String,
+    /// What it printed, as clients are shown it; None where that is what the model is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
+    /// None where it was stopped, or still runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub working_directory: Option<String>,
+}
+
+impl CommandResult {
+    /// What clients are shown of its output.
+    pub fn shown(&self) -> &str {
+        self.output.as_deref().unwrap_or(&self.told)
+    }
 }
 
 /// What every text about an unknown outcome begins with: for the model, and for clients.
@@ -54,7 +88,7 @@ impl ToolOutcome {
     /// What clients are told went wrong; None where nothing did.
     pub fn error(&self) -> Option<String> {
         match self {
-            Self::Done(_) => None,
+            Self::Done(_) | Self::Ran(_) => None,
             Self::Failed(error) => Some(error.clone()),
             Self::Unknown(reason) => Some(format!("{OUTCOME_UNKNOWN}{reason}")),
         }

@@ -7,6 +7,7 @@
 pub mod request;
 
 mod agent;
+mod environment;
 mod event;
 mod item;
 mod ledger;
@@ -17,16 +18,17 @@ mod turn;
 mod words;
 
 pub use agent::{Agent, Compaction, Experimental, MultiAgent, Reasoning, Text, TextFormat};
+pub use environment::{Environment, EnvironmentError, EnvironmentState};
 pub use event::{Event, EventBody, SessionError};
 pub use item::{Content, Item, Output};
 pub use ledger::{Attempt, Effect, EffectError};
 pub use list::{Deleted, List};
-pub use session::{Environment, PromptCacheOptions, RequiredAction, Session, SessionAgent, SpendControl};
+pub use session::{PromptCacheOptions, RequiredAction, Session, SessionAgent, SpendControl};
 pub use tool::{Location, Tool, Transport};
 pub use turn::{TokenUsage, Turn, TurnError};
 pub use words::{
-    CacheTtl, ConnectionOrigin, ContextSize, Decision, Effort, EnvironmentKind, ItemStatus, Phase, ReasoningSummary,
-    Review, SearchMode, ServiceTier, SessionStatus, TurnStatus, Verbosity,
+    CacheTtl, ConnectionOrigin, ContextSize, Decision, Effort, EnvironmentKind, EnvironmentStatus, ItemStatus, Phase,
+    ReasoningSummary, Review, SearchMode, ServiceTier, SessionStatus, TurnStatus, Verbosity,
 };
 
 /// Every `code` that the error of a failed turn may have.

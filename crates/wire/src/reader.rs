@@ -11,7 +11,7 @@ use serde_json::{Map, Number, Value};
 const BEYOND: f64 = 9_223_372_036_854_775_808.0;
 
 /// An object of which fields are taken.
-#[derive(Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Object {
     path: String,
     map: Map<String, Value>,

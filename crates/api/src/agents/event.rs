@@ -3,6 +3,7 @@
 //! An item that has only begun looks the same whether its draft or its record says so: no content, no phase. Usage is
 //! null in the events of turns, as at the original; reads have the numbers.
 
+use super::environment;
 use super::shown::{self, Stage};
 use crate::sse::letters;
 use std::sync::Arc;
@@ -30,11 +31,15 @@ impl Padding {
 }
 
 /// Writes one event, whole; nothing for what clients never see.
-pub fn write_frame(piece: &mut Vec<u8>, session: &SessionId, event: &Event, padding: &Padding) {
-    let Some(body) = body(session, &event.body) else { return };
+pub fn write_frame(piece: &mut Vec<u8>, session: &SessionId, event: &Event, padding: &Padding, remote_url: &str) {
+    let Some(body) = body(session, &event.body, remote_url) else { return };
     let id = event.id.text(session);
     let obfuscation = match &event.body {
         EventBody::Delta { text, .. } => padding.of(text),
+        EventBody::CommandOutput(item) => match &item.body {
+            ItemBody::ToolOutcome { outcome, .. } => padding.of(&environment::printed(outcome)),
+            _ => None,
+        },
         _ => None,
     };
     let name = body.name();
@@ -52,19 +57,24 @@ pub fn write_frame(piece: &mut Vec<u8>, session: &SessionId, event: &Event, padd
     }
 }
 
-fn body<'a>(session: &'a SessionId, event: &'a EventBody) -> Option<Shown<'a>> {
+fn body<'a>(session: &'a SessionId, event: &'a EventBody, remote_url: &'a str) -> Option<Shown<'a>> {
     let session_id = session.as_str();
     Some(match event {
-        EventBody::SessionCreated(view) => Shown::SessionCreated { session: Box::new(shown::session(view)) },
-        EventBody::SessionInProgress(view) => Shown::SessionInProgress { session: Box::new(shown::session(view)) },
-        EventBody::SessionIdle(view) => Shown::SessionIdle { session: Box::new(shown::session(view)) },
+        EventBody::SessionCreated(view) => {
+            Shown::SessionCreated { session: Box::new(shown::session(view, remote_url)) }
+        }
+        EventBody::SessionInProgress(view) => {
+            Shown::SessionInProgress { session: Box::new(shown::session(view, remote_url)) }
+        }
+        EventBody::SessionIdle(view) => Shown::SessionIdle { session: Box::new(shown::session(view, remote_url)) },
         EventBody::SessionRequiresAction(view) => {
-            Shown::SessionRequiresAction { session: Box::new(shown::session(view)) }
+            Shown::SessionRequiresAction { session: Box::new(shown::session(view, remote_url)) }
         }
         EventBody::SessionBudgetReached(view) => {
-            Shown::SessionBudgetReached { session: Box::new(shown::session(view)) }
+            Shown::SessionBudgetReached { session: Box::new(shown::session(view, remote_url)) }
         }
-        EventBody::SessionFailed(view) => Shown::SessionFailed { session: Box::new(shown::session(view)) },
+        EventBody::SessionFailed(view) => Shown::SessionFailed { session: Box::new(shown::session(view, remote_url)) },
+        EventBody::Environment(view) => return environment::event(session_id, view),
         EventBody::TurnCreated(view) => {
             Shown::TurnCreated { session_id, turn_id: view.id.as_str(), turn: turn(session, view) }
         }
@@ -99,7 +109,7 @@ fn turn<'a>(session: &'a SessionId, view: &'a TurnView) -> Box<outer::Turn<'a>> 
 }
 
 /// The `type` that the Responses API gives an error of this code.
-fn error_type(code: &str) -> &'static str {
+pub(super) fn error_type(code: &str) -> &'static str {
     match code {
         "context_length_exceeded" | "max_output_tokens" | "invalid_request" | "resource_not_found" => {
             "invalid_request_error"
@@ -124,6 +134,16 @@ fn item_event<'a>(session_id: &'a str, event: &'a EventBody) -> Option<Shown<'a>
             turn_id: item.turn.as_str(),
             output_index: item.output_index.unwrap_or_default(),
             item: Box::new(shown::item(item, Stage::Done)?),
+        },
+        EventBody::CommandOutput(item) => Shown::CommandOutputDelta {
+            session_id,
+            turn_id: item.turn.as_str(),
+            item_id: item.id.as_str(),
+            output_index: item.output_index.unwrap_or_default(),
+            delta: match &item.body {
+                ItemBody::ToolOutcome { outcome, .. } => environment::printed(outcome),
+                _ => return None,
+            },
         },
         EventBody::DraftAdded { item, kind, turn, output_index } => Shown::ItemAdded {
             session_id,

@@ -28,7 +28,7 @@ pub async fn create(
         incoming::patch(&mut settings.agent, agent);
     };
     let view = door.handle.fork(&identity.project, &SessionId::new(id), item.as_ref(), change).await?;
-    Ok((StatusCode::CREATED, Json(shown::session(&view))).into_response())
+    Ok((StatusCode::CREATED, Json(shown::session(&view, door.remote_url()))).into_response())
 }
 
 #[cfg(test)]

@@ -102,6 +102,7 @@ pub fn session() -> SessionView {
             last_active_at: Timestamp(2000),
             needs_work: false,
             has_gaps: false,
+            environment: None,
         }),
         settings: Arc::new(SessionSettings {
             agent_id: "agent_1".into(),

@@ -15,10 +15,11 @@ use runtime::{Direction, Identity, Page, SessionFilter, Start};
 use std::sync::Arc;
 use std::time::Duration;
 use types::{
-    AgentId, AgentSettings, EnvironmentSettings, MicroUsd, NewSession, ProjectId, RefusalKind, SavedAgent, SessionId,
+    AgentId, AgentSettings, EnvironmentId, EnvironmentSettings, MicroUsd, NewSession, ProjectId, RefusalKind,
+    SavedAgent, SessionId,
 };
 use wire::Word;
-use wire::agents::request::{SessionCreate, SessionUpdate};
+use wire::agents::request::{EnvironmentParam, SelfHosted, SessionCreate, SessionUpdate};
 use wire::agents::{Deleted, EnvironmentKind, List};
 
 /// When a client that found no place for a stream may ask again.
@@ -43,7 +44,7 @@ pub async fn create(
     let new = resolve(&door, &identity.project, wanted).await?;
     let view = door.handle.create(&identity.project, new).await?;
     let Some(slot) = slot else {
-        return Ok((StatusCode::CREATED, Json(shown::session(&view))).into_response());
+        return Ok((StatusCode::CREATED, Json(shown::session(&view, door.remote_url()))).into_response());
     };
     let session = view.head.session.clone();
     let subscription = door.handle.subscribe(&identity.project, &session, Start::Beginning).await?;
@@ -53,11 +54,7 @@ pub async fn create(
 
 /// Puts the request's agent over the saved one, and refuses what this server does not serve yet.
 async fn resolve(door: &Door, project: &ProjectId, wanted: SessionCreate) -> Result<NewSession, Failure> {
-    if wanted.environment != EnvironmentKind::None {
-        let kind = wanted.environment.as_str();
-        let message = format!("Environments of type '{kind}' are not available on this server.");
-        return Err(Failure::invalid(message).at("environment.type"));
-    }
+    let environment = environment(door, wanted.environment)?;
     if let Some(vault) = wanted.vault_ids.first() {
         return Err(Failure::invalid(format!("Vault not found: {vault}")).at("vault_ids"));
     }
@@ -75,7 +72,7 @@ async fn resolve(door: &Door, project: &ProjectId, wanted: SessionCreate) -> Res
         agent_id,
         agent_name,
         agent,
-        environment: EnvironmentSettings::None,
+        environment,
         vault_ids: Vec::new(),
         prompt_cache: wanted.prompt_cache.map(Translate::translate),
         review: wanted.review.translate(),
@@ -83,6 +80,23 @@ async fn resolve(door: &Door, project: &ProjectId, wanted: SessionCreate) -> Res
         metadata: wanted.metadata,
         input: incoming::messages(wanted.input),
     })
+}
+
+/// What this server has of environments. One that it has not is refused by its name alone.
+fn environment(door: &Door, wanted: EnvironmentParam) -> Result<EnvironmentSettings, Failure> {
+    let kind = wanted.kind;
+    match kind {
+        EnvironmentKind::None => Ok(EnvironmentSettings::None),
+        EnvironmentKind::SelfHosted if door.remote_url.is_some() => {
+            let SelfHosted { workspace_directory, capability_directories } = wanted.self_hosted()?;
+            let id = EnvironmentId::new("");
+            Ok(EnvironmentSettings::SelfHosted { id, workspace_directory, capability_directories })
+        }
+        EnvironmentKind::SelfHosted | EnvironmentKind::OpenaiHosted => {
+            let message = format!("Environments of type '{}' are not available on this server.", kind.as_str());
+            Err(Failure::invalid(message).at("environment.type"))
+        }
+    }
 }
 
 /// The agent that a session names; an id that only ever belonged to a session has an error of its own.
@@ -121,7 +135,7 @@ pub async fn list(
     let agent_id = pairs.one("agent_id")?.map(str::to_owned);
     let filter = SessionFilter { door: types::Door::Agents, agent_id, metadata: pairs.metadata()? };
     let listed = door.handle.sessions(&identity.project, filter, page).await?;
-    let data = listed.data.iter().map(shown::session).collect();
+    let data = listed.data.iter().map(|view| shown::session(view, door.remote_url())).collect();
     let ids = listed.data.iter().map(|view| view.head.session.as_str());
     Ok(Json(List::new(data, listed.has_more, ids)).into_response())
 }
@@ -132,7 +146,7 @@ pub async fn retrieve(
     Ids(id): Ids<String>,
 ) -> Result<Response, Failure> {
     let view = door.handle.session(&identity.project, &SessionId::new(id)).await?;
-    Ok(Json(shown::session(&view)).into_response())
+    Ok(Json(shown::session(&view, door.remote_url())).into_response())
 }
 
 pub async fn update(
@@ -145,7 +159,7 @@ pub async fn update(
     let wanted = SessionUpdate::read(object)?;
     let change = incoming::change(wanted);
     let view = door.handle.update(&identity.project, &SessionId::new(id), change).await?;
-    Ok(Json(shown::session(&view)).into_response())
+    Ok(Json(shown::session(&view, door.remote_url())).into_response())
 }
 
 /// The same answer however often.

@@ -1,6 +1,7 @@
 //! What the runtime says, as wire JSON shows it. Everything borrows: a session may hold megabytes of tools, and every
 //! session event carries them.
 
+use super::environment;
 use crate::words::Translate;
 use types::{
     AgentSettings, CallOutput, CallResult, Content, Item, ItemBody, McpTransport, PromptCacheTtl, RequiredAction,
@@ -30,16 +31,15 @@ pub fn agent(agent: &SavedAgent) -> outer::Agent<'_> {
     }
 }
 
-pub fn session(view: &SessionView) -> outer::Session<'_> {
+/// `remote_url` is where executors of self-hosted environments register.
+pub fn session<'a>(view: &'a SessionView, remote_url: &'a str) -> outer::Session<'a> {
     let (head, settings) = (&*view.head, &*view.settings);
     let spend = view.spend_control();
     outer::Session {
         id: head.session.as_str(),
         status: head.status.translate(),
         agent: session_agent(view),
-        environment: match settings.environment {
-            types::EnvironmentSettings::None => outer::Environment::None,
-        },
+        environment: environment::settings(&settings.environment, remote_url),
         required_actions: head.required_actions.iter().map(required_action).collect(),
         error: head.error.as_deref(),
         usage: head.usage.as_ref().map(usage),
@@ -151,6 +151,9 @@ fn required_action(action: &RequiredAction) -> outer::RequiredAction<'_> {
             let (turn_id, call_id, arguments) = (turn.as_str(), call_id.as_str(), Verbatim(arguments));
             outer::RequiredAction::FunctionCall { turn_id, call_id, name, arguments }
         }
+        RequiredAction::EnvironmentConnection { environment } => {
+            outer::RequiredAction::EnvironmentConnection { environment_id: environment.as_str() }
+        }
     }
 }
 
@@ -241,6 +244,10 @@ pub fn item(item: &Item, stage: Stage) -> Option<outer::Item<'_>> {
             let output = output.map(call_output);
             outer::Item::FunctionCallOutput { id, turn_id, call_id: call_id.as_str(), status, output, error }
         }
+        ItemBody::ToolCall(call) if call.is_command() => environment::command(item, call, None),
+        ItemBody::ToolOutcome { call, outcome, .. } if call.is_command() => {
+            environment::command(item, call, Some(outcome))
+        }
         ItemBody::ToolCall(call) => mcp_call(item, call, None),
         ItemBody::ToolOutcome { call, outcome, .. } => mcp_call(item, call, Some(outcome)),
         ItemBody::MalformedCall { .. } | ItemBody::ClosedCall { .. } | ItemBody::Compaction { .. } => return None,
@@ -251,6 +258,7 @@ fn mcp_call<'a>(item: &'a Item, call: &'a ToolCall, outcome: Option<&'a ToolOutc
     let (status, output) = match outcome {
         None => (ItemStatus::InProgress, None),
         Some(ToolOutcome::Done(output)) => (ItemStatus::Completed, Some(call_output(output))),
+        Some(ToolOutcome::Ran(result)) => (ItemStatus::Completed, Some(outer::Output::Text(result.shown()))),
         Some(ToolOutcome::Failed(_) | ToolOutcome::Unknown(_)) => (ItemStatus::Failed, None),
     };
     outer::Item::McpCall {

@@ -43,7 +43,7 @@ fn scene(events: Vec<EventBody>, end: End, clock: HandClock) -> Scene {
     let script = Script { events: events.into_iter(), taken: Arc::clone(&taken) };
     let reader = Reader {
         next: script.pull(),
-        teller: Whole { session: "sess_1".into(), end, padding: Padding::Off },
+        teller: Whole { session: "sess_1".into(), end, padding: Padding::Off, remote_url: None },
         over: false,
         silence,
         spoke,

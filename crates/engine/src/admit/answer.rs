@@ -123,7 +123,12 @@ impl<'a> Items<'a> {
             Said::Call { .. } if !self.keep_calls => return,
             Said::Call { call_id, name, arguments } => {
                 let body = self.call(call_id, name, arguments, index);
-                (if matches!(body, ItemBody::ToolCall(_)) { "mcp" } else { "fc" }, body)
+                let prefix = match &body {
+                    ItemBody::ToolCall(call) if call.is_command() => "cmd",
+                    ItemBody::ToolCall(_) => "mcp",
+                    _ => "fc",
+                };
+                (prefix, body)
             }
         };
         self.records.push(item(Item {

@@ -1,11 +1,11 @@
 //! How a turn ends before its answer: cancelled, out of time, or with nothing left to try. Whatever is open is closed
 //! first, so that the transcript stays valid.
 
-use super::{item, tool};
+use super::{environment, item, tool};
 use crate::state::{Call, State, Turn};
 use types::{
     Abandoned, CallId, Cause, ClockSet, EffectId, Ending, Item, ItemBody, ModelError, RecordBody, Rules, SessionStatus,
-    Timestamp, TurnEnded, TurnId,
+    Timestamp, TurnEnded, TurnHeld, TurnId,
 };
 
 pub(super) fn cancel(state: &State, rules: &Rules) -> Vec<RecordBody> {
@@ -20,6 +20,9 @@ pub(super) fn cancel(state: &State, rules: &Rules) -> Vec<RecordBody> {
 
 pub(super) fn deadline(state: &State, rules: &Rules, id: &TurnId) -> Vec<RecordBody> {
     let Some(turn) = state.turn.as_ref().filter(|turn| turn.id == *id) else { return Vec::new() };
+    if let Some(held) = &turn.held {
+        return environment::overdue(state, rules, turn, held);
+    }
     let message = "The turn took longer than this server allows (limits.turn_time).".to_owned();
     let ending = Ending::Failed { code: "request_timeout".to_owned(), message };
     let why = (Cause::TurnDeadline, "the turn ran out of time before a result arrived");
@@ -28,8 +31,13 @@ pub(super) fn deadline(state: &State, rules: &Rules, id: &TurnId) -> Vec<RecordB
 
 /// What is left of the turn's time stays what it is, whatever the clock says from now on.
 pub(super) fn clock_set(state: &State, rules: &Rules, id: &TurnId, ends: Timestamp) -> Vec<RecordBody> {
-    let worked_on = |turn: &&Turn| turn.id == *id && turn.is_worked_on();
-    let Some(turn) = state.turn.as_ref().filter(worked_on) else { return Vec::new() };
+    let Some(turn) = state.turn.as_ref().filter(|turn| turn.id == *id) else { return Vec::new() };
+    if let Some(held) = &turn.held {
+        return vec![RecordBody::TurnHeld(TurnHeld { turn: id.clone(), until: ends, initial: held.initial })];
+    }
+    if !turn.is_worked_on() {
+        return Vec::new();
+    }
     let working_since = ends.before(rules.limits.turn_time.saturating_sub(turn.worked));
     vec![RecordBody::ClockSet(ClockSet { turn: id.clone(), working_since })]
 }

@@ -1,33 +1,40 @@
 //! What clients send: create, update, messages, results.
 
-use super::item;
+use super::{environment, item};
 use crate::state::{CallOutcome, CallState, State, digest};
 use std::sync::Arc;
 use types::{
-    CallId, CallOutput, CallResult, Item, ItemBody, ItemId, Message, PromptCacheTtl, RecordBody, Refusal,
-    SessionChange, SessionId, SessionSettings, SessionStatus, Stamp, TurnId,
+    CallId, CallOutput, CallResult, EnvironmentSettings, Item, ItemBody, ItemId, Message, PromptCacheTtl, RecordBody,
+    Refusal, SessionChange, SessionId, SessionSettings, SessionStatus, Stamp, TurnId,
 };
 
 pub(super) fn create(
+    state: &State,
     session: SessionId,
     settings: SessionSettings,
     input: Vec<Message>,
     stamp: &mut Stamp<'_>,
 ) -> Vec<RecordBody> {
     let started = !input.is_empty();
-    let prompt_cache = settings.prompt_cache;
+    let (prompt_cache, environment) = (settings.prompt_cache, settings.environment.clone());
     let mut records = vec![RecordBody::SessionCreated { session, settings: Arc::new(settings), started }];
     if started {
-        records.extend(start_turn(input, prompt_cache, stamp));
+        records.extend(start_turn(state, input, prompt_cache, &environment, stamp));
     }
     records
 }
 
-fn start_turn(input: Vec<Message>, prompt_cache: Option<PromptCacheTtl>, stamp: &mut Stamp<'_>) -> Vec<RecordBody> {
+fn start_turn(
+    state: &State,
+    input: Vec<Message>,
+    prompt_cache: Option<PromptCacheTtl>,
+    environment: &EnvironmentSettings,
+    stamp: &mut Stamp<'_>,
+) -> Vec<RecordBody> {
     let turn = TurnId::new(stamp.id("turn"));
     let mut records = vec![RecordBody::TurnCreated { turn: turn.clone(), prompt_cache, request: None }];
     records.extend(user_messages(&turn, input, stamp));
-    records.push(RecordBody::TurnStarted { turn });
+    records.push(environment::begin(environment, state, turn, stamp.now));
     records
 }
 
@@ -74,7 +81,11 @@ pub(super) fn message(state: &State, input: Vec<Message>, stamp: &mut Stamp<'_>)
         )),
         _ if input.is_empty() => Ok(Vec::new()),
         (_, Some(turn)) => Ok(user_messages(&turn.id, input, stamp)),
-        (_, None) => Ok(close_open_calls(state, start_turn(input, state.settings.prompt_cache, stamp))),
+        (_, None) => {
+            let settings = &state.settings;
+            let records = start_turn(state, input, settings.prompt_cache, &settings.environment, stamp);
+            Ok(close_open_calls(state, records))
+        }
     }
 }
 

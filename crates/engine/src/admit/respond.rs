@@ -2,6 +2,7 @@
 //! model is to answer. Also turns that only bring items, and what is taken out again.
 
 use super::brought::Brought;
+use super::environment;
 use crate::state::State;
 use std::sync::Arc;
 use types::{
@@ -55,10 +56,12 @@ pub(super) fn respond(state: &State, asked: Asked, stamp: &mut Stamp<'_>) -> Res
         return Err(Refusal::invalid(format!("No tool output found for function call {call_id}.")).at("input"));
     }
     records.extend(brought.into_records());
-    records.push(RecordBody::TurnStarted { turn: turn.clone() });
     if silent {
+        records.push(RecordBody::TurnStarted { turn: turn.clone() });
         let (ending, session, forget) = (Ending::Completed, SessionStatus::Idle, Vec::new());
         records.push(RecordBody::TurnEnded(TurnEnded { turn, ending, session, forget }));
+    } else {
+        records.push(environment::begin(&state.settings.environment, state, turn, stamp.now));
     }
     Ok(records)
 }

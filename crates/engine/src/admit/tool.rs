@@ -8,8 +8,8 @@ use super::item;
 use crate::state::{OpenTool, State, Turn};
 use std::collections::BTreeSet;
 use types::{
-    Abandoned, Attempt, CallOutput, Cause, Class, Content, EffectId, Intended, Item, ItemBody, Late, MicroUsd, Next,
-    OfferedTool, RecordBody, Rules, Seq, Timestamp, ToolOutcome, Verdict,
+    Abandoned, Attempt, CallOutput, Cause, Class, CommandResult, Content, EffectId, Intended, Item, ItemBody, Late,
+    MicroUsd, Next, OfferedTool, RecordBody, Rules, Seq, Timestamp, ToolOutcome, Verdict,
 };
 
 /// Tools that one session may be offered.
@@ -169,6 +169,13 @@ fn bounded(outcome: ToolOutcome, limit: usize) -> ToolOutcome {
         ToolOutcome::Done(CallOutput::Text(text)) => ToolOutcome::Done(CallOutput::Text(cut(text, &mut left))),
         ToolOutcome::Done(CallOutput::Parts(parts)) => {
             ToolOutcome::Done(CallOutput::Parts(parts.into_iter().map(|part| cut_part(part, &mut left)).collect()))
+        }
+        ToolOutcome::Ran(result) => {
+            let told = cut(result.told, &mut left);
+            // What clients are shown has as much room of its own.
+            let mut room = limit;
+            let output = result.output.map(|output| cut(output, &mut room));
+            ToolOutcome::Ran(CommandResult { told, output, ..result })
         }
         ToolOutcome::Failed(error) => ToolOutcome::Failed(cut(error, &mut left)),
         ToolOutcome::Unknown(reason) => ToolOutcome::Unknown(cut(reason, &mut left)),

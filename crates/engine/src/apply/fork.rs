@@ -2,13 +2,14 @@
 
 use crate::state::{HeadKind, State};
 use crate::view::session_view;
-use types::{EventBody, Forked, MicroUsd, SessionStatus, Timestamp, Usage};
+use types::{EnvironmentState, EventBody, Forked, MicroUsd, SessionStatus, Timestamp, Usage};
 
 pub(super) fn apply(state: &mut State, forked: &Forked, at: Timestamp) -> Vec<EventBody> {
     state.session = forked.session.clone();
     state.base = forked.at;
     state.ancestors.push(forked.parent.clone());
     super::set_settings(state, &forked.settings);
+    state.environment = EnvironmentState::of(&forked.settings.environment);
     state.status = SessionStatus::Idle;
     state.error = None;
     state.created_at = at;
@@ -31,7 +32,7 @@ pub(super) fn apply(state: &mut State, forked: &Forked, at: Timestamp) -> Vec<Ev
     }
     // The turn that was open ends in this very append: to those who look, the session rests from its first record on.
     let turn = state.turn.take();
-    let events = vec![EventBody::SessionCreated(session_view(state))];
+    let events = super::environment::created(state, session_view(state));
     state.turn = turn;
     events
 }

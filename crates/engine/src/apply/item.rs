@@ -187,6 +187,7 @@ fn tokens(body: &ItemBody) -> u32 {
         ItemBody::ClosedCall { reason, .. } => reason.len(),
         ItemBody::ToolCall(call) => call.name.len() + call.arguments.len(),
         ItemBody::ToolOutcome { outcome: ToolOutcome::Done(output), .. } => said(output),
+        ItemBody::ToolOutcome { outcome: ToolOutcome::Ran(result), .. } => result.told.len(),
         ItemBody::ToolOutcome { outcome: ToolOutcome::Failed(text) | ToolOutcome::Unknown(text), .. } => text.len(),
     };
     u32::try_from(bytes / 4 + 4).unwrap_or(u32::MAX)

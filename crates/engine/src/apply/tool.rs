@@ -4,7 +4,8 @@ use super::{open_call, pause};
 use crate::state::{CallOutcome, CallState, Doubt, ItemHead, OpenTool, State};
 use std::sync::Arc;
 use types::{
-    Abandoned, Attempt, Cause, Class, EventBody, Intended, Item, Late, OfferedTool, Timestamp, ToolCall, Verdict,
+    Abandoned, Attempt, Cause, Class, EventBody, Intended, Item, ItemBody, Late, OfferedTool, Timestamp, ToolCall,
+    ToolOutcome, Verdict,
 };
 
 /// Calls given up whose own word may still come; the oldest are forgotten first.
@@ -71,7 +72,14 @@ pub(super) fn ended(
             (false, _) => {}
         }
     }
-    vec![EventBody::ItemDone(item.clone())]
+    let printed = match &item.body {
+        ItemBody::ToolOutcome { outcome: ToolOutcome::Ran(result), .. } if call.is_command() => {
+            !result.shown().is_empty()
+        }
+        _ => false,
+    };
+    let output = printed.then(|| EventBody::CommandOutput(item.clone()));
+    output.into_iter().chain([EventBody::ItemDone(item.clone())]).collect()
 }
 
 /// Whether the effect is an open tool call; then its intent is noted.

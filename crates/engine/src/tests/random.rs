@@ -3,7 +3,7 @@
 
 use super::script::Script;
 use std::collections::BTreeSet;
-use types::{Class, ItemBody, RecordBody};
+use types::{Class, EnvironmentStatus, ItemBody, RecordBody};
 
 const STEPS: &[&str] = &[
     "message more",
@@ -52,17 +52,41 @@ const STEPS: &[&str] = &[
     "late hi",
 ];
 
+/// Of a session with an environment.
+const AWAY: &[&str] = &[
+    "environment connected",
+    "environment connected",
+    "environment disconnected",
+    "environment disconnected",
+    "environment failed environment_connection_failed",
+    "message more",
+    "deadline",
+    "cancel",
+    "recover",
+];
+
 #[test]
 fn any_order_is_sound() {
-    for seed in 1..=400_u64 {
+    sound(400, "create hello", STEPS);
+}
+
+#[test]
+fn any_order_is_sound_with_an_environment_that_comes_and_goes() {
+    let steps = [STEPS, AWAY].concat();
+    sound(200, "create self hello", &steps);
+    sound(200, "create self", &steps);
+}
+
+fn sound(seeds: u64, first: &str, steps: &[&str]) {
+    for seed in 1..=seeds {
         let mut chance = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
         let mut script = Script::new();
-        script.step("create hello").expect("created");
+        script.step(first).expect("created");
         for _ in 0..80 {
             chance ^= chance << 13;
             chance ^= chance >> 7;
             chance ^= chance << 17;
-            let step = &place(STEPS[(chance % STEPS.len() as u64) as usize], &script, chance);
+            let step = &place(steps[(chance % steps.len() as u64) as usize], &script, chance);
             // A refusal is an answer too; the state was not touched.
             let before = script.state.clone();
             if script.step(step).is_err() {
@@ -70,6 +94,7 @@ fn any_order_is_sound() {
             }
             pairs(&script, seed);
             begun_once(&script, seed);
+            begun_where_it_can(&script, seed);
         }
     }
 }
@@ -121,6 +146,24 @@ fn pairs(script: &Script, seed: u64) {
         .collect();
     let missing: BTreeSet<_> = calls.difference(&results).cloned().collect();
     assert_eq!(missing, open, "seed {seed}: calls without a result are those that wait");
+}
+
+/// A turn begins only while the environment is there, and no model is asked and no tool called before it begins.
+fn begun_where_it_can(script: &Script, seed: u64) {
+    let (mut connected, mut begun) = (true, false);
+    for record in &script.log {
+        match &record.body {
+            RecordBody::SessionCreated { settings, .. } => connected = settings.environment.id().is_none(),
+            RecordBody::EnvironmentChanged(changed) => connected = changed.status == EnvironmentStatus::Connected,
+            RecordBody::TurnCreated { .. } => begun = false,
+            RecordBody::TurnStarted { .. } => {
+                assert!(connected, "seed {seed}: begun while the environment was away");
+                begun = true;
+            }
+            RecordBody::Intended(_) | RecordBody::Committed(_) => assert!(begun, "seed {seed}: asked too early"),
+            _ => {}
+        }
+    }
 }
 
 /// An irreversible call has one intent; a keyed or idempotent one has a new one only after the old was abandoned.

@@ -7,7 +7,7 @@
 //! fails KIND          torn TEXT           fails after it spoke
 //! result ID TEXT      failure ID TEXT     other turn's result: result ID TEXT @TURN
 //! intent AMOUNT       deny CODE           over budget
-//! offer NAME CLASS [& NAME CLASS]         what this server performs
+//! offer NAME CLASS [command] [& …]        what this server performs; `command`: in the environment
 //! begin N             refuse N            the gate lets the tool call with effect N through, or not
 //! done N TEXT         broke N TEXT        lost N TEXT         its outcome: done, failed, unknown
 //! overdue N           its time is over
@@ -15,6 +15,9 @@
 //!
 //! respond ITEM [& ITEM]   follows SEQ ITEM [& ITEM]   import ITEM [& ITEM]     see `doors`
 //! remove ITEM         unlist TURN         stop TURN
+//!
+//! create self TEXT    the same with an environment         environment STATUS [CODE]
+//! ran N EXIT TEXT     its outcome is that of a command
 //!
 //! `N.A` names another attempt than the one that is open.
 //!
@@ -156,7 +159,7 @@ impl Script {
         let performs = self.state.turn.as_ref().is_some_and(|turn| !turn.tools.is_empty());
         assert_eq!(
             head.needs_work,
-            head.status == SessionStatus::InProgress || performs,
+            head.status == SessionStatus::InProgress || performs || self.state.is_held(),
             "nobody works, or it is in progress, or calls that this server performs run beside those that wait"
         );
     }
@@ -210,7 +213,8 @@ impl Script {
             }
             "over" => Input::OverBudget { effect, attempt },
             "offer" => Input::Offer(rest.split(" & ").filter(|tool| !tool.is_empty()).map(offered).collect()),
-            "begin" | "refuse" | "overdue" | "done" | "broke" | "lost" => self.tool(verb, rest),
+            "environment" => Input::Environment(change(rest)),
+            "begin" | "refuse" | "overdue" | "done" | "broke" | "lost" | "ran" => self.tool(verb, rest),
             "late" => {
                 let finish = ModelFinish { usage: None, stop: Stop::End };
                 Input::ModelDone { effect: EffectId(1), attempt: Attempt(1), context, answer: text(rest), finish }
@@ -224,6 +228,17 @@ impl Script {
 
     fn create(&self, text: &str) -> Input {
         let mut settings = (*self.state.settings).clone();
+        let text = match text.strip_prefix("self") {
+            Some(text) => {
+                settings.environment = EnvironmentSettings::SelfHosted {
+                    id: EnvironmentId::new("env_1"),
+                    workspace_directory: "/workspace".to_owned(),
+                    capability_directories: Vec::new(),
+                };
+                text.trim()
+            }
+            None => text,
+        };
         settings.agent = AgentSettings::new("m");
         settings.agent_id = AgentId::new("agent_1");
         settings.agent.tools = ["f", "g"]
@@ -258,6 +273,11 @@ impl Script {
             "overdue" => Input::ToolOverdue { effect, attempt },
             "done" => done(ToolOutcome::Done(CallOutput::Text(said))),
             "broke" => done(ToolOutcome::Failed(said)),
+            "ran" => {
+                let (exit, told) = said.split_once(' ').unwrap_or((&said, ""));
+                let (exit_code, told) = (exit.parse().ok(), told.to_owned());
+                done(ToolOutcome::Ran(CommandResult { told, exit_code, ..CommandResult::default() }))
+            }
             _ => done(ToolOutcome::Unknown(said)),
         }
     }
@@ -285,13 +305,20 @@ impl Script {
 
 fn offered(tool: &str) -> OfferedTool {
     let (name, class) = tool.split_once(' ').expect("a name and a class");
+    let (class, label) = class.split_once(' ').map_or((class, "s"), |(class, _)| (class, ""));
     OfferedTool {
         name: name.to_owned(),
         description: String::new(),
         parameters: serde_json::Map::new(),
         class: serde_json::from_value(class.into()).expect("a class"),
-        server_label: "s".to_owned(),
+        server_label: label.to_owned(),
     }
+}
+
+fn change(rest: &str) -> EnvironmentChange {
+    let (status, code) = rest.split_once(' ').map_or((rest, None), |(status, code)| (status, Some(code)));
+    let error = code.map(|code| EnvironmentError { code: code.to_owned(), message: "it broke".to_owned() });
+    EnvironmentChange { status: serde_json::from_value(status.into()).expect("a status"), error }
 }
 
 fn call_id(rest: &str) -> CallId {
@@ -374,6 +401,11 @@ fn name(body: &EventBody) -> String {
         EventBody::Error(_) => "error".to_owned(),
         EventBody::ItemAdded(_) => "item.added".to_owned(),
         EventBody::ItemDone(_) => "item.done".to_owned(),
+        EventBody::CommandOutput(_) => "output".to_owned(),
+        EventBody::Environment(view) => {
+            let known = view.head.environment.as_ref().expect("an environment");
+            format!("environment[{:?}]", known.status)
+        }
         EventBody::PartAdded { .. } => "part.added".to_owned(),
         EventBody::Delta { .. } => "delta".to_owned(),
         EventBody::TextDone { .. } => "text.done".to_owned(),

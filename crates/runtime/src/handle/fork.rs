@@ -41,6 +41,7 @@ impl Handle {
         check_tools(&agent.tools)?;
         self.check_schemas(&agent.model, &agent.tools, &agent.text.format)?;
         let session = SessionId::new(Stamp::new(self.world.clock.now(), &*self.world.entropy).id("sess"));
+        settings.environment = settings.environment.owned_by(&session);
         let fork = Input::Fork { session: session.clone(), settings: Box::new(settings), keeps_calls: false };
         self.branch(project, (parent.clone(), at), &session, vec![fork]).await
     }

@@ -2,6 +2,7 @@
 //! steers, cancels, changes settings and deletes as it likes.
 
 use super::follower::follow;
+use super::line::hold;
 use super::{Answer, Client, Heard, Listener, POISON, text_of};
 use crate::arena::Arena;
 use crate::notes::{Told, What};
@@ -12,8 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use types::{
-    AgentSettings, EnvironmentSettings, Message, MicroUsd, NewSession, RefusalKind, RequiredAction, Review,
-    SessionChange, SessionId, SessionStatus, SessionView, Tool,
+    AgentSettings, Message, MicroUsd, NewSession, RefusalKind, RequiredAction, Review, SessionChange, SessionId,
+    SessionStatus, SessionView, Tool,
 };
 
 /// What a turn may take of an owner's attention before it counts as endless.
@@ -29,6 +30,9 @@ pub(crate) async fn own(arena: Arc<Arena>, number: u64) {
     for follower in 0..arena.plan.followers {
         let name = format!("follower {number}.{follower}");
         arena.send_in("follower", follow(arena.clone(), name, session.clone(), over.clone()));
+    }
+    if let Some(line) = arena.plan.line {
+        arena.send_in("line", hold(arena.clone(), line, session.clone(), over.clone()));
     }
     let mut listener = Listener::new(&client, &session, Start::Beginning);
     for round in 0..arena.plan.rounds {
@@ -85,7 +89,7 @@ impl Client {
             agent_id: None,
             agent_name: None,
             agent,
-            environment: EnvironmentSettings::None,
+            environment: super::line::wanted(self.arena.plan.line),
             vault_ids: Vec::new(),
             prompt_cache: None,
             review: Review::None,
@@ -155,8 +159,11 @@ impl Client {
 
     async fn answer_all(&mut self, session: &SessionId, view: &SessionView) {
         for action in &view.head.required_actions {
-            let RequiredAction::FunctionCall { turn, call_id, .. } = action;
-            self.answer(session, turn, call_id).await;
+            match action {
+                RequiredAction::FunctionCall { turn, call_id, .. } => self.answer(session, turn, call_id).await,
+                // Others see to that, or nobody.
+                RequiredAction::EnvironmentConnection { .. } => {}
+            }
         }
     }
 

@@ -1,9 +1,11 @@
 //! Stream events: those of sessions, turns, items, their content and their reasoning, and errors.
 
+use super::environment::EnvironmentState;
 use super::item::{Content, Item};
 use super::session::Session;
 use super::turn::{TokenUsage, Turn};
 use serde::Serialize;
+use std::borrow::Cow;
 
 /// One event.
 #[derive(Serialize, Clone, Debug)]
@@ -94,6 +96,24 @@ events! {
     ReasoningSummaryPartDone "agent.session.turn.reasoning_summary_part.done" {
         session_id: &'a str, turn_id: &'a str, item_id: &'a str, output_index: u32, summary_index: u32,
         part: Content<'a>,
+    }
+
+    /// Of no turn.
+    EnvironmentPending "agent.session.environment.pending" {
+        session_id: &'a str, turn_id: Option<&'a str>, environment: EnvironmentState<'a>,
+    }
+    EnvironmentConnected "agent.session.environment.connected" {
+        session_id: &'a str, turn_id: Option<&'a str>, environment: EnvironmentState<'a>,
+    }
+    EnvironmentDisconnected "agent.session.environment.disconnected" {
+        session_id: &'a str, turn_id: Option<&'a str>, environment: EnvironmentState<'a>,
+    }
+    EnvironmentFailed "agent.session.environment.failed" {
+        session_id: &'a str, turn_id: Option<&'a str>, environment: EnvironmentState<'a>,
+    }
+
+    CommandOutputDelta "agent.output.command_execution_output.delta" {
+        session_id: &'a str, turn_id: &'a str, item_id: &'a str, output_index: u32, delta: Cow<'a, str>,
     }
 
     Error "error" { session_id: &'a str, error: SessionError<'a> }

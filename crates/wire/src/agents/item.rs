@@ -3,6 +3,7 @@
 use super::words::{ItemStatus, Phase};
 use crate::Verbatim;
 use serde::Serialize;
+use std::borrow::Cow;
 
 #[derive(Serialize, Clone, Debug)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -49,6 +50,17 @@ pub enum Item<'a> {
         status: ItemStatus,
         output: Option<Output<'a>>,
         error: Option<String>,
+    },
+    /// A command in the session's environment.
+    CommandExecution {
+        id: &'a str,
+        turn_id: &'a str,
+        command: Cow<'a, str>,
+        cwd: Option<Cow<'a, str>>,
+        status: ItemStatus,
+        output: Option<Cow<'a, str>>,
+        exit_code: Option<i32>,
+        duration_ms: Option<u64>,
     },
 }
 

@@ -1,6 +1,7 @@
 //! Requests of the Agents API: an object in, a value with every default filled in out, or the first fault.
 
 mod agent;
+mod environment;
 mod fork;
 mod input;
 mod session;
@@ -9,6 +10,7 @@ mod tests;
 mod tool;
 
 pub use agent::{AgentCreate, AgentPatch, AgentUpdate, Format, TextSettings};
+pub use environment::{EnvironmentParam, SelfHosted};
 pub use fork::SessionFork;
 pub use input::{CallOutput, Input, InputContent, Message};
 pub use session::{SessionCreate, SessionInput, SessionUpdate};

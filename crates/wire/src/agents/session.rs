@@ -1,6 +1,7 @@
 //! A session, whole: as it is read, and as every session event carries it.
 
 use super::agent::{Compaction, Experimental, MultiAgent, Reasoning, Text};
+use super::environment::Environment;
 use super::tool::Tool;
 use super::turn::TokenUsage;
 use super::words::{CacheTtl, Review, ServiceTier, SessionStatus};
@@ -14,7 +15,7 @@ pub struct Session<'a> {
     pub id: &'a str,
     pub status: SessionStatus,
     pub agent: SessionAgent<'a>,
-    pub environment: Environment,
+    pub environment: Environment<'a>,
     pub required_actions: Vec<RequiredAction<'a>>,
     /// Why it failed.
     pub error: Option<&'a str>,
@@ -46,16 +47,11 @@ pub struct SessionAgent<'a> {
     pub experimental: Experimental,
 }
 
-#[derive(Serialize, Clone, Copy, Debug)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum Environment {
-    None,
-}
-
 #[derive(Serialize, Clone, Debug)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum RequiredAction<'a> {
     FunctionCall { turn_id: &'a str, call_id: &'a str, name: &'a str, arguments: Verbatim<'a> },
+    EnvironmentConnection { environment_id: &'a str },
 }
 
 #[derive(Serialize, Clone, Copy, Debug)]

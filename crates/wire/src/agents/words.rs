@@ -26,6 +26,9 @@ words! {
     ContextSize { Low => "low", Medium => "medium", High => "high" }
 
     EnvironmentKind { None => "none", OpenaiHosted => "openai_hosted", SelfHosted => "self_hosted" }
+    EnvironmentStatus {
+        Pending => "pending", Connected => "connected", Disconnected => "disconnected", Failed => "failed",
+    }
     Review { None => "none", AutoReview => "auto_review" }
     CacheTtl { ThirtyMinutes => "30m", TwelveHours => "12h" }
 

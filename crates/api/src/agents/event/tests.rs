@@ -10,7 +10,7 @@ use types::{EventId, Phase, Seq, TurnError};
 fn data(body: EventBody, padding: &Padding) -> Option<Value> {
     let event = Event { id: EventId::Record { seq: Seq(7), index: 2, draft: None }, body };
     let mut frame = Vec::new();
-    write_frame(&mut frame, &"sess_1".into(), &event, padding);
+    write_frame(&mut frame, &"sess_1".into(), &event, padding, "https://host/v1/agents/api");
     if frame.is_empty() {
         return None;
     }
@@ -50,7 +50,7 @@ fn session_events_carry_the_session() {
         (EventBody::SessionBudgetReached(view()), "agent.session.budget_reached"),
         (EventBody::SessionFailed(view()), "agent.session.failed"),
     ];
-    let session = serde_json::to_value(shown::session(&view())).unwrap();
+    let session = serde_json::to_value(shown::session(&view(), "")).unwrap();
     for (body, name) in cases {
         assert_eq!(shown(body), json!({ "type": name, "session": session }));
     }

@@ -45,7 +45,7 @@ fn a_saved_agent_is_shown_whole_and_without_secrets() {
 #[test]
 fn a_session_is_shown_whole_and_without_secrets() {
     let view = samples::session();
-    let mut shown = json_of(session(&view));
+    let mut shown = json_of(session(&view, ""));
     let tools = shown["agent"]["tools"].take();
     assert_eq!(
         shown,

@@ -1,6 +1,7 @@
 //! Sessions: what a client may ask for when it creates one, and what it may change later.
 
 use super::agent::{AgentPatch, model};
+use super::environment::EnvironmentParam;
 use super::input::{InputContent, Message, messages};
 use super::tool::{Place, ToolParam, tools};
 use super::{MAX_ID, metadata};
@@ -20,8 +21,7 @@ const MAX_VAULTS: usize = 10;
 pub struct SessionCreate {
     pub agent_id: Option<String>,
     pub agent: AgentPatch,
-    /// Only `none` has been read further than its name.
-    pub environment: EnvironmentKind,
+    pub environment: EnvironmentParam,
     pub input: SessionInput,
     pub metadata: BTreeMap<String, String>,
     pub prompt_cache: Option<CacheTtl>,
@@ -53,7 +53,7 @@ pub struct SessionUpdate {
 impl SessionCreate {
     pub fn read(body: Map<String, Value>) -> Result<Self, Fault> {
         let mut object = Object::root(body);
-        let environment = environment(object.required("environment")?)?;
+        let environment = EnvironmentParam::read(object.required("environment")?)?;
         let agent_id = object.optional("agent_id").map(|node| node.short_text(MAX_ID)).transpose()?;
         let agent = inline_agent(&mut object, agent_id.is_some())?;
         let input = object.present("input").map_or(Ok(Vec::new()), initial_input)?;
@@ -85,23 +85,14 @@ impl SessionCreate {
         if !self.input.is_empty() {
             return Ok(());
         }
-        if self.environment == EnvironmentKind::None {
+        if self.environment.kind == EnvironmentKind::None {
             return Err(Fault::at("input", "conversation-only sessions currently require initial input"));
         }
-        if self.stream && self.environment != EnvironmentKind::SelfHosted {
+        if self.stream && self.environment.kind != EnvironmentKind::SelfHosted {
             return Err(Fault::at("input", "streaming sessions require initial input"));
         }
         Ok(())
     }
-}
-
-fn environment(node: Node) -> Result<EnvironmentKind, Fault> {
-    let mut object = node.object()?;
-    let kind = object.required("type")?.word()?;
-    if kind == EnvironmentKind::None {
-        object.finish()?;
-    }
-    Ok(kind)
 }
 
 /// Without a saved agent, the model must be here.

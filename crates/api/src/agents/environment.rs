@@ -1,0 +1,92 @@
+//! Environments as wire JSON shows them: their settings, their state, and what was run in them.
+
+use super::event::error_type;
+use crate::words::Translate;
+use serde_json::{Map, Value};
+use std::borrow::Cow;
+use types::{CallOutput, Content, EnvironmentSettings, EnvironmentStatus, Item, SessionView, ToolCall, ToolOutcome};
+use wire::agents as outer;
+use wire::agents::{EventBody as Shown, ItemStatus};
+
+pub fn settings<'a>(settings: &'a EnvironmentSettings, remote_url: &'a str) -> outer::Environment<'a> {
+    match settings {
+        EnvironmentSettings::None => outer::Environment::None,
+        EnvironmentSettings::SelfHosted { id, workspace_directory, capability_directories } => {
+            outer::Environment::SelfHosted { id: id.as_str(), workspace_directory, capability_directories, remote_url }
+        }
+    }
+}
+
+/// The event that tells of the environment's state; None where the session has none.
+pub fn event<'a>(session_id: &'a str, view: &'a SessionView) -> Option<Shown<'a>> {
+    let known = view.head.environment.as_ref()?;
+    let environment = outer::EnvironmentState {
+        id: known.id.as_str(),
+        r#type: view.settings.environment.kind(),
+        status: known.status.translate(),
+        error: known.error.as_ref().map(|error| outer::EnvironmentError {
+            r#type: error_type(&error.code),
+            code: &error.code,
+            message: &error.message,
+        }),
+    };
+    let turn_id = None;
+    Some(match known.status {
+        EnvironmentStatus::Pending => Shown::EnvironmentPending { session_id, turn_id, environment },
+        EnvironmentStatus::Connected => Shown::EnvironmentConnected { session_id, turn_id, environment },
+        EnvironmentStatus::Disconnected => Shown::EnvironmentDisconnected { session_id, turn_id, environment },
+        EnvironmentStatus::Failed => Shown::EnvironmentFailed { session_id, turn_id, environment },
+    })
+}
+
+/// A call of one of the environment's tools. One that came to nothing says why where its output would be: there is no
+/// other place for it.
+pub fn command<'a>(item: &'a Item, call: &'a ToolCall, outcome: Option<&'a ToolOutcome>) -> outer::Item<'a> {
+    let arguments = serde_json::from_str::<Map<String, Value>>(&call.arguments).unwrap_or_default();
+    let ran = match outcome {
+        Some(ToolOutcome::Ran(result)) => Some(result),
+        _ => None,
+    };
+    let status = match outcome {
+        None => ItemStatus::InProgress,
+        Some(ToolOutcome::Ran(result)) if result.exit_code.is_some_and(|code| code != 0) => ItemStatus::Failed,
+        Some(ToolOutcome::Done(_) | ToolOutcome::Ran(_)) => ItemStatus::Completed,
+        Some(ToolOutcome::Failed(_) | ToolOutcome::Unknown(_)) => ItemStatus::Failed,
+    };
+    let asked = arguments.get("workdir").and_then(Value::as_str);
+    outer::Item::CommandExecution {
+        id: item.id.as_str(),
+        turn_id: item.turn.as_str(),
+        command: line(call, &arguments),
+        cwd: ran
+            .and_then(|result| result.working_directory.as_deref().map(Cow::Borrowed))
+            .or_else(|| asked.map(|directory| Cow::Owned(directory.to_owned()))),
+        status,
+        output: outcome.map(printed),
+        exit_code: ran.and_then(|result| result.exit_code),
+        duration_ms: ran.and_then(|result| result.duration_ms),
+    }
+}
+
+/// What was run, as a line: the command where the call has one, else the tool and its arguments.
+fn line<'a>(call: &'a ToolCall, arguments: &Map<String, Value>) -> Cow<'a, str> {
+    match arguments.get("command") {
+        Some(Value::String(command)) => Cow::Owned(command.clone()),
+        _ => Cow::Owned(format!("{} {}", call.name, call.arguments)),
+    }
+}
+
+pub fn printed(outcome: &ToolOutcome) -> Cow<'_, str> {
+    match outcome {
+        ToolOutcome::Ran(result) => Cow::Borrowed(result.shown()),
+        ToolOutcome::Done(CallOutput::Text(text)) => Cow::Borrowed(text),
+        ToolOutcome::Done(CallOutput::Parts(parts)) => {
+            let texts = parts.iter().filter_map(|part| match part {
+                Content::Text { text } => Some(text.as_str()),
+                Content::Image { .. } | Content::File { .. } => None,
+            });
+            Cow::Owned(texts.collect::<Vec<_>>().join("\n"))
+        }
+        ToolOutcome::Failed(_) | ToolOutcome::Unknown(_) => Cow::Owned(outcome.error().unwrap_or_default()),
+    }
+}

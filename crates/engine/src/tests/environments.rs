@@ -1,0 +1,241 @@
+//! Sessions with an environment: turns that wait for it, and what happens while it is away.
+
+use super::{check, refused, run};
+use crate::{head, pending};
+use expect_test::expect;
+use types::{Effect, EnvironmentId, RequiredAction, Rules, SessionStatus, Timestamp};
+
+#[test]
+fn the_initial_input_waits_for_the_environment() {
+    check(
+        "create self hello\nmessage and this\nenvironment connected\nsays hi",
+        expect![[r#"
+            create self hello
+              1 session created: session.created(1)[RequiresAction], environment[Pending]
+              2 turn created: turn.created[Queued]
+              3 user message: item.added
+              4 turn held: session.requires_action(1)
+            message and this
+              5 user message: item.added
+            environment connected
+              6 environment changed: environment[Connected]
+              7 turn started: session.in_progress, turn.in_progress[InProgress]
+            says hi
+              8 intended 1.1 m: 
+              9 answer msg_1e1a1i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
+              10 committed 1.1 charged 120: 
+              11 turn Completed: turn.completed, session.idle
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_waited_for_is_said_and_timed() {
+    let script = run("create self hello");
+    let head = head(&script.state);
+    let id = EnvironmentId::new("env_1");
+    assert_eq!(head.status, SessionStatus::RequiresAction);
+    assert_eq!(head.required_actions, [RequiredAction::EnvironmentConnection { environment: id }]);
+    assert!(head.needs_work, "a start looks for it");
+    let due = pending(&script.state, &Rules::default().limits);
+    let [Effect::TurnDeadline { at, .. }] = due.as_slice() else { panic!("{due:?}") };
+    assert_eq!(*at, Timestamp(301_000), "five minutes after it was asked for");
+}
+
+#[test]
+fn without_its_initial_input_there_is_no_session() {
+    check(
+        "create self hello\ndeadline",
+        expect![[r#"
+            create self hello
+              1 session created: session.created(1)[RequiresAction], environment[Pending]
+              2 turn created: turn.created[Queued]
+              3 user message: item.added
+              4 turn held: session.requires_action(1)
+            deadline
+              5 environment changed: environment[Failed]
+              6 turn failed sandbox_error: error, turn.failed
+              7 session failed: error, session.failed
+        "#]],
+    );
+    refused(
+        "create self hello\ndeadline\nenvironment connected",
+        expect!["Conflict: The session's environment has failed and cannot be used again. Create a new session."],
+    );
+    refused(
+        "create self hello\ndeadline\nmessage again",
+        expect!["Conflict: The session has failed and cannot continue. Create a new session."],
+    );
+    check(
+        "create self hello\nenvironment failed executor_version_incompatible",
+        expect![[r#"
+            create self hello
+              1 session created: session.created(1)[RequiresAction], environment[Pending]
+              2 turn created: turn.created[Queued]
+              3 user message: item.added
+              4 turn held: session.requires_action(1)
+            environment failed executor_version_incompatible
+              5 environment changed: environment[Failed]
+              6 turn failed sandbox_error: error, turn.failed
+              7 session failed: error, session.failed
+        "#]],
+    );
+}
+
+#[test]
+fn any_other_input_that_waited_in_vain_may_come_again() {
+    check(
+        "create self\nmessage hello\ndeadline\nenvironment connected\nmessage again\nsays hi",
+        expect![[r#"
+        create self
+          1 session created: session.created[Idle], environment[Pending]
+        message hello
+          2 turn created: turn.created[Queued]
+          3 user message: item.added
+          4 turn held: session.requires_action(1)
+        deadline
+          5 turn failed sandbox_error: error, turn.failed, session.idle
+        environment connected
+          6 environment changed: environment[Connected]
+        message again
+          7 turn created: turn.created[Queued]
+          8 user message: item.added
+          9 turn started: session.in_progress, turn.in_progress[InProgress]
+        says hi
+          10 intended 1.1 m: 
+          11 answer msg_1e1a1i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
+          12 committed 1.1 charged 120: 
+          13 turn Completed: turn.completed, session.idle
+    "#]],
+    );
+}
+
+#[test]
+fn a_running_turn_goes_on_while_the_environment_is_away() {
+    check(
+        "create self\nenvironment connected\nmessage hello\nenvironment disconnected\nenvironment disconnected\nsays hi\nmessage more\nenvironment connected\nsays again",
+        expect![[r#"
+            create self
+              1 session created: session.created[Idle], environment[Pending]
+            environment connected
+              2 environment changed: environment[Connected]
+            message hello
+              3 turn created: turn.created[Queued]
+              4 user message: item.added
+              5 turn started: session.in_progress, turn.in_progress[InProgress]
+            environment disconnected
+              6 environment changed: environment[Disconnected]
+            environment disconnected
+            says hi
+              7 intended 1.1 m: 
+              8 answer msg_1e1a1i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
+              9 committed 1.1 charged 120: 
+              10 turn Completed: turn.completed, session.idle
+            message more
+              11 turn created: turn.created[Queued]
+              12 user message: item.added
+              13 turn held: session.requires_action(1)
+            environment connected
+              14 environment changed: environment[Connected]
+              15 turn started: session.in_progress, turn.in_progress[InProgress]
+            says again
+              16 intended 3.1 m: 
+              17 answer msg_1e3a1i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
+              18 committed 3.1 charged 120: 
+              19 turn Completed: turn.completed, session.idle
+        "#]],
+    );
+}
+
+#[test]
+fn a_turn_that_waits_can_be_cancelled() {
+    check(
+        "create self hello\ncancel\nenvironment connected\nenvironment connected\ncancel",
+        expect![[r#"
+            create self hello
+              1 session created: session.created(1)[RequiresAction], environment[Pending]
+              2 turn created: turn.created[Queued]
+              3 user message: item.added
+              4 turn held: session.requires_action(1)
+            cancel
+              5 turn Cancelled: turn.cancelled, session.idle
+            environment connected
+              6 environment changed: environment[Connected]
+            environment connected
+            cancel
+        "#]],
+    );
+}
+
+#[test]
+fn recovery_changes_nothing_of_a_turn_that_waits() {
+    check(
+        "create self hello\nrecover\nrecover\nenvironment connected\nrecover\nsays hi",
+        expect![[r#"
+            create self hello
+              1 session created: session.created(1)[RequiresAction], environment[Pending]
+              2 turn created: turn.created[Queued]
+              3 user message: item.added
+              4 turn held: session.requires_action(1)
+            recover
+            recover
+            environment connected
+              5 environment changed: environment[Connected]
+              6 turn started: session.in_progress, turn.in_progress[InProgress]
+            recover
+              7 recovered: 
+              8 abandoned 1.1 charged 0, next m tried 0: attempt.dropped
+            says hi
+              9 intended 1.2 m: 
+              10 answer msg_1e1a2i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
+              11 committed 1.2 charged 120: 
+              12 turn Completed: turn.completed, session.idle
+        "#]],
+    );
+}
+
+#[test]
+fn a_session_without_an_environment_has_none() {
+    refused("create hello\nenvironment connected", expect!["Invalid: The session has no environment."]);
+}
+
+#[test]
+fn commands_tell_what_they_printed() {
+    check(
+        "create self\nenvironment connected\nmessage hello\noffer shell attachable command & read pure\ncalls c1 shell {} & c2 shell {} & c3 read {}\nbegin 2\nbegin 3\nran 2 0 hello\nran 3 1 \ndone 4 text\nsays hi",
+        expect![[r#"
+            create self
+              1 session created: session.created[Idle], environment[Pending]
+            environment connected
+              2 environment changed: environment[Connected]
+            message hello
+              3 turn created: turn.created[Queued]
+              4 user message: item.added
+              5 turn started: session.in_progress, turn.in_progress[InProgress]
+            offer shell attachable command & read pure
+              6 tools offered: 
+            calls c1 shell {} & c2 shell {} & c3 read {}
+              7 intended 1.1 m: 
+              8 tool call cmd_1e1a1i0 shell effect 2 Attachable: item.added
+              9 tool call cmd_1e1a1i1 shell effect 3 Attachable: item.added
+              10 tool call mcp_1e1a1i2 read effect 4 Pure: item.added
+              11 committed 1.1 charged 120: 
+            begin 2
+              12 intended 2.1 Attachable: 
+            begin 3
+              13 intended 3.1 Attachable: 
+            ran 2 0 hello
+              14 outcome 2.1 Answered Ran(CommandResult { told: "hello", output: None, exit_code: Some(0), duration_ms: None, working_directory: None }): output, item.done
+            ran 3 1
+              15 outcome 3.1 Answered Ran(CommandResult { told: "", output: None, exit_code: Some(1), duration_ms: None, working_directory: None }): item.done
+            done 4 text
+              16 intended 4.1 Pure: 
+              17 outcome 4.1 Answered Done(Text("text")): item.done
+            says hi
+              18 intended 5.1 m: 
+              19 answer msg_1e5a1i3 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
+              20 committed 5.1 charged 120: 
+              21 turn Completed: turn.completed, session.idle
+        "#]],
+    );
+}
