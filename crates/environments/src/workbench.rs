@@ -1,0 +1,221 @@
+//! The agent's tools in an environment: what is offered, and how a call becomes something that a [`Machine`] does. It
+//! knows no transport and keeps nothing between two calls: a process is found by its name, which is the call's own.
+//!
+//! | tool | class | why |
+//! |---|---|---|
+//! | `shell` | attachable | the process bears the call's name: after a crash it is found, never started again |
+//! | `write_stdin` | irreversible | input that was written twice is other input |
+//! | `apply_patch` | idempotent | a later attempt looks which files bear the change already (`patching`) |
+//! | `write_file` | idempotent | the whole file is written, so twice is as good as one time |
+//! | `read_file`, `list_files`, `view_image` | pure | they only look |
+
+mod arguments;
+mod files;
+mod follow;
+mod images;
+mod offer;
+mod patching;
+mod path;
+mod processes;
+mod shell;
+
+pub(crate) use path::{above, absolute, join};
+
+use crate::machine::{Fault, Machine};
+use crate::truncate::{Gathered, Limit};
+use std::sync::Arc;
+use std::time::Duration;
+use types::{
+    BoxFuture, CallOutput, Clock, EnvironmentSettings, OfferedTool, ProjectId, SessionId, SessionSettings, Spawn,
+    ToolOutcome, ToolRequest, Tools,
+};
+
+/// What a model is shown of one result.
+const FOR_MODEL: Limit = Limit { bytes: 24 << 10, lines: 800 };
+/// What clients are shown of a command's output. It is a part of the log.
+const FOR_CLIENTS: Limit = Limit { bytes: 512 << 10, lines: usize::MAX };
+/// What is kept of a command's output while it runs, and handed on as its whole.
+const KEPT: usize = 4 << 20;
+/// How long a call waits for an environment that is not connected.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// The same where something is to be found again that was begun before a crash of this server: the machine's executor
+/// needs a while to notice that there is a server again.
+const PATIENCE_ATTACHING: Duration = Duration::from_secs(300);
+
+/// Where a session's commands run.
+#[derive(Clone)]
+pub struct Station {
+    pub machine: Arc<dyn Machine>,
+    /// Absolute, native to the machine. Relative paths are relative to it.
+    pub workspace_directory: String,
+    pub capability_directories: Vec<String>,
+    /// Whether files outside of the workspace are refused to the tools that write files. Commands are held by the
+    /// machine alone.
+    pub confined: bool,
+}
+
+/// Who has the machines.
+pub trait Machines: Send + Sync + 'static {
+    /// The session's, as soon as it is connected; `None` where it is not within `patience`.
+    fn find<'a>(
+        &'a self,
+        project: &'a ProjectId,
+        session: &'a SessionId,
+        patience: Duration,
+    ) -> BoxFuture<'a, Option<Station>>;
+}
+
+/// The tools of sessions that have an environment.
+pub struct Workbench {
+    machines: Arc<dyn Machines>,
+    clock: Arc<dyn Clock>,
+    spawn: Arc<dyn Spawn>,
+}
+
+/// What came of a call, and what the log has no place for.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Performed {
+    pub outcome: ToolOutcome,
+    /// Of a command: what it said, where the outcome shows less.
+    pub whole: Option<Whole>,
+}
+
+/// Output of a command.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Whole {
+    pub bytes: Vec<u8>,
+    /// Bytes in the middle that are not among `bytes`, because there were too many.
+    pub missing: u64,
+}
+
+impl Whole {
+    fn of(gathered: &Gathered) -> Self {
+        Self { bytes: gathered.bytes(), missing: gathered.missing() }
+    }
+}
+
+/// Why a call came to nothing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Problem {
+    Failed(String),
+    Unknown(String),
+}
+
+impl Problem {
+    /// Of something that only looks: whatever happened, nothing was changed.
+    fn looking(what: &str, fault: &Fault) -> Self {
+        Self::Failed(format!("{what}: {fault}"))
+    }
+
+    /// Of something that changes the machine.
+    fn changing(what: &str, fault: &Fault) -> Self {
+        match fault {
+            Fault::Lost => Self::Unknown(format!("{what}: {fault}")),
+            _ => Self::Failed(format!("{what}: {fault}")),
+        }
+    }
+}
+
+impl From<Problem> for ToolOutcome {
+    fn from(problem: Problem) -> Self {
+        match problem {
+            Problem::Failed(error) => Self::Failed(error),
+            Problem::Unknown(reason) => Self::Unknown(reason),
+        }
+    }
+}
+
+/// The name of the process of a call; within its machine's session no other has it.
+fn process_name(session: &SessionId, effect: u64) -> String {
+    format!("{}-{effect}", session.digits())
+}
+
+fn said(text: String) -> Result<Performed, Problem> {
+    Ok(Performed { outcome: ToolOutcome::Done(CallOutput::Text(text)), whole: None })
+}
+
+impl Workbench {
+    pub fn new(machines: Arc<dyn Machines>, clock: Arc<dyn Clock>, spawn: Arc<dyn Spawn>) -> Self {
+        Self { machines, clock, spawn }
+    }
+
+    /// Performs one attempt, as [`Tools::perform`] does.
+    pub async fn run(&self, request: &ToolRequest) -> Performed {
+        self.attempt(request).await.unwrap_or_else(|problem| Performed { outcome: problem.into(), whole: None })
+    }
+
+    async fn attempt(&self, request: &ToolRequest) -> Result<Performed, Problem> {
+        let (name, arguments) = (request.call.name.as_str(), request.call.arguments.as_str());
+        match name {
+            offer::SHELL => self.shell(request, arguments::read(arguments)?).await,
+            offer::WRITE_STDIN => self.write_stdin(request, arguments::read(arguments)?).await,
+            offer::APPLY_PATCH => {
+                let arguments = arguments::read(arguments)?;
+                let is_repeat = request.attempt.0 > 1;
+                patching::apply_patch(&self.station(request).await?, arguments, is_repeat).await
+            }
+            offer::WRITE_FILE => {
+                let arguments = arguments::read(arguments)?;
+                files::write(&self.station(request).await?, arguments).await
+            }
+            offer::READ_FILE => {
+                let arguments = arguments::read(arguments)?;
+                files::read(&self.station(request).await?, arguments).await
+            }
+            offer::LIST_FILES => {
+                let arguments = arguments::read(arguments)?;
+                files::list(&self.station(request).await?, arguments).await
+            }
+            offer::VIEW_IMAGE => {
+                let arguments = arguments::read(arguments)?;
+                images::view(&self.station(request).await?, arguments).await
+            }
+            _ => Err(Problem::Failed(format!("the environment has no tool named {name:?}"))),
+        }
+    }
+
+    async fn station(&self, request: &ToolRequest) -> Result<Station, Problem> {
+        let patience = if request.attach { PATIENCE_ATTACHING } else { PATIENCE };
+        self.machines.find(&request.project, &request.session, patience).await.ok_or_else(|| {
+            if request.attach {
+                Problem::Unknown("the environment did not connect again, so nobody can look".to_owned())
+            } else {
+                Problem::Failed("the environment is not connected; nothing was done".to_owned())
+            }
+        })
+    }
+}
+
+impl Tools for Workbench {
+    /// The same whether the environment is connected or not: an offer that changed with the connection would be told anew
+    /// each time.
+    fn offered<'a>(
+        &'a self,
+        _: &'a ProjectId,
+        _: &'a SessionId,
+        settings: &'a SessionSettings,
+    ) -> BoxFuture<'a, Vec<OfferedTool>> {
+        let has_environment = !matches!(settings.environment, EnvironmentSettings::None);
+        Box::pin(async move { if has_environment { offer::tools() } else { Vec::new() } })
+    }
+
+    fn perform<'a>(&'a self, request: &'a ToolRequest) -> BoxFuture<'a, ToolOutcome> {
+        Box::pin(async move { self.run(request).await.outcome })
+    }
+
+    /// Stops the command of the call. One that was left running by an earlier call goes on.
+    fn cancel(&self, request: &ToolRequest) {
+        if request.call.name != offer::SHELL {
+            return;
+        }
+        let (machines, project, session) = (self.machines.clone(), request.project.clone(), request.session.clone());
+        let process = process_name(&session, request.call.effect.0);
+        let stop = async move {
+            if let Some(station) = machines.find(&project, &session, Duration::ZERO).await {
+                // Where that fails there is no process, or no way to it.
+                let _ = station.machine.terminate(&process).await;
+            }
+        };
+        self.spawn.spawn("stop a command", Box::pin(stop));
+    }
+}

@@ -1,0 +1,60 @@
+//! Processes that an earlier call left running: input, signals, and what they said since. Which process is meant, the
+//! number of its call says, within the same session: no session reaches another's.
+
+use super::arguments::{self, Signal, within};
+use super::follow::Follow;
+use super::shell::{MAX_YIELD_MS, YIELD_MS, ended, ran, report, running};
+use super::{Performed, Problem, Station, Workbench, process_name};
+use crate::machine::{Fault, Written};
+use types::ToolRequest;
+
+const MAX_INPUT: usize = 1 << 20;
+
+impl Workbench {
+    pub(super) async fn write_stdin(
+        &self,
+        request: &ToolRequest,
+        asked: arguments::WriteStdin,
+    ) -> Result<Performed, Problem> {
+        let time = within("yield_time_ms", asked.yield_time_ms, YIELD_MS, MAX_YIELD_MS)?;
+        let station = self.station(request).await?;
+        let process = process_name(&request.session, asked.process_id);
+        let id = asked.process_id;
+        if let Some(input) = asked.input.filter(|input| !input.is_empty()) {
+            write(&station, &process, id, input).await?;
+        }
+        match asked.signal {
+            None => {}
+            Some(Signal::Interrupt) => {
+                station.machine.interrupt(&process).await.map_err(|fault| unheard(id, "interrupted", &fault))?;
+            }
+            // Whether it still ran, the exit code says.
+            Some(Signal::Terminate) => {
+                station.machine.terminate(&process).await.map_err(|fault| unheard(id, "terminated", &fault))?;
+            }
+        }
+        let mut follow = Follow::new(&*station.machine, &*self.clock, &process, asked.after.unwrap_or(0));
+        let has_ended = follow.read_for(time).await.map_err(|fault| unheard(id, "read", &fault))?;
+        let state = if has_ended { ended(&follow, "") } else { running(id, &follow) };
+        let told = report(&state, &follow);
+        Ok(ran(follow, told, None, None))
+    }
+}
+
+async fn write(station: &Station, process: &str, id: u64, input: String) -> Result<(), Problem> {
+    if input.len() > MAX_INPUT {
+        return Err(Problem::Failed(format!("input has at most {MAX_INPUT} bytes; nothing was written")));
+    }
+    match station.machine.write(process, input.into_bytes()).await {
+        Ok(Written::Accepted) => Ok(()),
+        Ok(Written::Closed) => Err(Problem::Failed(format!("process {id} takes no input (any more)"))),
+        Err(fault) => Err(unheard(id, "written to", &fault)),
+    }
+}
+
+fn unheard(id: u64, done: &str, fault: &Fault) -> Problem {
+    match fault {
+        Fault::Missing(_) => Problem::Failed(format!("there is no process {id} (any more)")),
+        fault => Problem::changing(&format!("process {id} could not be {done}"), fault),
+    }
+}
