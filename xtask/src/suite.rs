@@ -39,6 +39,11 @@ pub fn run(extent: Extent) -> Result<bool> {
     let mut tests = cargo(&root);
     tests.args(["test", "--release", "--workspace", "--locked", "--no-fail-fast"]);
     tests.env("OUTCROP_TEST_GGUF", root.join(fixture::MODEL));
+    // Before the tests in Rust, because one of them drives an executor that is a package of node.
+    let node = extent == Extent::Full && steps.step("node packages", || clients::install_node(&root));
+    if node {
+        tests.env("OUTCROP_TEST_CODEX", root.join(clients::CODEX));
+    }
     steps.tests("cargo test", &mut tests);
 
     steps.step("simulator", || sim::run(&[]));
@@ -47,7 +52,7 @@ pub fn run(extent: Extent) -> Result<bool> {
         steps.step("failpoint binary", || binaries::failpoints(&root));
     }
     if steps.step("release binary", || binaries::release(&root)) {
-        clients::run(&mut steps, &root, extent);
+        clients::run(&mut steps, &root, extent, node);
         // Its numbers say nothing here; that it still comes to an end does.
         steps.step("bench turns", || bench::run("turns", &TURNS));
         if extent == Extent::Full {

@@ -60,7 +60,7 @@ pub struct Command {
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct Output {
     pub chunks: Vec<Chunk>,
-    /// The place to ask from next.
+    /// What to give as `after` next: a number that a reader has seen, of a chunk or of the exit.
     pub next: u64,
     /// Chunks before `chunks` that are not kept any more.
     pub lost: bool,

@@ -8,7 +8,7 @@
 mod registrations;
 mod seat;
 
-pub use registrations::{Keep, Memory, Registration, Registrations, TokenHash, Transport, Trouble};
+pub use registrations::{Keep, Memory, Registration, Registrations, Roll, TokenHash, Transport, Trouble};
 
 use crate::client::{Client, Settings, World};
 use crate::line::Line;
@@ -17,25 +17,32 @@ use seat::{Reporter, Seat};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use types::ProjectId;
 use wire::executor::{DIRECT_TRANSPORT, DirectRegistration, NOISE_PROFILE, NOISE_SUITE, NoiseRegistration, Validation};
 
 /// Executors that were replaced are remembered, so that they do not take an environment back and forth.
 const REPLACED: usize = 16;
 const ENVIRONMENT_LIMIT: usize = 256;
 
-/// Who wants to know which executors are there. Called in order for each environment, and must neither wait nor call back.
-pub trait Listener: Send + Sync + 'static {
-    fn connected(&self, environment: &str);
-    fn disconnected(&self, environment: &str);
+/// An environment of a project.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Site {
+    pub project: ProjectId,
+    pub environment: String,
 }
 
-/// What a registration is answered with. The door puts its own address before the path.
+/// Who wants to know which executors are there. Called in order for each environment, and must neither wait nor call back.
+pub trait Listener: Send + Sync + 'static {
+    fn connected(&self, site: &Site);
+    fn disconnected(&self, site: &Site);
+}
+
+/// What a registration is answered with. The door makes the socket's address of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Registered {
-    pub environment: String,
     pub registration: String,
-    /// `/rendezvous/{environment}?token={token}`.
-    pub path: String,
+    /// Opens the socket.
+    pub token: String,
 }
 
 /// Why a registration or a socket is not taken.
@@ -68,6 +75,7 @@ impl Refusal {
 /// A token that was good: what the socket after it is attached with.
 #[derive(Clone, Debug)]
 pub struct Admission {
+    site: Site,
     registration: Registration,
 }
 
@@ -87,7 +95,7 @@ struct Shared {
     settings: Settings,
     registrations: Arc<dyn Registrations>,
     listener: Arc<dyn Listener>,
-    seats: Mutex<BTreeMap<String, Arc<Seat>>>,
+    seats: Mutex<BTreeMap<Site, Arc<Seat>>>,
 }
 
 impl Rendezvous {
@@ -102,7 +110,7 @@ impl Rendezvous {
     }
 
     /// An executor that will speak Noise.
-    pub async fn register(&self, environment: &str, body: &NoiseRegistration) -> Result<Registered, Refusal> {
+    pub async fn register(&self, site: &Site, body: &NoiseRegistration) -> Result<Registered, Refusal> {
         if body.security_profile != NOISE_PROFILE {
             return Err(Refusal::Invalid("the security profile is not known"));
         }
@@ -113,32 +121,28 @@ impl Rendezvous {
         let keys = PublicKeys::new(&key.x25519_public_key.0, &key.mlkem768_public_key.0)
             .map_err(|_| Refusal::Invalid("a public key has the wrong length"))?;
         let transport = Transport::Noise { x25519: keys.x25519().to_vec(), mlkem768: keys.mlkem768().to_vec() };
-        self.put(environment, transport).await
+        self.put(site, transport).await
     }
 
     /// An executor that will speak plainly.
-    pub async fn register_direct(&self, environment: &str, body: &DirectRegistration) -> Result<Registered, Refusal> {
+    pub async fn register_direct(&self, site: &Site, body: &DirectRegistration) -> Result<Registered, Refusal> {
         if body.transport != DIRECT_TRANSPORT {
             return Err(Refusal::Invalid("the transport is not known"));
         }
-        self.put(environment, Transport::Direct).await
+        self.put(site, Transport::Direct).await
     }
 
-    async fn put(&self, environment: &str, transport: Transport) -> Result<Registered, Refusal> {
+    async fn put(&self, site: &Site, transport: Transport) -> Result<Registered, Refusal> {
+        let environment = &site.environment;
         let named = (1..=ENVIRONMENT_LIMIT).contains(&environment.len())
             && environment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
         if !named {
             return Err(Refusal::Invalid("an environment's id has 1 to 256 letters, digits, `_` and `-`"));
         }
         let (id, token) = (self.random(12), self.random(32));
-        let mut registration = Registration {
-            environment: environment.to_owned(),
-            id: format!("execreg_{id}"),
-            transport,
-            session: None,
-            replaced: Vec::new(),
-        };
-        match self.shared.registrations.newest(environment).await? {
+        let mut registration =
+            Registration { id: format!("execreg_{id}"), transport, session: None, replaced: Vec::new() };
+        match self.shared.registrations.newest(site).await? {
             // The same executor again: its session goes on.
             Some(before) if before.fingerprint() == registration.fingerprint() => {
                 registration.session = before.session;
@@ -154,33 +158,30 @@ impl Rendezvous {
             None => {}
         }
         let id = registration.id.clone();
-        self.shared.registrations.put(hash(&token), registration).await?;
+        self.shared.registrations.put(site, hash(&token), registration).await?;
         // Whoever was there is not the newest any more.
-        if let Some(seat) = self.shared.seat_of(environment) {
+        if let Some(seat) = self.shared.seat_of(site) {
             seat.client.detach();
         }
-        let path = format!("/rendezvous/{environment}?token={token}");
-        Ok(Registered { environment: environment.to_owned(), registration: id, path })
+        Ok(Registered { registration: id, token })
     }
 
     /// Whether this server is the harness that an executor heard of: the key and the authorization were made for this
     /// stream of this registration, whose handshake is under way.
-    pub fn validate(&self, environment: &str, stream: &str, body: &Validation) -> bool {
+    pub fn validate(&self, site: &Site, stream: &str, body: &Validation) -> bool {
         let key = &body.harness_public_key;
-        let Some(seat) = self.shared.seat_of(environment) else { return false };
+        let Some(seat) = self.shared.seat_of(site) else { return false };
         let Ok(harness) = PublicKeys::new(&key.x25519_public_key.0, &key.mlkem768_public_key.0) else { return false };
         key.suite == NOISE_SUITE
             && seat.validates(&body.executor_registration_id, stream, &harness, &body.harness_key_authorization)
     }
 
     /// Before a socket is opened: is the token that of the environment's newest registration?
-    pub async fn admit(&self, environment: &str, token: &str) -> Result<Admission, Refusal> {
-        let token = hash(token);
-        let found = self.shared.registrations.get(&token).await?;
-        let registration = found.filter(|found| found.environment == environment).ok_or(Refusal::Forgotten)?;
-        let newest = self.shared.registrations.newest(environment).await?;
+    pub async fn admit(&self, site: &Site, token: &str) -> Result<Admission, Refusal> {
+        let registration = self.shared.registrations.get(site, &hash(token)).await?.ok_or(Refusal::Forgotten)?;
+        let newest = self.shared.registrations.newest(site).await?;
         if newest.is_some_and(|newest| newest.id == registration.id) {
-            return Ok(Admission { registration });
+            return Ok(Admission { site: site.clone(), registration });
         }
         // One with keys is told when it registers anew; one without would be taken for a new one then.
         Err(if registration.fingerprint().is_some() { Refusal::Forgotten } else { Refusal::Replaced })
@@ -194,7 +195,7 @@ impl Rendezvous {
         spawn.spawn(
             name,
             Box::pin(async move {
-                let environment = admission.registration.environment.clone();
+                let environment = admission.site.environment.clone();
                 if let Err(refusal) = shared.attach(admission, socket).await {
                     tracing::warn!(environment, %refusal, "an executor's socket was not taken");
                 }
@@ -203,18 +204,18 @@ impl Rendezvous {
     }
 
     /// The client of an environment, whether or not its executor is connected. None was ever registered: `None`.
-    pub async fn machine(&self, environment: &str) -> Result<Option<Arc<Client>>, Trouble> {
-        if let Some(seat) = self.shared.seat_of(environment) {
+    pub async fn machine(&self, site: &Site) -> Result<Option<Arc<Client>>, Trouble> {
+        if let Some(seat) = self.shared.seat_of(site) {
             return Ok(Some(seat.client.clone()));
         }
-        let newest = self.shared.registrations.newest(environment).await?;
-        Ok(newest.map(|registration| self.shared.seat(&registration).client.clone()))
+        let newest = self.shared.registrations.newest(site).await?;
+        Ok(newest.map(|registration| self.shared.seat(site, &registration).client.clone()))
     }
 
     /// The environment is no more: its socket is closed and its tokens are worth nothing.
-    pub async fn forget(&self, environment: &str) -> Result<(), Trouble> {
-        self.shared.registrations.remove(environment).await?;
-        let seat = self.shared.seats().remove(environment);
+    pub async fn forget(&self, site: &Site) -> Result<(), Trouble> {
+        self.shared.registrations.remove(site).await?;
+        let seat = self.shared.seats().remove(site);
         if let Some(seat) = seat {
             seat.client.detach();
         }
@@ -227,19 +228,19 @@ impl Rendezvous {
 }
 
 impl Shared {
-    fn seats(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Seat>>> {
+    fn seats(&self) -> MutexGuard<'_, BTreeMap<Site, Arc<Seat>>> {
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn seat_of(&self, environment: &str) -> Option<Arc<Seat>> {
-        self.seats().get(environment).cloned()
+    fn seat_of(&self, site: &Site) -> Option<Arc<Seat>> {
+        self.seats().get(site).cloned()
     }
 
-    fn seat(&self, registration: &Registration) -> Arc<Seat> {
+    fn seat(&self, site: &Site, registration: &Registration) -> Arc<Seat> {
         let mut seats = self.seats();
-        let seat = seats.entry(registration.environment.clone()).or_insert_with(|| {
+        let seat = seats.entry(site.clone()).or_insert_with(|| {
             let reporter = Reporter {
-                environment: registration.environment.clone(),
+                site: site.clone(),
                 listener: self.listener.clone(),
                 registrations: self.registrations.clone(),
             };

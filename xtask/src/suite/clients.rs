@@ -7,7 +7,11 @@ use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-pub fn run(steps: &mut Steps, root: &Path, extent: Extent) {
+/// The unmodified executor, where [`install_node`] puts it.
+pub const CODEX: &str = "tests/node/node_modules/.bin/codex";
+
+/// `node`: its packages are there.
+pub fn run(steps: &mut Steps, root: &Path, extent: Extent, node: bool) {
     let binary = root.join("target/release/outcrop");
     if steps.step("python packages", || install_python(root)) {
         let mut pytest = Command::new(python(root));
@@ -17,7 +21,7 @@ pub fn run(steps: &mut Steps, root: &Path, extent: Extent) {
         }
         steps.tests("python", &mut pytest);
     }
-    if extent == Extent::Full && steps.step("node packages", || install_node(root)) {
+    if node {
         let mut node = Command::new("node");
         node.args(["--test", "--test-reporter=spec", "."]).current_dir(root.join("tests/node"));
         steps.tests("node", node.env("OUTCROP_BINARY", &binary));
@@ -50,7 +54,7 @@ fn install_python(root: &Path) -> Result<bool> {
 }
 
 /// Installs tests/node/package.json's exact versions. There is no lock file: it would name the registry's host.
-fn install_node(root: &Path) -> Result<bool> {
+pub fn install_node(root: &Path) -> Result<bool> {
     let folder = root.join("tests/node");
     let wanted = std::fs::read(folder.join("package.json")).context("cannot read tests/node/package.json")?;
     let installed = folder.join("node_modules/.installed.json");

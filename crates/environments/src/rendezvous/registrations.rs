@@ -1,7 +1,7 @@
 //! What of a rendezvous must outlive the process: which executor an environment has, and what opens its line. Tokens are
 //! known by their hash alone.
 
-use super::hexadecimal;
+use super::{Site, hexadecimal};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -15,7 +15,6 @@ pub struct TokenHash(pub String);
 /// One executor that made itself known. Fields are only ever added, with defaults.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Registration {
-    pub environment: String,
     /// `execreg_…`
     pub id: String,
     pub transport: Transport,
@@ -61,76 +60,84 @@ pub type Keep<'a, T> = BoxFuture<'a, Result<T, Trouble>>;
 pub trait Registrations: Send + Sync + 'static {
     /// It is the newest of its environment from now on. An environment's older ones need be kept only so far that their
     /// tokens can be told from those that never were.
-    fn put(&self, token: TokenHash, registration: Registration) -> Keep<'_, ()>;
-    fn get<'a>(&'a self, token: &'a TokenHash) -> Keep<'a, Option<Registration>>;
-    fn newest<'a>(&'a self, environment: &'a str) -> Keep<'a, Option<Registration>>;
+    fn put<'a>(&'a self, site: &'a Site, token: TokenHash, registration: Registration) -> Keep<'a, ()>;
+    fn get<'a>(&'a self, site: &'a Site, token: &'a TokenHash) -> Keep<'a, Option<Registration>>;
+    fn newest<'a>(&'a self, site: &'a Site) -> Keep<'a, Option<Registration>>;
     /// The session of an environment's newest registration.
-    fn keep_session<'a>(&'a self, environment: &'a str, session: &'a str) -> Keep<'a, ()>;
+    fn keep_session<'a>(&'a self, site: &'a Site, session: &'a str) -> Keep<'a, ()>;
     /// All of an environment.
-    fn remove<'a>(&'a self, environment: &'a str) -> Keep<'a, ()>;
+    fn remove<'a>(&'a self, site: &'a Site) -> Keep<'a, ()>;
+}
+
+/// The registrations of one environment, the newest last: what a store keeps of it.
+#[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Roll(Vec<(TokenHash, Registration)>);
+
+/// Tokens that are told from others, for each environment.
+const TOKENS: usize = 16;
+
+impl Roll {
+    pub fn put(&mut self, token: TokenHash, registration: Registration) {
+        self.0.push((token, registration));
+        if self.0.len() > TOKENS {
+            self.0.remove(0);
+        }
+    }
+
+    pub fn get(&self, token: &TokenHash) -> Option<&Registration> {
+        self.0.iter().find(|(known, _)| known == token).map(|(_, registration)| registration)
+    }
+
+    pub fn newest(&self) -> Option<&Registration> {
+        self.0.last().map(|(_, registration)| registration)
+    }
+
+    pub fn keep_session(&mut self, session: &str) {
+        if let Some((_, registration)) = self.0.last_mut() {
+            registration.session = Some(session.to_owned());
+        }
+    }
 }
 
 /// Registrations that last as long as this value.
 #[derive(Default)]
 pub struct Memory {
-    kept: Mutex<Kept>,
+    rolls: Mutex<BTreeMap<Site, Roll>>,
 }
-
-#[derive(Default)]
-struct Kept {
-    by_token: BTreeMap<TokenHash, Registration>,
-    /// The newest token is the last.
-    tokens: BTreeMap<String, Vec<TokenHash>>,
-}
-
-/// Tokens that are told from others, for each environment.
-const TOKENS: usize = 16;
 
 impl Memory {
-    fn with<T>(&self, act: impl FnOnce(&mut Kept) -> T) -> T {
-        act(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with<T>(&self, act: impl FnOnce(&mut BTreeMap<Site, Roll>) -> T) -> T {
+        act(&mut self.rolls.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl Registrations for Memory {
-    fn put(&self, token: TokenHash, registration: Registration) -> Keep<'_, ()> {
-        self.with(|kept| {
-            let tokens = kept.tokens.entry(registration.environment.clone()).or_default();
-            tokens.push(token.clone());
-            if tokens.len() > TOKENS {
-                kept.by_token.remove(&tokens.remove(0));
-            }
-            kept.by_token.insert(token, registration);
-        });
+    fn put<'a>(&'a self, site: &'a Site, token: TokenHash, registration: Registration) -> Keep<'a, ()> {
+        self.with(|rolls| rolls.entry(site.clone()).or_default().put(token, registration));
         Box::pin(async { Ok(()) })
     }
 
-    fn get<'a>(&'a self, token: &'a TokenHash) -> Keep<'a, Option<Registration>> {
-        let found = self.with(|kept| kept.by_token.get(token).cloned());
+    fn get<'a>(&'a self, site: &'a Site, token: &'a TokenHash) -> Keep<'a, Option<Registration>> {
+        let found = self.with(|rolls| rolls.get(site)?.get(token).cloned());
         Box::pin(async { Ok(found) })
     }
 
-    fn newest<'a>(&'a self, environment: &'a str) -> Keep<'a, Option<Registration>> {
-        let found = self.with(|kept| kept.by_token.get(kept.tokens.get(environment)?.last()?).cloned());
+    fn newest<'a>(&'a self, site: &'a Site) -> Keep<'a, Option<Registration>> {
+        let found = self.with(|rolls| rolls.get(site)?.newest().cloned());
         Box::pin(async { Ok(found) })
     }
 
-    fn keep_session<'a>(&'a self, environment: &'a str, session: &'a str) -> Keep<'a, ()> {
-        self.with(|kept| {
-            let newest = kept.tokens.get(environment).and_then(|tokens| tokens.last());
-            if let Some(registration) = newest.and_then(|token| kept.by_token.get_mut(token)) {
-                registration.session = Some(session.to_owned());
+    fn keep_session<'a>(&'a self, site: &'a Site, session: &'a str) -> Keep<'a, ()> {
+        self.with(|rolls| {
+            if let Some(roll) = rolls.get_mut(site) {
+                roll.keep_session(session);
             }
         });
         Box::pin(async { Ok(()) })
     }
 
-    fn remove<'a>(&'a self, environment: &'a str) -> Keep<'a, ()> {
-        self.with(|kept| {
-            for token in kept.tokens.remove(environment).unwrap_or_default() {
-                kept.by_token.remove(&token);
-            }
-        });
+    fn remove<'a>(&'a self, site: &'a Site) -> Keep<'a, ()> {
+        self.with(|rolls| rolls.remove(site));
         Box::pin(async { Ok(()) })
     }
 }

@@ -1,6 +1,6 @@
 //! One environment's place: its client, the handshake that is under way, and who is told of its comings and goings.
 
-use super::{Admission, Listener, Refusal, Registrations, Shared, Transport};
+use super::{Admission, Listener, Refusal, Registrations, Shared, Site, Transport};
 use crate::client::{self, Client};
 use crate::line::{Line, secure};
 use relay::{Keys, Place, PublicKeys};
@@ -51,8 +51,8 @@ fn same(left: &[u8], right: &[u8]) -> bool {
 
 impl Shared {
     pub(super) async fn attach(&self, admission: Admission, socket: Line) -> Result<(), Refusal> {
-        let registration = &admission.registration;
-        let seat = self.seat(registration);
+        let (site, registration) = (&admission.site, &admission.registration);
+        let seat = self.seat(site, registration);
         seat.client.detach();
         let Transport::Noise { x25519, mlkem768 } = &registration.transport else {
             return self.hand_over(&admission, &seat, socket).await;
@@ -60,7 +60,7 @@ impl Shared {
         let peer = PublicKeys::new(x25519, mlkem768).map_err(|_| Refusal::Forgotten)?;
         let own = Keys::generate().map_err(|_| Refusal::Forgotten)?;
         let place = Place {
-            environment: registration.environment.clone(),
+            environment: site.environment.clone(),
             registration: registration.id.clone(),
             stream: self.stream_id(),
         };
@@ -95,7 +95,7 @@ impl Shared {
     /// Another may have registered in the meantime.
     async fn hand_over(&self, admission: &Admission, seat: &Seat, line: Line) -> Result<(), Refusal> {
         let registration = &admission.registration;
-        let newest = self.registrations.newest(&registration.environment).await?;
+        let newest = self.registrations.newest(&admission.site).await?;
         if newest.is_none_or(|newest| newest.id != registration.id) {
             return Err(Refusal::Replaced);
         }
@@ -117,7 +117,7 @@ impl Shared {
 
 /// Tells the listener, and keeps the newest session.
 pub(super) struct Reporter {
-    pub(super) environment: String,
+    pub(super) site: Site,
     pub(super) listener: Arc<dyn Listener>,
     pub(super) registrations: Arc<dyn Registrations>,
 }
@@ -125,19 +125,19 @@ pub(super) struct Reporter {
 impl client::Listener for Reporter {
     fn begun<'a>(&'a self, session: &'a str) -> BoxFuture<'a, bool> {
         Box::pin(async move {
-            let kept = self.registrations.keep_session(&self.environment, session).await;
+            let kept = self.registrations.keep_session(&self.site, session).await;
             if let Err(trouble) = &kept {
-                tracing::warn!(environment = self.environment, %trouble, "a session was not kept");
+                tracing::warn!(environment = self.site.environment, %trouble, "a session was not kept");
             }
             kept.is_ok()
         })
     }
 
     fn connected(&self) {
-        self.listener.connected(&self.environment);
+        self.listener.connected(&self.site);
     }
 
     fn disconnected(&self) {
-        self.listener.disconnected(&self.environment);
+        self.listener.disconnected(&self.site);
     }
 }
