@@ -39,6 +39,15 @@ impl Answer {
 
 impl Server {
     pub fn new(seed: u64) -> Self {
+        Self::start(seed, None)
+    }
+
+    /// One whose sessions may have environments.
+    pub fn with_environments(seed: u64) -> Self {
+        Self::start(seed, Some("https://host/v1/agents/api".into()))
+    }
+
+    fn start(seed: u64, remote_url: Option<Arc<str>>) -> Self {
         let sim = Sim::new(seed);
         let models = BTreeMap::from([("*".to_owned(), ModelRules::default())]);
         let world = World {
@@ -70,7 +79,7 @@ impl Server {
             entropy,
             traffic: Arc::default(),
             limits: Limits::default(),
-            remote_url: None,
+            remote_url,
         };
         let (authorization, kept) = (format!("Bearer {secret}"), Arc::new(door.clone()));
         Self { sim, router: router(door), door: kept, secret, authorization }

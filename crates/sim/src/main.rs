@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-const USAGE: &str = "sim --seeds N [--first S] | sim --seed S [--crash K]";
+const USAGE: &str = "sim --seeds N [--first S] | sim --seed S [--crash K | --line]";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -19,8 +19,11 @@ fn main() -> ExitCode {
             number(count).zip(number(first)).map_or_else(usage, |(count, first)| seeds(first, count))
         }
         ["--seed", seed] => number(seed).map_or_else(usage, |seed| seeds(seed, 1)),
-        ["--seed", seed, "--crash", at] => {
-            number(seed).zip(number(at)).map_or_else(usage, |(seed, at)| replay(Replay { seed, crash: Some(at) }))
+        ["--seed", seed, "--crash", at] => number(seed)
+            .zip(number(at))
+            .map_or_else(usage, |(seed, at)| replay(Replay { seed, crash: Some(at), line: false })),
+        ["--seed", seed, "--line"] => {
+            number(seed).map_or_else(usage, |seed| replay(Replay { seed, crash: None, line: true }))
         }
         _ => usage(),
     }

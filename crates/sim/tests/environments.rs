@@ -80,6 +80,20 @@ fn a_process_that_dies_at_every_boundary_of_a_wait_keeps_it() {
 }
 
 #[test]
+fn a_wait_ends_in_time_whatever_dies_meanwhile() {
+    let mut crashes = 0;
+    for seed in 1..=20 {
+        let crashes_often = Crashes::Often { within: 40, times: 8 };
+        let (report, _, sessions) = sound(Plan { crashes: crashes_often, rounds: 3, ..calm(seed, Line::Never) });
+        crashes += report.counts.iter().filter(|(what, _)| what.starts_with("crash: ")).map(|(_, n)| n).sum::<u64>();
+        for body in sessions.iter().flat_map(|(_, records)| records) {
+            assert!(!matches!(body, RecordBody::TurnStarted { .. }), "seed {seed}");
+        }
+    }
+    assert!(crashes > 20, "only {crashes} died");
+}
+
+#[test]
 fn anything_at_all_may_go_wrong_beside_it() {
     let (mut commands, mut failed) = (0, 0);
     for seed in 1..=60 {

@@ -53,7 +53,8 @@ pub fn command<'a>(item: &'a Item, call: &'a ToolCall, outcome: Option<&'a ToolO
         Some(ToolOutcome::Done(_) | ToolOutcome::Ran(_)) => ItemStatus::Completed,
         Some(ToolOutcome::Failed(_) | ToolOutcome::Unknown(_)) => ItemStatus::Failed,
     };
-    let asked = arguments.get("workdir").and_then(Value::as_str);
+    // Where a relative one leads is known when it has been run.
+    let asked = arguments.get("workdir").and_then(Value::as_str).filter(|directory| directory.starts_with('/'));
     outer::Item::CommandExecution {
         id: item.id.as_str(),
         turn_id: item.turn.as_str(),
@@ -90,3 +91,6 @@ pub fn printed(outcome: &ToolOutcome) -> Cow<'_, str> {
         ToolOutcome::Failed(_) | ToolOutcome::Unknown(_) => Cow::Owned(outcome.error().unwrap_or_default()),
     }
 }
+
+#[cfg(test)]
+mod tests;

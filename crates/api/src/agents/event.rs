@@ -253,4 +253,4 @@ impl<'a> Place<'a> {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

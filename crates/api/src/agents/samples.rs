@@ -4,9 +4,9 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use types::{
-    AgentSettings, CallId, Class, EffectId, EnvironmentSettings, Head, Item, ItemBody, McpTool, McpTransport, MicroUsd,
-    RequiredAction, Review, SavedAgent, Seq, SessionSettings, SessionStatus, SessionView, Timestamp, Tool, ToolCall,
-    TurnStatus, TurnView, Usage, WebSearch,
+    AgentSettings, CallId, Class, EffectId, EnvironmentError, EnvironmentId, EnvironmentSettings, EnvironmentState,
+    EnvironmentStatus, Head, Item, ItemBody, McpTool, McpTransport, MicroUsd, RequiredAction, Review, SavedAgent, Seq,
+    SessionSettings, SessionStatus, SessionView, Timestamp, Tool, ToolCall, TurnStatus, TurnView, Usage, WebSearch,
 };
 
 pub fn object(value: Value) -> Map<String, Value> {
@@ -117,6 +117,17 @@ pub fn session() -> SessionView {
             door: types::Door::Agents,
         }),
     }
+}
+
+/// One whose environment is in this state.
+pub fn session_with_environment(status: EnvironmentStatus, error: Option<EnvironmentError>) -> SessionView {
+    let mut view = session();
+    let id = EnvironmentId::new("env_1");
+    Arc::make_mut(&mut view.head).environment = Some(EnvironmentState { id: id.clone(), status, error });
+    let (workspace_directory, capability_directories) = ("/w".to_owned(), Vec::new());
+    Arc::make_mut(&mut view.settings).environment =
+        EnvironmentSettings::SelfHosted { id, workspace_directory, capability_directories };
+    view
 }
 
 /// An ended turn with everything it can have.

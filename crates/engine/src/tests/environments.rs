@@ -239,3 +239,10 @@ fn commands_tell_what_they_printed() {
         "#]],
     );
 }
+
+#[test]
+fn an_executor_that_comes_back_after_each_crash_is_no_progress() {
+    let crash = "environment disconnected\nrecover\nenvironment connected\n";
+    let script = run(&format!("create self\nenvironment connected\nmessage hello\n{}", crash.repeat(3)));
+    assert_eq!(script.state.recoveries, 3);
+}

@@ -25,8 +25,13 @@ fn data(body: EventBody, padding: &Padding) -> Option<Value> {
     Some(data)
 }
 
-fn shown(body: EventBody) -> Value {
+/// What clients are told.
+pub fn frame(body: EventBody) -> Value {
     data(body, &Padding::Off).unwrap()
+}
+
+fn shown(body: EventBody) -> Value {
+    frame(body)
 }
 
 fn reasoning(summary: &[&str]) -> Arc<Item> {

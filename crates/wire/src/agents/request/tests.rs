@@ -301,6 +301,55 @@ fn sessions_are_read() {
         if matches!(&mcp.transport, TransportParam::Http { authorization: Some(_), .. })));
 }
 
+fn self_hosted(fields: Value) -> Result<SelfHosted, String> {
+    let mut environment = json!({ "type": "self_hosted" });
+    environment.as_object_mut().unwrap().extend(object(fields));
+    session(json!({ "environment": environment, "input": "(absent)" }))?.environment.self_hosted().map_err(shown)
+}
+
+#[test]
+fn self_hosted_environments_are_read() {
+    let plain = self_hosted(json!({ "workspace_directory": "/w/a b/..c", "capability_directories": null })).unwrap();
+    assert_eq!((plain.workspace_directory.as_str(), plain.capability_directories.len()), ("/w/a b/..c", 0));
+    let whole = self_hosted(json!({ "workspace_directory": "/", "capability_directories": ["/a", "/b"] })).unwrap();
+    assert_eq!(whole.capability_directories, ["/a", "/b"]);
+    let (path, list) = ("environment.workspace_directory", "environment.capability_directories");
+    let unclean = |at: &str, name: &str| format!("{at}: {name} must be an absolute POSIX path without '.' or '..' in it");
+    let cases = [
+        (json!({}), format!("{path}: Missing required parameter: '{path}'.")),
+        (json!({ "workspace_directory": "w" }), unclean(path, "workspace_directory")),
+        (json!({ "workspace_directory": "/w/../x" }), unclean(path, "workspace_directory")),
+        (json!({ "workspace_directory": "/w/./x" }), unclean(path, "workspace_directory")),
+        (json!({ "workspace_directory": "/w\u{0}" }), unclean(path, "workspace_directory")),
+        (
+            json!({ "workspace_directory": 1 }),
+            format!("{path}: Invalid type for '{path}': expected a string, but got an integer instead."),
+        ),
+        (
+            json!({ "workspace_directory": "" }),
+            format!(
+                "{path}: Invalid '{path}': empty string. Expected a string with minimum length 1, but got an empty string instead."
+            ),
+        ),
+        (
+            json!({ "workspace_directory": "/w", "capability_directories": ["/a", "b"] }),
+            unclean(&format!("{list}[1]"), "capability_directories[1]"),
+        ),
+        (
+            json!({ "workspace_directory": "/w", "remote_url": "u" }),
+            "environment.remote_url: Unknown parameter: 'environment.remote_url'.".to_owned(),
+        ),
+    ];
+    for (fields, expected) in cases {
+        assert_eq!(self_hosted(fields.clone()).unwrap_err(), expected, "{fields}");
+    }
+    assert!(self_hosted(json!({ "workspace_directory": format!("/{}", "w".repeat(5000)) })).is_err());
+    let many = json!({ "workspace_directory": "/w", "capability_directories": vec!["/a"; 65] });
+    assert!(self_hosted(many).is_err());
+    let streamed = json!({ "environment": { "type": "self_hosted" }, "input": "(absent)", "stream": true });
+    assert!(session(streamed).is_ok());
+}
+
 #[test]
 fn bad_sessions_are_refused() {
     let empty_text = |path: &str| {
