@@ -11,3 +11,6 @@ pub mod rendezvous;
 pub mod skills;
 pub mod truncate;
 pub mod workbench;
+
+#[cfg(test)]
+mod stage;
