@@ -63,7 +63,18 @@ impl Server {
         });
         let (handle, passing, catalog, secret) = started.expect("starting ends");
         let (limits, traffic, time) = (Limits::default(), Arc::default(), clock.clone());
-        let door = Door { handle, passing, journal: true, catalog, files, clock: time, entropy, traffic, limits, remote_url: None };
+        let door = Door {
+            handle,
+            passing,
+            journal: true,
+            catalog,
+            files,
+            clock: time,
+            entropy,
+            traffic,
+            limits,
+            remote_url: None,
+        };
         Self { sim, clock, router: api::router(door), authorization: format!("Bearer {secret}") }
     }
 
