@@ -18,6 +18,8 @@
 
 mod apply;
 mod parse;
+#[cfg(test)]
+mod tests;
 
 pub use apply::{Mismatch, apply, is_undoable};
 

@@ -78,9 +78,11 @@ pub fn apply(text: &str, hunks: &[Hunk]) -> Result<String, Mismatch> {
     Ok(text)
 }
 
-/// Whether the hunks could be taken back: they, or something that looks the same, are in the text.
+/// Whether the hunks could be taken back: they, or something that looks the same, are in the text. A hunk that leaves no
+/// line behind leaves no trace either: it counts as there.
 pub fn is_undoable(text: &str, hunks: &[Hunk]) -> bool {
-    let inverse: Vec<Hunk> = hunks.iter().map(Hunk::inverse).collect();
+    let leaves_trace = |hunk: &&Hunk| hunk.lines.iter().any(|line| !matches!(line, Line::Removed(_)));
+    let inverse: Vec<Hunk> = hunks.iter().filter(leaves_trace).map(Hunk::inverse).collect();
     apply(text, &inverse).is_ok()
 }
 

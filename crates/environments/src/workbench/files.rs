@@ -1,6 +1,6 @@
 //! Reading, writing and listing files, as text and with limits.
 
-use super::path::{join, readable, split, writable};
+use super::path::{join, length, readable, split, whole, writable};
 use super::{FOR_MODEL, Performed, Problem, Station, arguments, said};
 use crate::machine::{Fault, FileKind};
 use crate::truncate::text_of;
@@ -19,7 +19,7 @@ const CLOSED: [&str; 3] = [".git", "node_modules", "target"];
 
 pub(super) async fn read(station: &Station, asked: arguments::ReadFile) -> Result<Performed, Problem> {
     let path = readable(station, &asked.path)?;
-    let bytes = match station.machine.read_file(&path, MAX_FILE).await {
+    let bytes = match whole(&*station.machine, &path, MAX_FILE).await {
         Ok(bytes) => bytes,
         Err(Fault::TooLarge(_)) => {
             let advice = "look at parts of it with shell, by head, tail or sed -n";
@@ -75,7 +75,9 @@ pub(super) async fn write(station: &Station, asked: arguments::WriteFile) -> Res
 
 /// Writes a whole file, with the directories above it.
 pub(super) async fn put(station: &Station, path: &str, bytes: Vec<u8>) -> Result<(), Fault> {
-    if let Some((above, _)) = split(path)
+    let is_new = length(&*station.machine, path).await?.is_none();
+    if is_new
+        && let Some((above, _)) = split(path)
         && matches!(station.machine.metadata(above).await, Err(Fault::Missing(_)))
     {
         station.machine.create_directory(above).await?;

@@ -52,7 +52,7 @@ impl<'a> Follow<'a> {
                 return Ok(true);
             }
             let left = if self.exit_code.is_some() {
-                AFTER_EXIT.saturating_sub(now - *exited.get_or_insert(now))
+                AFTER_EXIT.saturating_sub(now.saturating_sub(*exited.get_or_insert(now)))
             } else {
                 time.saturating_sub(now - started)
             };
@@ -61,7 +61,7 @@ impl<'a> Follow<'a> {
             }
             let wait = left.min(READ_WAIT);
             if !self.look(wait).await? {
-                let waited = self.clock.monotonic() - now;
+                let waited = self.clock.monotonic().saturating_sub(now);
                 self.clock.sleep(PAUSE.min(wait.saturating_sub(waited))).await;
             }
         }

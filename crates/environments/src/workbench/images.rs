@@ -1,7 +1,8 @@
 //! Image files, shown to the model as they are.
 
-use super::path::readable;
+use super::path::{readable, whole};
 use super::{Performed, Problem, Station, arguments};
+use crate::machine::Fault;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use types::{CallOutput, Content, ToolOutcome};
@@ -11,9 +12,14 @@ const MAX_IMAGE: u64 = 700 << 10;
 
 pub(super) async fn view(station: &Station, asked: arguments::ViewImage) -> Result<Performed, Problem> {
     let path = readable(station, &asked.path)?;
-    let bytes = station.machine.read_file(&path, MAX_IMAGE).await.map_err(|fault| {
-        Problem::looking(&format!("{path} was not read (an image has at most {MAX_IMAGE} bytes)"), &fault)
-    })?;
+    let bytes = match whole(&*station.machine, &path, MAX_IMAGE).await {
+        Ok(bytes) => bytes,
+        Err(Fault::TooLarge(_)) => {
+            let advice = "make a smaller copy with shell";
+            return Err(Problem::Failed(format!("{path} has more than {MAX_IMAGE} bytes: {advice}")));
+        }
+        Err(fault) => return Err(Problem::looking(&format!("{path} was not read"), &fault)),
+    };
     let kind = kind(&bytes).ok_or_else(|| Problem::Failed(format!("{path} is no PNG, JPEG, GIF or WebP image")))?;
     let image_url = format!("data:image/{kind};base64,{}", STANDARD.encode(&bytes));
     let parts = vec![Content::Text { text: path }, Content::Image { image_url }];

@@ -119,3 +119,39 @@ fn view_image() -> OfferedTool {
     let properties = json!({"path": text("Relative to the workspace, or absolute.")});
     tool(VIEW_IMAGE, Class::Pure, description, &["path"], properties)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Problem, arguments};
+    use super::*;
+
+    /// The fields that a tool's arguments have, as the error about a foreign one names them.
+    fn fields<T: serde::de::DeserializeOwned>() -> Vec<String> {
+        let Err(Problem::Failed(error)) = arguments::read::<T>("{\"?\":1}") else { panic!("it takes anything") };
+        let mut names: Vec<String> = error.split('`').skip(3).step_by(2).map(str::to_owned).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn every_tool_takes_what_its_schema_says() {
+        let read = [
+            fields::<arguments::Shell>(),
+            fields::<arguments::WriteStdin>(),
+            fields::<arguments::ApplyPatch>(),
+            fields::<arguments::ReadFile>(),
+            fields::<arguments::WriteFile>(),
+            fields::<arguments::ListFiles>(),
+            fields::<arguments::ViewImage>(),
+        ];
+        for (tool, fields) in tools().iter().zip(read) {
+            let mut said: Vec<String> = tool.parameters["properties"].as_object().unwrap().keys().cloned().collect();
+            said.sort();
+            assert_eq!(said, fields, "{}", tool.name);
+            for name in tool.parameters["required"].as_array().unwrap() {
+                assert!(fields.iter().any(|field| name == field), "{}: {name}", tool.name);
+            }
+        }
+        assert_eq!(tools().len(), 7);
+    }
+}

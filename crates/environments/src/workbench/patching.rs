@@ -6,7 +6,7 @@
 //! context, the outcome is unknown: the model is told to look.
 
 use super::files::{MAX_FILE, put};
-use super::path::writable;
+use super::path::{whole, writable};
 use super::{Performed, Problem, Station, arguments, said};
 use crate::machine::{Fault, Machine};
 use crate::patch::{Change, Hunk, Patch, apply, is_undoable};
@@ -182,7 +182,7 @@ fn text<'a>(path: &str, bytes: Option<&'a [u8]>) -> Result<&'a str, Problem> {
 
 /// What a file holds; `None` where there is none.
 async fn content(machine: &dyn Machine, path: &str) -> Result<Option<Vec<u8>>, Problem> {
-    match machine.read_file(path, MAX_FILE).await {
+    match whole(machine, path, MAX_FILE).await {
         Ok(bytes) => Ok(Some(bytes)),
         Err(Fault::Missing(_)) => Ok(None),
         Err(fault) => Err(unchanged(&format!("{path} was not read: {fault}"))),

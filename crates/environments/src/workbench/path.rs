@@ -3,7 +3,7 @@
 //! keep an agent to its workspace, a wall against a hostile command is the sandbox.
 
 use super::{Problem, Station};
-use crate::machine::{Fault, Machine};
+use crate::machine::{Fault, FileKind, Machine, Metadata};
 
 /// How many directories above a file may be missing.
 const MAX_MISSING: usize = 64;
@@ -95,6 +95,32 @@ pub(super) async fn writable(station: &Station, path: &str) -> Result<String, Pr
 pub(super) fn readable(station: &Station, path: &str) -> Result<String, Problem> {
     check(path)?;
     Ok(absolute(&station.workspace_directory, path))
+}
+
+/// The length of a file that can be read and written like one; `None` where there is nothing. What is no file is an error
+/// here and not on the machine, which may wait for ever for the other end of a pipe, or read a device without end.
+pub(super) async fn length(machine: &dyn Machine, path: &str) -> Result<Option<u64>, Fault> {
+    let mut found = machine.metadata(path).await;
+    if matches!(&found, Ok(metadata) if metadata.kind == FileKind::Link) {
+        let place = machine.canonicalize(path).await?;
+        found = machine.metadata(&place).await;
+    }
+    match found {
+        Ok(Metadata { kind: FileKind::File, bytes, .. }) => Ok(Some(bytes)),
+        Ok(Metadata { kind: FileKind::Directory, .. }) => Err(Fault::Refused("it is a directory".to_owned())),
+        Ok(_) => Err(Fault::Refused("it is no regular file".to_owned())),
+        Err(Fault::Missing(_)) => Ok(None),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// A whole regular file.
+pub(super) async fn whole(machine: &dyn Machine, path: &str, limit: u64) -> Result<Vec<u8>, Fault> {
+    match length(machine, path).await? {
+        None => Err(Fault::Missing(path.to_owned())),
+        Some(bytes) if bytes > limit => Err(Fault::TooLarge(path.to_owned())),
+        Some(_) => machine.read_file(path, limit).await,
+    }
 }
 
 fn check(path: &str) -> Result<(), Problem> {

@@ -57,7 +57,7 @@ impl Workbench {
         let mut follow = Follow::new(&*station.machine, &*self.clock, &process, 0);
         let end = self.wait(&station, &mut follow, &patience, request.attach).await?;
         // How long it ran before a crash, nobody knows.
-        let duration = (!request.attach).then(|| self.clock.monotonic() - started);
+        let duration = (!request.attach).then(|| self.clock.monotonic().saturating_sub(started));
         let told = told(request.call.effect.0, &follow, &end, duration, &patience);
         Ok(ran(follow, told, duration, Some(workdir)))
     }

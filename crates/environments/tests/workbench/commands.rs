@@ -1,0 +1,219 @@
+//! Commands: their ends, their output, their time, and being found again.
+
+use crate::local::Local;
+use crate::stage::{Stage, attached, bench, command, request, self_hosted, settings};
+use serde_json::json;
+use std::sync::Arc;
+use types::{Class, EnvironmentSettings, ToolOutcome, Tools};
+
+#[tokio::test]
+async fn a_command_says_how_it_ended_and_what_it_printed() {
+    let stage = Stage::new();
+    let result = stage.ran("shell", json!({"command": "echo out; echo err >&2; exit 3"})).await;
+    assert_eq!(result.exit_code, Some(3));
+    let mut lines: Vec<&str> = result.shown().lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["err", "out"]);
+    assert!(result.told.starts_with("exit code 3 after ") && result.told.contains("\noutput:\n"), "{}", result.told);
+    assert!(result.duration_ms.is_some());
+    let result = stage.ran("shell", json!({"command": "true"})).await;
+    assert_eq!((result.exit_code, result.shown()), (Some(0), ""));
+    assert!(result.told.ends_with("\n(no output)"), "{}", result.told);
+}
+
+#[tokio::test]
+async fn a_command_runs_in_the_workspace_or_below_without_input() {
+    let stage = Stage::new();
+    stage.put("below/file", "");
+    let result = stage.ran("shell", json!({"command": "ls; cat", "workdir": "below"})).await;
+    assert_eq!((result.exit_code, result.shown()), (Some(0), "file\n"));
+    let workdir = stage.path("below").to_str().unwrap().to_owned();
+    assert_eq!(result.working_directory, Some(workdir));
+    let error = stage.failed("shell", json!({"command": "true", "workdir": "nowhere"})).await;
+    assert!(error.starts_with("the command was not started: not found: "), "{error}");
+}
+
+#[tokio::test]
+async fn a_command_that_takes_too_long_is_stopped_with_all_that_it_started() {
+    let stage = Stage::new();
+    let line = "echo begun; (sleep 600; echo never) & sleep 600";
+    let result = stage.ran("shell", json!({"command": line, "timeout_ms": 1500})).await;
+    assert_eq!((result.exit_code, result.shown()), (Some(137), "begun\n"));
+    assert!(result.told.starts_with("stopped: it still ran after 1.5 s"), "{}", result.told);
+}
+
+#[tokio::test]
+async fn what_outlives_its_command_does_not_hold_the_call() {
+    let stage = Stage::new();
+    let result = stage.ran("shell", json!({"command": "sleep 600 & echo started"})).await;
+    assert_eq!((result.exit_code, result.shown()), (Some(0), "started\n"));
+    assert!(result.told.contains("something that it started holds its output open"), "{}", result.told);
+}
+
+#[tokio::test]
+async fn a_background_process_is_talked_to_and_ended() {
+    let stage = Stage::new();
+    let line = "while read line; do echo \"heard $line\"; done; echo over";
+    let asked = json!({"command": line, "background": true, "yield_time_ms": 1});
+    let request = stage.request("shell", &asked);
+    let id = request.call.effect.0;
+    let result = command(stage.bench.run(&request).await.outcome);
+    assert_eq!((result.exit_code, result.shown()), (None, ""));
+    assert!(result.told.starts_with(&format!("still running: process_id {id}; ")), "{}", result.told);
+
+    let result = stage.ran("write_stdin", json!({"process_id": id, "input": "one\ntwo\n"})).await;
+    assert_eq!(result.shown(), "heard one\nheard two\n");
+    let after: u64 = result.told.split("after=").nth(1).unwrap().lines().next().unwrap().parse().unwrap();
+    // What was told is not told again; from the beginning it is.
+    let poll = |after: u64| json!({"process_id": id, "after": after, "yield_time_ms": 1});
+    assert_eq!(stage.ran("write_stdin", poll(after)).await.shown(), "");
+    assert_eq!(stage.ran("write_stdin", poll(0)).await.shown(), "heard one\nheard two\n");
+
+    let result = stage.ran("write_stdin", json!({"process_id": id, "signal": "terminate", "after": after})).await;
+    assert_eq!((result.exit_code, result.shown()), (Some(137), ""));
+    let error = stage.failed("write_stdin", json!({"process_id": id, "input": "late"})).await;
+    assert_eq!(error, format!("process {id} takes no input (any more)"));
+    let error = stage.failed("write_stdin", json!({"process_id": 999})).await;
+    assert_eq!(error, "there is no process 999 (any more)");
+}
+
+#[tokio::test]
+async fn an_interrupt_is_heard() {
+    let stage = Stage::new();
+    let asked = json!({"command": "trap 'echo caught; exit 7' INT; echo ready; while :; do sleep 0.05; done",
+        "background": true, "yield_time_ms": 1});
+    let request = stage.request("shell", &asked);
+    stage.bench.run(&request).await;
+    let id = request.call.effect.0;
+    let poll = json!({"process_id": id, "yield_time_ms": 20});
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !stage.ran("write_stdin", poll.clone()).await.shown().contains("ready") {
+        assert!(std::time::Instant::now() < deadline, "it never began");
+    }
+    let asked = json!({"process_id": id, "signal": "interrupt", "yield_time_ms": 60000});
+    let result = stage.ran("write_stdin", asked).await;
+    assert_eq!((result.exit_code, result.shown()), (Some(7), "ready\ncaught\n"));
+}
+
+#[tokio::test]
+async fn after_a_crash_a_command_is_found_and_never_started_again() {
+    let machine = Arc::new(Local::default());
+    let stage = Stage::on(machine.clone());
+    let line = "echo run >> runs; echo first; read go < gate; echo last";
+    stage.ran("shell", json!({"command": "mkfifo gate"})).await;
+    let first = stage.request("shell", &json!({"command": line}));
+    // The server stops while it waits: the future is dropped.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    {
+        let mut run = Box::pin(stage.bench.run(&first));
+        while stage.holds("runs").is_none() {
+            assert!(std::time::Instant::now() < deadline, "it never began");
+            let pause = std::time::Duration::from_millis(5);
+            assert!(tokio::time::timeout(pause, &mut run).await.is_err(), "it cannot end");
+        }
+    }
+    let again = attached(&first);
+    let other = bench(Some(stage.station.clone()));
+    let (result, opened) = tokio::join!(other.run(&again), stage.ran("shell", json!({"command": "echo go > gate"})));
+    assert_eq!(opened.exit_code, Some(0));
+    let result = command(result.outcome);
+    assert_eq!((result.exit_code, result.shown(), result.duration_ms), (Some(0), "first\nlast\n", None));
+    assert_eq!(stage.holds("runs").unwrap(), "run\n");
+    // Even an attempt that does not know of the first finds it by its name.
+    assert_eq!(command(other.run(&first).await.outcome).shown(), "first\nlast\n");
+    assert_eq!(stage.holds("runs").unwrap(), "run\n");
+
+    machine.forget();
+    let ToolOutcome::Unknown(reason) = other.run(&again).await.outcome else { panic!("it knows nothing") };
+    assert!(reason.contains("does not know the process"), "{reason}");
+    assert_eq!(machine.count(), 0);
+}
+
+#[tokio::test]
+async fn a_call_that_is_taken_back_stops_its_command() {
+    let stage = Stage::new();
+    let request = stage.request("shell", &json!({"command": "echo $$ > pid; sleep 600"}));
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let mut run = Box::pin(stage.bench.run(&request));
+    while stage.holds("pid").is_none() {
+        assert!(std::time::Instant::now() < deadline, "it never began");
+        let pause = std::time::Duration::from_millis(5);
+        assert!(tokio::time::timeout(pause, &mut run).await.is_err(), "it cannot end");
+    }
+    stage.bench.cancel(&request);
+    assert_eq!(command(run.await.outcome).exit_code, Some(137));
+}
+
+#[tokio::test]
+async fn long_output_is_cut_for_the_model_and_kept_whole() {
+    let stage = Stage::new();
+    let performed = stage.call("shell", json!({"command": "seq 1 200000"})).await;
+    let whole = performed.whole.expect("more than clients are shown");
+    let expected: String = (1..=200_000).map(|n| format!("{n}\n")).collect();
+    assert!(whole.missing == 0 && whole.bytes == expected.as_bytes());
+    let result = command(performed.outcome);
+    assert!(result.told.len() < 25 << 10 && result.shown().len() < 513 << 10);
+    for text in [result.told.as_str(), result.shown()] {
+        assert!(text.contains("\n1\n2\n3\n") || text.starts_with("1\n2\n3\n"));
+        assert!(text.ends_with("\n199999\n200000\n") && text.contains(" bytes left out]\n"));
+    }
+    // Short output stands in the outcome, whole.
+    assert_eq!(stage.call("shell", json!({"command": "echo short"})).await.whole, None);
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_text_do_not_harm() {
+    let stage = Stage::new();
+    let performed = stage.call("shell", json!({"command": "printf 'a\\0b\\377'"})).await;
+    assert_eq!(performed.whole.expect("the bytes").bytes, b"a\0b\xff");
+    assert_eq!(command(performed.outcome).shown(), "[4 bytes that are no text]");
+    let result = stage.ran("shell", json!({"command": "printf 'Gr\\374\\337e und noch viel mehr'"})).await;
+    assert_eq!(result.shown(), "Gr\u{fffd}\u{fffd}e und noch viel mehr");
+}
+
+#[tokio::test]
+async fn wrong_arguments_are_told() {
+    let stage = Stage::new();
+    for (arguments, expected) in [
+        (json!({}), "missing field `command`"),
+        (json!({"command": 1}), "invalid type"),
+        (json!({"command": "true", "timeout": 5}), "unknown field `timeout`"),
+        (json!({"command": " "}), "that is no command line"),
+        (json!({"command": "a\u{0}b"}), "that is no command line"),
+        (json!({"command": "true", "timeout_ms": 540_001}), "timeout_ms is at most 540000"),
+        (json!({"command": "true", "timeout_ms": 1, "background": true}), "timeout_ms is not for background"),
+        (json!({"command": "true", "terminal": true}), "terminal is for background"),
+    ] {
+        let error = stage.failed("shell", arguments.clone()).await;
+        assert!(error.contains(expected), "{arguments}: {error}");
+    }
+    let error = stage.failed("teleport", json!({})).await;
+    assert_eq!(error, "the environment has no tool named \"teleport\"");
+}
+
+#[tokio::test]
+async fn without_a_machine_nothing_is_done_and_after_a_crash_nothing_is_known() {
+    let bench = bench(None);
+    let call = request(1, "shell", &json!({"command": "true"}));
+    let failed = "the environment is not connected; nothing was done".to_owned();
+    assert_eq!(bench.perform(&call).await, ToolOutcome::Failed(failed));
+    assert!(matches!(bench.perform(&attached(&call)).await, ToolOutcome::Unknown(_)));
+    // The offer stays: it does not hang on the connection, but on the session.
+    let none = bench.offered(&call.project, &call.session, &settings(EnvironmentSettings::None)).await;
+    assert_eq!(none, []);
+    let offered = bench.offered(&call.project, &call.session, &settings(self_hosted())).await;
+    let classes: Vec<_> = offered.iter().map(|tool| (tool.name.as_str(), tool.class)).collect();
+    assert_eq!(
+        classes,
+        [
+            ("shell", Class::Attachable),
+            ("write_stdin", Class::Irreversible),
+            ("apply_patch", Class::Idempotent),
+            ("read_file", Class::Pure),
+            ("write_file", Class::Idempotent),
+            ("list_files", Class::Pure),
+            ("view_image", Class::Pure),
+        ]
+    );
+    assert!(offered.iter().all(|tool| tool.server_label.is_empty()));
+}

@@ -1,0 +1,321 @@
+//! A machine behind a line that goes at the wrong moment, and machines that lie.
+
+use crate::local::Local;
+use crate::stage::{Stage, attached, command};
+use environments::machine::{Chunk, Command, Entry, Fault, Info, Machine, Metadata, Output, Written};
+use serde_json::json;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use types::{BoxFuture, ToolOutcome};
+
+/// When, of a thing that is asked for, the line goes.
+#[derive(Clone, Copy, PartialEq)]
+enum Moment {
+    Before,
+    After,
+}
+
+/// Passes everything on to a real machine, save what it has a fault for.
+#[derive(Default)]
+struct Faulty {
+    local: Local,
+    /// What is asked for, the end of its path or process, how often it goes well, when it goes wrong, and how.
+    faults: Mutex<Vec<(&'static str, &'static str, usize, Moment, Fault)>>,
+    /// Told instead of what processes say; the last one again and again.
+    lies: Mutex<VecDeque<Output>>,
+}
+
+impl Faulty {
+    fn with(faults: &[(&'static str, &'static str, usize, Moment, Fault)]) -> Arc<Self> {
+        Arc::new(Self { faults: Mutex::new(faults.to_vec()), ..Self::default() })
+    }
+
+    fn lying(outputs: impl IntoIterator<Item = Output>) -> Arc<Self> {
+        Arc::new(Self { lies: Mutex::new(outputs.into_iter().collect()), ..Self::default() })
+    }
+
+    fn fault(&self, asked: &str, of: &str) -> Option<(Moment, Fault)> {
+        let mut faults = self.faults.lock().unwrap();
+        let (_, _, left, moment, fault) =
+            faults.iter_mut().find(|(name, end, ..)| *name == asked && of.ends_with(end))?;
+        if *left > 0 {
+            *left -= 1;
+            return None;
+        }
+        Some((*moment, fault.clone()))
+    }
+
+    fn pass<'a, T: Send + 'a>(
+        &'a self,
+        asked: &str,
+        of: &str,
+        act: BoxFuture<'a, Result<T, Fault>>,
+    ) -> BoxFuture<'a, Result<T, Fault>> {
+        let fault = self.fault(asked, of);
+        Box::pin(async move {
+            match fault {
+                None => act.await,
+                Some((Moment::Before, fault)) => Err(fault),
+                Some((Moment::After, fault)) => act.await.and(Err(fault)),
+            }
+        })
+    }
+
+    /// For what the real machine does when it is asked, and not later.
+    fn first(&self, asked: &str, of: &str) -> Result<Option<Fault>, Fault> {
+        match self.fault(asked, of) {
+            None => Ok(None),
+            Some((Moment::Before, fault)) => Err(fault),
+            Some((Moment::After, fault)) => Ok(Some(fault)),
+        }
+    }
+}
+
+impl Machine for Faulty {
+    fn info(&self) -> BoxFuture<'_, Result<Info, Fault>> {
+        self.pass("info", "", self.local.info())
+    }
+    fn start(&self, command: Command) -> BoxFuture<'_, Result<(), Fault>> {
+        let process = command.process.clone();
+        self.pass("start", &process, self.local.start(command))
+    }
+    fn read(&self, process: &str, after: u64, wait: Duration) -> BoxFuture<'_, Result<Output, Fault>> {
+        let mut lies = self.lies.lock().unwrap();
+        if let Some(lie) = lies.front().cloned() {
+            if lies.len() > 1 {
+                lies.pop_front();
+            }
+            return Box::pin(async move { Ok(lie) });
+        }
+        self.pass("read", process, self.local.read(process, after, wait))
+    }
+    fn write(&self, process: &str, bytes: Vec<u8>) -> BoxFuture<'_, Result<Written, Fault>> {
+        self.pass("write", process, self.local.write(process, bytes))
+    }
+    fn interrupt(&self, process: &str) -> BoxFuture<'_, Result<(), Fault>> {
+        self.pass("interrupt", process, self.local.interrupt(process))
+    }
+    fn terminate(&self, process: &str) -> BoxFuture<'_, Result<bool, Fault>> {
+        self.pass("terminate", process, self.local.terminate(process))
+    }
+    fn read_file(&self, path: &str, limit: u64) -> BoxFuture<'_, Result<Vec<u8>, Fault>> {
+        self.pass("read_file", path, self.local.read_file(path, limit))
+    }
+    fn write_file(&self, path: &str, bytes: Vec<u8>) -> BoxFuture<'_, Result<(), Fault>> {
+        match self.first("write_file", path) {
+            Err(fault) => Box::pin(async move { Err(fault) }),
+            Ok(fault) => {
+                let done = self.local.write_file(path, bytes);
+                Box::pin(async move { done.await.and(fault.map_or(Ok(()), Err)) })
+            }
+        }
+    }
+    fn metadata(&self, path: &str) -> BoxFuture<'_, Result<Metadata, Fault>> {
+        self.pass("metadata", path, self.local.metadata(path))
+    }
+    fn canonicalize(&self, path: &str) -> BoxFuture<'_, Result<String, Fault>> {
+        self.pass("canonicalize", path, self.local.canonicalize(path))
+    }
+    fn list(&self, path: &str) -> BoxFuture<'_, Result<Vec<Entry>, Fault>> {
+        self.pass("list", path, self.local.list(path))
+    }
+    fn create_directory(&self, path: &str) -> BoxFuture<'_, Result<(), Fault>> {
+        self.pass("create_directory", path, self.local.create_directory(path))
+    }
+    fn remove(&self, path: &str, recursive: bool) -> BoxFuture<'_, Result<(), Fault>> {
+        match self.first("remove", path) {
+            Err(fault) => Box::pin(async move { Err(fault) }),
+            Ok(fault) => {
+                let done = self.local.remove(path, recursive);
+                Box::pin(async move { done.await.and(fault.map_or(Ok(()), Err)) })
+            }
+        }
+    }
+}
+
+use Moment::{After, Before};
+
+fn unknown(outcome: ToolOutcome) -> String {
+    match outcome {
+        ToolOutcome::Unknown(reason) => reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_line_that_goes_while_a_command_is_started_or_runs_leaves_an_unknown_outcome() {
+    for (asked, fault, expected) in [
+        ("start", Fault::Lost, "the connection was lost while the command was started"),
+        ("read", Fault::Lost, "while the command ran: the connection to the environment was lost"),
+        ("read", Fault::Disconnected, "while the command ran: the environment is not connected"),
+        ("read", Fault::Missing("p".to_owned()), "the environment lost the process while it ran"),
+    ] {
+        let stage = Stage::on(Faulty::with(&[(asked, "", 0, After, fault)]));
+        let outcome = stage.call("shell", json!({"command": "echo ran > proof"})).await.outcome;
+        assert_eq!(unknown(outcome), expected);
+    }
+}
+
+#[tokio::test]
+async fn what_was_not_begun_is_said_to_have_failed() {
+    for (asked, fault) in [("info", Fault::Disconnected), ("start", Fault::Disconnected)] {
+        let stage = Stage::on(Faulty::with(&[(asked, "", 0, Before, fault)]));
+        let error = stage.failed("shell", json!({"command": "echo ran > proof"})).await;
+        assert_eq!(error, "the command was not started: the environment is not connected");
+        assert_eq!(stage.holds("proof"), None);
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_is_taken_is_the_calls_own_process() {
+    let machine = Faulty::with(&[("start", "-1", 0, After, Fault::Exists("p".to_owned()))]);
+    let stage = Stage::on(machine.clone());
+    let request = stage.request("shell", &json!({"command": "echo x >> proof; echo said"}));
+    assert_eq!(command(stage.bench.run(&request).await.outcome).shown(), "said\n");
+    assert_eq!(command(stage.bench.run(&attached(&request)).await.outcome).shown(), "said\n");
+    assert_eq!(stage.holds("proof").unwrap(), "x\n");
+    assert_eq!(machine.local.count(), 1);
+}
+
+#[tokio::test]
+async fn a_command_that_cannot_be_stopped_is_not_said_to_be() {
+    let stage = Stage::on(Faulty::with(&[("terminate", "", 0, Before, Fault::Lost)]));
+    let result = stage.ran("shell", json!({"command": "sleep 600", "timeout_ms": 200})).await;
+    assert!(result.told.contains("whether it was stopped is not known"), "{}", result.told);
+    assert_eq!(result.exit_code, None);
+}
+
+#[tokio::test]
+async fn a_patch_that_cannot_be_written_is_taken_back() {
+    let body = "*** Add File: a\n+new\n*** Update File: b\n@@\n-old\n+new\n*** Update File: c\n@@\n-old\n+new\n";
+    let arguments = json!({"patch": format!("*** Begin Patch\n{body}*** End Patch")});
+    let full = Fault::Refused("no space left".to_owned());
+    for (moment, file, fault) in
+        [(Before, "/c", full.clone()), (Before, "/b", full), (Before, "/c", Fault::Disconnected)]
+    {
+        let stage = Stage::on(Faulty::with(&[("write_file", file, 0, moment, fault.clone())]));
+        stage.put("b", "old\n");
+        stage.put("c", "old\n");
+        let error = stage.failed("apply_patch", arguments.clone()).await;
+        assert!(error.contains(&format!("could not be changed: {fault}. No file was changed")), "{error}");
+        assert_eq!(
+            [stage.holds("a"), stage.holds("b"), stage.holds("c")],
+            [None, Some("old\n".into()), Some("old\n".into())]
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_patch_whose_line_goes_for_good_says_what_may_have_changed() {
+    let body = "*** Add File: a\n+new\n*** Update File: b\n@@\n-old\n+new\n";
+    let arguments = json!({"patch": format!("*** Begin Patch\n{body}*** End Patch")});
+    // The second writing is done, but nobody hears of it, and nothing can be asked any more.
+    let stage = Stage::on(Faulty::with(&[
+        ("write_file", "/b", 0, After, Fault::Lost),
+        ("remove", "", 0, Before, Fault::Disconnected),
+        ("metadata", "/b", 1, Before, Fault::Disconnected),
+    ]));
+    stage.put("b", "old\n");
+    let reason = unknown(stage.call("apply_patch", arguments).await.outcome);
+    let space = &stage.station.workspace_directory;
+    assert!(reason.ends_with(&format!("These files may have changed already: {space}/b, {space}/a")), "{reason}");
+    assert_eq!(stage.holds("b").unwrap(), "new\n");
+}
+
+#[tokio::test]
+async fn writing_a_file_over_a_line_that_goes_is_unknown_and_reading_failed() {
+    let stage = Stage::on(Faulty::with(&[
+        ("write_file", "/w", 0, After, Fault::Lost),
+        ("read_file", "/r", 0, After, Fault::Lost),
+    ]));
+    stage.put("r", "text");
+    unknown(stage.call("write_file", json!({"path": "w", "content": "x"})).await.outcome);
+    stage.failed("read_file", json!({"path": "r"})).await;
+}
+
+#[tokio::test]
+async fn input_that_may_have_been_heard_is_unknown() {
+    let stage = Stage::on(Faulty::with(&[("write", "", 0, After, Fault::Lost)]));
+    let request = stage.request("shell", &json!({"command": "cat", "background": true, "yield_time_ms": 1}));
+    stage.bench.run(&request).await;
+    let asked = json!({"process_id": request.call.effect.0, "input": "x\n"});
+    unknown(stage.call("write_stdin", asked).await.outcome);
+}
+
+fn chunk(seq: u64, text: &str) -> Chunk {
+    Chunk { seq, error_stream: false, bytes: text.as_bytes().to_vec() }
+}
+
+#[tokio::test]
+async fn a_machine_that_repeats_itself_or_goes_backwards_is_not_believed_twice() {
+    let stage = Stage::on(Faulty::lying([
+        Output { chunks: vec![chunk(1, "a"), chunk(2, "b")], next: 2, ..Output::default() },
+        Output { chunks: vec![chunk(1, "a"), chunk(3, "c"), chunk(2, "b")], next: 0, ..Output::default() },
+        Output { chunks: vec![chunk(0, "z")], next: 3, exit_code: Some(0), ..Output::default() },
+        Output { chunks: vec![chunk(4, "d")], next: 4, closed: true, exit_code: Some(9), ..Output::default() },
+    ]));
+    let result = stage.ran("shell", json!({"command": "true"})).await;
+    assert_eq!((result.exit_code, result.shown()), (Some(0), "abcd"));
+}
+
+#[tokio::test]
+async fn a_machine_that_never_waits_and_has_nothing_to_say_ends_with_the_time() {
+    let stage = Stage::on(Faulty::lying([Output::default()]));
+    let result = stage.ran("shell", json!({"command": "true", "timeout_ms": 300})).await;
+    assert_eq!((result.exit_code, result.shown()), (None, ""));
+}
+
+#[tokio::test]
+async fn output_that_the_machine_did_not_keep_is_told() {
+    let end = Output {
+        chunks: vec![chunk(90, "end\n")],
+        next: 91,
+        lost: true,
+        exit_code: Some(0),
+        closed: true,
+        failure: None,
+    };
+    let stage = Stage::on(Faulty::lying([end]));
+    let result = stage.ran("shell", json!({"command": "true"})).await;
+    assert!(result.told.ends_with("\noutput:\n[earlier output is not kept any more]\nend\n"), "{}", result.told);
+}
+
+#[tokio::test]
+async fn gigabytes_are_counted_and_not_kept() {
+    let mebibyte = "0123456789abcde\n".repeat(65_536);
+    let mut said: Vec<Output> = (1..=1024)
+        .map(|seq| Output {
+            chunks: vec![chunk(seq, if seq < 4 { &mebibyte } else { "" })],
+            next: seq,
+            ..Output::default()
+        })
+        .collect();
+    said.push(Output {
+        chunks: vec![chunk(1025, "the end\n")],
+        next: 1025,
+        exit_code: Some(0),
+        closed: true,
+        ..Output::default()
+    });
+    // A few large ones say the same as a thousand; the rest only turns the wheel.
+    for output in said.iter_mut().skip(900).take(100) {
+        output.chunks[0].bytes = mebibyte.clone().into_bytes();
+    }
+    let stage = Stage::on(Faulty::lying(said));
+    let performed = stage.call("shell", json!({"command": "true"})).await;
+    let whole = performed.whole.expect("more than is shown");
+    assert_eq!(whole.bytes.len() as u64 + whole.missing, 103 * (1 << 20) + 8);
+    assert_eq!(whole.bytes.len(), 4 << 20);
+    let result = command(performed.outcome);
+    assert!(result.shown().ends_with("\nthe end\n") && result.shown().len() < 513 << 10);
+    assert!(result.told.contains(" bytes left out]\n"));
+}
+
+#[tokio::test]
+async fn a_command_that_could_not_run_says_why() {
+    let failure = Some("sandbox: no such program".to_owned());
+    let stage = Stage::on(Faulty::lying([Output { failure, closed: true, ..Output::default() }]));
+    let result = stage.ran("shell", json!({"command": "true"})).await;
+    assert_eq!(result.told, "could not run: sandbox: no such program\n(no output)");
+}

@@ -1,0 +1,184 @@
+//! A session with a workspace on a machine of the test, and calls of its tools.
+
+use crate::local::Local;
+use environments::machine::Machine;
+use environments::workbench::{Machines, Performed, Station, Workbench};
+use serde_json::Value;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use types::{
+    AgentSettings, Attempt, BoxFuture, CallId, CallOutput, Class, Clock, CommandResult, Door, EffectId, EnvironmentId,
+    EnvironmentSettings, Metadata, ProjectId, Review, SessionId, SessionSettings, Spawn, Task, Timestamp, ToolCall,
+    ToolOutcome, ToolRequest, TurnId,
+};
+
+struct RealClock(Instant);
+
+impl Clock for RealClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(0)
+    }
+    fn monotonic(&self) -> Duration {
+        self.0.elapsed()
+    }
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::time::sleep(duration))
+    }
+}
+
+struct Tasks;
+
+impl Spawn for Tasks {
+    fn spawn(&self, _: &'static str, task: Task) {
+        tokio::spawn(task);
+    }
+}
+
+struct One(Option<Station>);
+
+impl Machines for One {
+    fn find<'a>(&'a self, _: &'a ProjectId, _: &'a SessionId, _: Duration) -> BoxFuture<'a, Option<Station>> {
+        Box::pin(async { self.0.clone() })
+    }
+}
+
+pub struct Stage {
+    pub folder: tempfile::TempDir,
+    pub station: Station,
+    pub bench: Workbench,
+    effects: AtomicU64,
+}
+
+impl Stage {
+    pub fn new() -> Self {
+        Self::on(Arc::new(Local::default()))
+    }
+
+    pub fn on(machine: Arc<dyn Machine>) -> Self {
+        Self::build(machine, false)
+    }
+
+    pub fn confined() -> Self {
+        Self::build(Arc::new(Local::default()), true)
+    }
+
+    fn build(machine: Arc<dyn Machine>, confined: bool) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let workspace = folder.path().join("space");
+        std::fs::create_dir(&workspace).expect("a workspace");
+        let station = Station {
+            machine,
+            workspace_directory: workspace.to_str().expect("UTF-8").to_owned(),
+            capability_directories: Vec::new(),
+            confined,
+        };
+        let bench = bench(Some(station.clone()));
+        Self { folder, station, bench, effects: AtomicU64::new(1) }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join("space").join(name)
+    }
+
+    pub fn put(&self, name: &str, text: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().expect("above")).expect("directories");
+        std::fs::write(path, text).expect("a file");
+    }
+
+    /// What a file holds; `None` where there is none.
+    pub fn holds(&self, name: &str) -> Option<String> {
+        std::fs::read_to_string(self.path(name)).ok()
+    }
+
+    pub fn request(&self, tool: &str, arguments: &Value) -> ToolRequest {
+        request(self.effects.fetch_add(1, Ordering::Relaxed), tool, arguments)
+    }
+
+    pub async fn call(&self, tool: &str, arguments: Value) -> Performed {
+        self.bench.run(&self.request(tool, &arguments)).await
+    }
+
+    /// What a tool that succeeds says.
+    pub async fn said(&self, tool: &str, arguments: Value) -> String {
+        match self.call(tool, arguments).await.outcome {
+            ToolOutcome::Done(CallOutput::Text(text)) => text,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn failed(&self, tool: &str, arguments: Value) -> String {
+        match self.call(tool, arguments).await.outcome {
+            ToolOutcome::Failed(error) => error,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn ran(&self, tool: &str, arguments: Value) -> CommandResult {
+        command(self.call(tool, arguments).await.outcome)
+    }
+}
+
+pub fn command(outcome: ToolOutcome) -> CommandResult {
+    match outcome {
+        ToolOutcome::Ran(result) => result,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub fn bench(station: Option<Station>) -> Workbench {
+    Workbench::new(Arc::new(One(station)), Arc::new(RealClock(Instant::now())), Arc::new(Tasks))
+}
+
+/// A session's settings, with that environment.
+pub fn settings(environment: EnvironmentSettings) -> SessionSettings {
+    SessionSettings {
+        agent_id: "agent_0123456789abcdef01234567".into(),
+        agent_name: None,
+        agent: AgentSettings::new("any"),
+        environment,
+        vault_ids: Vec::new(),
+        prompt_cache: None,
+        review: Review::default(),
+        spend_limit: None,
+        metadata: Metadata::default(),
+        door: Door::default(),
+    }
+}
+
+pub fn self_hosted() -> EnvironmentSettings {
+    EnvironmentSettings::SelfHosted {
+        id: EnvironmentId::of(&session()),
+        workspace_directory: "/workspace".to_owned(),
+        capability_directories: Vec::new(),
+    }
+}
+
+fn session() -> SessionId {
+    SessionId::new("sess_0123456789abcdef01234567")
+}
+
+pub fn request(effect: u64, tool: &str, arguments: &Value) -> ToolRequest {
+    let call = ToolCall {
+        effect: EffectId(effect),
+        call_id: CallId::new(format!("call_{effect}")),
+        server_label: String::new(),
+        name: tool.to_owned(),
+        arguments: arguments.to_string(),
+        class: Class::Attachable,
+    };
+    let turn = TurnId::new("turn_0123456789abcdef01234567");
+    ToolRequest::new(ProjectId::new("default"), session(), turn, call, Attempt(1), false)
+}
+
+/// The same call after a crash of the server, where its process is looked for.
+pub fn attached(request: &ToolRequest) -> ToolRequest {
+    ToolRequest { attach: true, ..request.clone() }
+}
+
+/// The same call after a crash of the server, made anew.
+pub fn repeated(request: &ToolRequest) -> ToolRequest {
+    ToolRequest { attempt: Attempt(2), ..request.clone() }
+}
