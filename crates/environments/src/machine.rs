@@ -26,6 +26,7 @@ pub trait Machine: Send + Sync + 'static {
     /// The path without links.
     fn canonicalize(&self, path: &str) -> BoxFuture<'_, Result<String, Fault>>;
     fn list(&self, path: &str) -> BoxFuture<'_, Result<Vec<Entry>, Fault>>;
+    /// With those above it; nothing where it is there.
     fn create_directory(&self, path: &str) -> BoxFuture<'_, Result<(), Fault>>;
     fn remove(&self, path: &str, recursive: bool) -> BoxFuture<'_, Result<(), Fault>>;
 }
