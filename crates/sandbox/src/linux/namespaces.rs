@@ -1,0 +1,214 @@
+//! The driver itself, from the server's side: what the machine can do, and the start of a sandbox.
+
+use super::cgroup::Groups;
+use super::channel::{self, LONGEST, Message, Order};
+use super::etc;
+use super::running::Kept;
+use crate::ability::{Ability, Finding};
+use crate::driver::{Driver, Running};
+use crate::error::Error;
+use crate::isolation::Layer;
+use crate::plan::{Disk, Helper, Plan};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{Gid, Mode, OFlags, Uid, fchown, fstat, open};
+use rustix::net::sockopt::{Timeout, set_socket_recv_buffer_size, set_socket_send_buffer_size, set_socket_timeout};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use std::io;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// Whom sandboxes run as where the server is root: a number that no system gives out by itself.
+const UNPRIVILEGED: u32 = 60_998;
+/// Building takes milliseconds; a helper that is silent for this long is given up.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Sandboxes on this machine's kernel.
+pub struct Namespaces {
+    helper: Helper,
+    ability: Ability,
+    groups: Option<Groups>,
+}
+
+impl Namespaces {
+    /// Tries what this machine can do, which takes some ten milliseconds.
+    pub fn new(helper: Helper) -> Result<Self, Error> {
+        let groups = Groups::find();
+        let ability = Ability { findings: findings(&helper, &groups)? };
+        Ok(Self { helper, ability, groups: groups.ok() })
+    }
+}
+
+impl Driver for Namespaces {
+    fn ability(&self) -> &Ability {
+        &self.ability
+    }
+
+    fn start(&self, plan: &Plan) -> Result<Running, Error> {
+        plan.check()?;
+        let isolation = self.ability.offer(&plan.isolation);
+        let missing = isolation.lacking();
+        if !missing.is_empty() && !plan.allow_weak {
+            return Err(Error::Weak { missing });
+        }
+        let (user, group, root) = identity();
+        if let Disk::Folder(folder) = &plan.disk {
+            own(folder, user, group).map_err(|error| Error::build("workspace", error))?;
+        }
+        let limited = self.groups.as_ref().filter(|_| isolation.has(Layer::Limits));
+        let limited = limited.map(|groups| groups.create(&plan.limits)).transpose();
+        let limited = limited.map_err(|error| Error::build("control group", error))?;
+        let (mut keeper, channel) = employ(&self.helper)?;
+        let joined = limited.as_ref().map_or(Ok(()), |limited| limited.add(keeper.id()));
+        let order = Order { plan: plan.clone(), isolation, user, group, ungrouped: root };
+        let begun = joined
+            .map_err(|error| Error::build("control group", error))
+            .and_then(|()| begin(order, keeper.id(), &channel))
+            .and_then(|begun| patience(&channel, None).map(|()| begun).map_err(helper_said));
+        if begun.is_err() {
+            let _ = keeper.kill();
+            let _ = keeper.wait();
+        }
+        let begun = begun?;
+        let mut running = Running::new(Box::new(Kept::new(keeper, channel, limited)));
+        running.stdin = Some(begun.stdin);
+        running.stdout = Some(begun.stdout);
+        running.stderr = Some(begun.stderr);
+        running.listeners = begun.listeners;
+        Ok(running)
+    }
+}
+
+struct Begun {
+    stdin: io::PipeWriter,
+    stdout: io::PipeReader,
+    stderr: io::PipeReader,
+    listeners: Vec<TcpListener>,
+}
+
+/// Gives the order, and is there for what the keeper cannot do itself, until the command runs.
+fn begin(order: Order, keeper: u32, channel: &OwnedFd) -> Result<Begun, Error> {
+    let pipe = || io::pipe().map_err(|error| Error::build("streams", error));
+    let ((input, stdin), (stdout, output), (stderr, errors)) = (pipe()?, pipe()?, pipe()?);
+    let ports = order.plan.listen.len();
+    let (user, group, ungrouped) = (order.user, order.group, order.ungrouped);
+    let message = Message::Order(Box::new(order));
+    channel::send(channel, &message, &[input.as_fd(), output.as_fd(), errors.as_fd()]).map_err(helper_said)?;
+    drop((input, output, errors));
+    loop {
+        match channel::receive(channel).map_err(helper_said)? {
+            Some((Message::Unshared, _)) => {
+                map(keeper, user, group, ungrouped).map_err(|error| Error::build("users", error))?;
+                channel::send(channel, &Message::Mapped, &[]).map_err(helper_said)?;
+            }
+            Some((Message::Ready, descriptors)) if descriptors.len() == ports => {
+                let listeners = descriptors.into_iter().map(TcpListener::from).collect();
+                return Ok(Begun { stdin, stdout, stderr, listeners });
+            }
+            Some((Message::Failed(failure), _)) if failure.step.is_empty() => {
+                return Err(Error::Command(failure.error));
+            }
+            Some((Message::Failed(failure), _)) => return Err(Error::build(&failure.step, failure.error)),
+            Some((Message::Exited { .. }, _)) | None => {
+                return Err(Error::Helper("ended before the command ran".to_owned()));
+            }
+            Some((other, _)) => return Err(Error::Helper(format!("said {other:?}"))),
+        }
+    }
+}
+
+/// The user and group outside that a sandbox runs as, and whether they are not the server's own.
+fn identity() -> (u32, u32, bool) {
+    if rustix::process::geteuid().is_root() {
+        return (UNPRIVILEGED, UNPRIVILEGED, true);
+    }
+    (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw(), false)
+}
+
+/// Gives the workspace to the sandbox's user. Only the folder itself: what is in it was written from inside.
+fn own(folder: &Path, user: u32, group: u32) -> io::Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let folder = open(folder, flags, Mode::empty())?;
+    let owner = fstat(&folder)?;
+    if owner.st_uid != user {
+        fchown(&folder, Some(Uid::from_raw(user)), Some(Gid::from_raw(group)))?;
+    }
+    Ok(())
+}
+
+/// Starts a helper with a channel to it.
+fn employ(helper: &Helper) -> Result<(Child, OwnedFd), Error> {
+    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+        .map_err(|error| Error::build("channel", error))?;
+    for socket in [&ours, &theirs] {
+        // A packet takes its whole length of the buffer, and some more.
+        let _ = set_socket_send_buffer_size(socket, LONGEST * 2);
+        let _ = set_socket_recv_buffer_size(socket, LONGEST * 2);
+    }
+    patience(&ours, Some(PATIENCE)).map_err(helper_said)?;
+    #[expect(clippy::disallowed_methods, reason = "the helper process is what this crate starts")]
+    let mut command = Command::new(&helper.program);
+    command.args(&helper.arguments).env_clear().current_dir("/");
+    command.stdin(Stdio::from(theirs)).stdout(Stdio::null()).stderr(Stdio::null());
+    let keeper = command.spawn().map_err(|error| Error::Helper(format!("{}: {error}", helper.program.display())))?;
+    Ok((keeper, ours))
+}
+
+fn patience(channel: &OwnedFd, patience: Option<Duration>) -> io::Result<()> {
+    Ok(set_socket_timeout(channel, Timeout::Recv, patience)?)
+}
+
+fn helper_said(error: io::Error) -> Error {
+    Error::Helper(error.to_string())
+}
+
+/// Says who the sandbox's one user and one group are outside. Everybody else is nobody inside.
+fn map(keeper: u32, user: u32, group: u32, ungrouped: bool) -> io::Result<()> {
+    let process = Path::new("/proc").join(keeper.to_string());
+    if !ungrouped {
+        std::fs::write(process.join("setgroups"), "deny")?;
+    }
+    std::fs::write(process.join("uid_map"), format!("{} {user} 1", etc::USER))?;
+    std::fs::write(process.join("gid_map"), format!("{} {group} 1", etc::USER))
+}
+
+/// One for each layer.
+fn findings(helper: &Helper, groups: &Result<Groups, String>) -> Result<Vec<Finding>, Error> {
+    let (mut keeper, channel) = employ(helper)?;
+    let answer = channel::send(&channel, &Message::Probe, &[]).and_then(|()| channel::receive(&channel));
+    let _ = keeper.kill();
+    let _ = keeper.wait();
+    let unable = match answer.map_err(helper_said)? {
+        Some((Message::Unable(unable), _)) => unable,
+        _ => return Err(Error::Helper("does not say what this machine can do".to_owned())),
+    };
+    let finding = |layer| {
+        if layer == Layer::Limits {
+            return match groups {
+                Ok(groups) => Finding::able(layer, format!("control groups, {}", groups.version())),
+                Err(reason) => Finding::unable(layer, reason, remedy(layer)),
+            };
+        }
+        match unable.iter().find(|(missing, _)| *missing == layer) {
+            Some((_, reason)) => Finding::unable(layer, reason, remedy(layer)),
+            None => Finding::able(layer, layer.word()),
+        }
+    };
+    Ok(Layer::ALL.into_iter().map(finding).collect())
+}
+
+/// What to do where a machine lacks a layer.
+fn remedy(layer: Layer) -> &'static str {
+    match layer {
+        Layer::Limits => {
+            "run the server as a service with Delegate=yes and DelegateSubgroup=server, or where its control group is writable"
+        }
+        Layer::Seccomp => "the kernel needs CONFIG_SECCOMP_FILTER",
+        Layer::Landlock => "the kernel needs CONFIG_SECURITY_LANDLOCK, and `landlock` among its lsm= modules",
+        _ => {
+            "allow user namespaces: user.max_user_namespaces above 0, kernel.apparmor_restrict_unprivileged_userns=0; \
+             in a container, let it use unshare and mount"
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! What is to run in a sandbox, on what, and how much it may use.
+
+use crate::error::Error;
+use crate::isolation::Isolation;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+
+/// Where the environment's own disk is seen inside.
+const WORKSPACE: &str = "/workspace";
+/// Places of the root that a bind may not cover: the sandbox's own.
+const TAKEN: [&str; 8] = ["/", "/proc", "/dev", "/etc", "/usr", "/tmp", "/workspace", "/sys"];
+
+/// How to start the helper: a program that calls [`crate::helper`] first of all when it is given these arguments.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Helper {
+    pub program: PathBuf,
+    pub arguments: Vec<String>,
+}
+
+/// One sandbox.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Plan {
+    /// Program and arguments; a name without a slash is looked for in the environment's `PATH`.
+    pub command: Vec<String>,
+    /// The whole environment of the command: nothing is inherited.
+    pub environment: BTreeMap<String, String>,
+    /// Where the command starts: a path inside.
+    pub directory: String,
+    pub disk: Disk,
+    /// What else is seen inside.
+    pub binds: Vec<Bind>,
+    /// A prepared tree instead of this machine's `/usr` and its links; it is never written to.
+    pub base: Option<PathBuf>,
+    pub limits: Limits,
+    /// Ports of the sandbox's `127.0.0.1` on which the caller listens: its only way out.
+    pub listen: Vec<u16>,
+    pub isolation: Isolation,
+    /// Whether a sandbox may be used that lacks layers, because of `isolation` or of the machine.
+    pub allow_weak: bool,
+}
+
+/// The disk that is seen at `/workspace`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Disk {
+    /// A folder of this machine. It is kept, and given to the user that the sandbox runs as. `Limits::disk` holds for
+    /// each of its files; the sum is measured while the sandbox runs, and one that uses more is killed.
+    Folder(PathBuf),
+    /// In memory, gone with the sandbox; `Limits::disk` holds exactly, and it counts as memory.
+    Memory,
+}
+
+/// A folder or file of this machine inside.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Bind {
+    pub source: PathBuf,
+    pub target: String,
+    pub writable: bool,
+}
+
+/// What a whole sandbox may use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Limits {
+    /// Bytes.
+    pub memory: u64,
+    /// Thousandths of a core.
+    pub cpu: u32,
+    /// Processes and threads, those of the sandbox itself not counted.
+    pub processes: u32,
+    /// Bytes at `/workspace`.
+    pub disk: u64,
+    /// Files and folders at `/workspace`.
+    pub files: u64,
+    /// Bytes at `/tmp`; they count as memory.
+    pub temporary: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Size {
+    Small,
+    Medium,
+    Large,
+}
+
+impl Size {
+    pub fn limits(self) -> Limits {
+        let (memory, cpu, processes, disk) = match self {
+            Self::Small => (512 << 20, 1_000, 128, 1 << 30),
+            Self::Medium => (2 << 30, 2_000, 512, 8 << 30),
+            Self::Large => (8 << 30, 4_000, 2_048, 32 << 30),
+        };
+        Limits { memory, cpu, processes, disk, files: disk >> 13, temporary: memory / 4 }
+    }
+}
+
+impl Plan {
+    /// A full sandbox of the smallest size with the usual environment.
+    pub fn new(disk: Disk, command: &[&str]) -> Self {
+        let environment = [
+            ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+            ("HOME", WORKSPACE),
+            ("LANG", "C.UTF-8"),
+            ("USER", "user"),
+        ];
+        Self {
+            command: command.iter().map(|&part| part.to_owned()).collect(),
+            environment: environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            directory: WORKSPACE.to_owned(),
+            disk,
+            binds: Vec::new(),
+            base: None,
+            limits: Size::Small.limits(),
+            listen: Vec::new(),
+            isolation: Isolation::full(),
+            allow_weak: false,
+        }
+    }
+
+    /// Whether it can be meant at all.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.command.first().is_none_or(String::is_empty) {
+            return Err(Error::Plan("no command".to_owned()));
+        }
+        let texts = self.command.iter().chain(self.environment.keys()).chain(self.environment.values());
+        if texts.chain([&self.directory]).any(|text| text.contains('\0')) {
+            return Err(Error::Plan("a command, its variables and its folder hold no NUL".to_owned()));
+        }
+        if self.environment.keys().any(|name| name.is_empty() || name.contains('=')) {
+            return Err(Error::Plan("a variable's name is not empty and holds no `=`".to_owned()));
+        }
+        if self.listen.len() > 8 || self.binds.len() > 32 {
+            return Err(Error::Plan("at most 8 ports and 32 binds".to_owned()));
+        }
+        let folder = match &self.disk {
+            Disk::Folder(path) => Some(path),
+            Disk::Memory => None,
+        };
+        for path in folder.into_iter().chain(&self.base).chain(self.binds.iter().map(|bind| &bind.source)) {
+            if !path.is_absolute() {
+                return Err(Error::Plan(format!("`{}` is not an absolute path", path.display())));
+            }
+        }
+        for bind in &self.binds {
+            if !plain(Path::new(&bind.target)) || TAKEN.contains(&bind.target.as_str()) {
+                return Err(Error::Plan(format!("nothing can be bound at `{}`", bind.target)));
+            }
+        }
+        let limits = &self.limits;
+        if limits.memory < 16 << 20 || limits.cpu < 10 || limits.processes < 1 || limits.disk == 0 || limits.files == 0
+        {
+            return Err(Error::Plan("limits of nothing: at least 16 MiB, 0.01 cores, a process and a file".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// Absolute, and made of names only.
+fn plain(path: &Path) -> bool {
+    path.is_absolute() && path.components().skip(1).all(|part| matches!(part, Component::Normal(_)))
+}
