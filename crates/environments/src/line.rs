@@ -7,8 +7,8 @@ pub(crate) use noise::secure;
 
 use tokio::sync::mpsc;
 
-/// Messages, or frames, that may wait in one direction.
-const WAITING: usize = 16;
+/// Messages, or frames, that may wait in one direction. A message may have 64 MiB.
+const WAITING: usize = 4;
 
 /// One end. What is sent into `outgoing` comes out of the other end's `incoming`.
 pub struct Line {

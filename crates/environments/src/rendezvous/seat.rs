@@ -6,6 +6,7 @@ use crate::line::{Line, secure};
 use relay::{Keys, Place, PublicKeys};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::oneshot;
 use types::BoxFuture;
 
 /// An executor answers within this time, or its socket is closed.
@@ -23,6 +24,8 @@ struct Minted {
     stream: String,
     keys: PublicKeys,
     authorization: String,
+    /// Dropped, with all of this, when a newer handshake begins: the older one ends.
+    _stop: oneshot::Sender<()>,
 }
 
 impl Seat {
@@ -65,16 +68,19 @@ impl Shared {
             stream: self.stream_id(),
         };
         let authorization = self.random(32);
+        let (stop, stopped) = oneshot::channel();
         *seat.minted() = Some(Minted {
             registration: place.registration.clone(),
             stream: place.stream.clone(),
             keys: own.public(),
             authorization: authorization.clone(),
+            _stop: stop,
         });
         let spawn = self.world.spawn.clone();
         let line = tokio::select! {
             biased;
             line = secure(socket, &place, &peer, (&own, &authorization), &*spawn) => Some(line),
+            _ = stopped => None,
             () = self.world.clock.sleep(HANDSHAKE) => None,
         };
         // It is good for this handshake alone.
@@ -86,7 +92,7 @@ impl Shared {
                 Ok(())
             }
             None => {
-                tracing::warn!(environment = place.environment, "an executor's handshake took too long");
+                tracing::warn!(environment = place.environment, "an executor's handshake took too long, or a newer one began");
                 Ok(())
             }
         }

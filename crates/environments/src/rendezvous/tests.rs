@@ -263,6 +263,11 @@ async fn a_handshake_that_fails_closes_the_socket() {
         socket.outgoing.send(frame).await.unwrap();
         assert!(socket.incoming.recv().await.is_none(), "{nonsense}");
     }
+    // A newer one ends an older one that is not done.
+    let mut older = stage.call(&registered, &keys).await.socket;
+    let newer = stage.call(&registered, &keys).await;
+    assert!(older.incoming.recv().await.is_none());
+    drop(newer);
     // One that says nothing is given up.
     let mut silent = stage.call(&registered, &keys).await.socket;
     assert!(stage.clock.pass(silent.incoming.recv()).await.is_none());

@@ -9,11 +9,12 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use environments::client::{Client, Settings};
 use environments::line::Line;
-use environments::rendezvous::{Listener, Memory, Refusal, Rendezvous};
+use environments::rendezvous::{Listener, Memory, Refusal, Rendezvous, Site};
 use futures_util::{SinkExt, StreamExt};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use tokio::sync::{Notify, watch};
+use types::ProjectId;
 use wire::executor::{
     NOISE_PROFILE, NoiseRegistered, NoiseRegistration, RegistryError, RegistryErrorBody, Validated, Validation,
 };
@@ -52,12 +53,12 @@ impl Log {
 }
 
 impl Listener for Log {
-    fn connected(&self, environment: &str) {
-        self.say(format!("connected {environment}"));
+    fn connected(&self, site: &Site) {
+        self.say(format!("connected {}", site.environment));
     }
 
-    fn disconnected(&self, environment: &str) {
-        self.say(format!("disconnected {environment}"));
+    fn disconnected(&self, site: &Site) {
+        self.say(format!("disconnected {}", site.environment));
     }
 }
 
@@ -93,8 +94,12 @@ impl Door {
     }
 
     pub async fn machine(&self, environment: &str) -> Arc<Client> {
-        self.current().machine(environment).await.expect("registrations").expect("a machine")
+        self.current().machine(&site(environment)).await.expect("registrations").expect("a machine")
     }
+}
+
+pub fn site(environment: &str) -> Site {
+    Site { project: ProjectId::new("default"), environment: environment.to_owned() }
 }
 
 fn rendezvous(registrations: &Arc<Memory>, log: &Arc<Log>) -> Arc<Rendezvous> {
@@ -120,12 +125,12 @@ async fn register(
     if !is_allowed(&headers) {
         return StatusCode::UNAUTHORIZED.into_response();
     }
-    match door.current().register(&environment, &body).await {
+    match door.current().register(&site(&environment), &body).await {
         Ok(registered) => {
             door.log.say(format!("registered {environment}"));
-            let url = format!("ws://127.0.0.1:{}{}", door.port, registered.path);
+            let url = format!("ws://127.0.0.1:{}/rendezvous/{environment}?token={}", door.port, registered.token);
             let answer = NoiseRegistered {
-                environment_id: registered.environment,
+                environment_id: environment,
                 url,
                 security_profile: NOISE_PROFILE.to_owned(),
                 executor_registration_id: registered.registration,
@@ -146,7 +151,7 @@ async fn validate(
     Json(body): Json<Validation>,
 ) -> Response {
     let stream = headers.get("x-codex-noise-stream-id").and_then(|value| value.to_str().ok()).unwrap_or("");
-    let valid = is_allowed(&headers) && door.current().validate(&environment, stream, &body);
+    let valid = is_allowed(&headers) && door.current().validate(&site(&environment), stream, &body);
     Json(Validated { valid }).into_response()
 }
 
@@ -158,7 +163,7 @@ async fn socket(
 ) -> Response {
     let token = query.get("token").map_or("", String::as_str);
     let rendezvous = door.current();
-    match rendezvous.admit(&environment, token).await {
+    match rendezvous.admit(&site(&environment), token).await {
         Ok(admission) => upgrade.on_upgrade(move |socket| async move {
             let (near, far) = Line::pair();
             rendezvous.attach(admission, near);

@@ -1,6 +1,6 @@
 //! The unmodified `codex exec-server` of the npm package `@openai/codex`, over Noise: commands, files, sockets that drop,
 //! a server that restarts, and a second executor.
-#![expect(clippy::expect_used, clippy::panic, reason = "an integration test")]
+#![expect(clippy::expect_used, reason = "an integration test")]
 #![expect(clippy::disallowed_methods, reason = "the edge: real clock, tasks, randomness and processes")]
 #![expect(clippy::print_stderr, reason = "a test that is left out says so")]
 
@@ -157,6 +157,38 @@ async fn commands_and_files() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn much_at_once() {
+    let Some(binary) = binary() else { return };
+    let door = Door::open().await;
+    let executor = Executor::start(&binary, &door, "env_six", "a");
+    door.log.until("connected env_six", 1).await;
+    let machine: Arc<dyn Machine> = door.machine("env_six").await;
+
+    let file = executor.path("large");
+    let bytes: Vec<u8> = (0..16_000_000u32).map(|n| (n >> 7) as u8).collect();
+    machine.write_file(&file, bytes.clone()).await.expect("written");
+    assert!(machine.read_file(&file, 16_000_000).await.expect("read") == bytes, "the file has changed");
+
+    let asked = (0..200).map(|_| machine.metadata(&file));
+    for metadata in futures_util::future::join_all(asked).await {
+        assert_eq!(metadata.expect("metadata").bytes, 16_000_000);
+    }
+
+    let commands = (0..20).map(|n| {
+        let (machine, command) = (&machine, executor.command(&format!("p{n}"), "seq 1 20000"));
+        async move {
+            machine.start(command).await.expect("started");
+            whole(&**machine, &format!("p{n}"), 0).await.0
+        }
+    });
+    let expected: String = (1..=20_000).map(|n| format!("{n}\n")).collect();
+    for text in futures_util::future::join_all(commands).await {
+        assert!(text == expected, "output has changed: {} bytes of {}", text.len(), expected.len());
+    }
+    assert_eq!(door.log.count("connected env_six"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sockets_drop_and_nothing_is_lost_or_twice() {
     let Some(binary) = binary() else { return };
     let door = Door::open().await;
@@ -230,7 +262,7 @@ async fn a_forgotten_executor_registers_anew() {
     let executor = Executor::start(&binary, &door, "env_five", "a");
     door.log.until("connected env_five", 1).await;
     let machine: Arc<dyn Machine> = door.machine("env_five").await;
-    door.registrations.remove("env_five").await.expect("removed");
+    door.registrations.remove(&door::site("env_five")).await.expect("removed");
     door.cut();
     door.log.until("registered env_five", 2).await;
     door.log.until("connected env_five", 2).await;
