@@ -57,7 +57,7 @@ pub fn history(plan: &Plan, notes: &Notes, disk: &Disk) -> Vec<String> {
         let id = folded.id;
         let mut say = |found: Vec<String>| wrong.extend(found.into_iter().map(|what| format!("{id}: {what}")));
         say(log::check(folded));
-        say(environment::check(folded));
+        say(environment::check(plan, folded));
         say(log::heard(folded, notes));
         say(log::said(folded, notes));
         say(effects::check(folded, notes));
