@@ -92,7 +92,10 @@ impl Shared {
                 Ok(())
             }
             None => {
-                tracing::warn!(environment = place.environment, "an executor's handshake took too long, or a newer one began");
+                tracing::warn!(
+                    environment = place.environment,
+                    "an executor's handshake took too long, or a newer one began"
+                );
                 Ok(())
             }
         }

@@ -16,7 +16,8 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::{Notify, watch};
 use types::ProjectId;
 use wire::executor::{
-    NOISE_PROFILE, NoiseRegistered, NoiseRegistration, RegistryError, RegistryErrorBody, Validated, Validation,
+    DIRECT_TRANSPORT, DirectRegistered, DirectRegistration, NOISE_PROFILE, NoiseRegistered, NoiseRegistration,
+    RegistryError, RegistryErrorBody, Validated, Validation,
 };
 
 pub const KEY: &str = "sk-executor";
@@ -72,6 +73,7 @@ impl Door {
         let routes = Router::new()
             .route("/v1/agents/api/cloud/environment/{environment}/register", post(register))
             .route("/v1/agents/api/cloud/environment/{environment}/validate", post(validate))
+            .route("/v1/agents/api/cloud/environment/{environment}/direct/register", post(register_direct))
             .route("/rendezvous/{environment}", get(socket))
             .with_state(door.clone());
         tokio::spawn(async move { axum::serve(listener, routes).await.expect("served") });
@@ -91,6 +93,10 @@ impl Door {
 
     pub fn current(&self) -> Arc<Rendezvous> {
         self.rendezvous.lock().expect("lock").clone()
+    }
+
+    fn url(&self, environment: &str, token: &str) -> String {
+        format!("ws://127.0.0.1:{}/rendezvous/{environment}?token={token}", self.port)
     }
 
     pub async fn machine(&self, environment: &str) -> Arc<Client> {
@@ -128,7 +134,7 @@ async fn register(
     match door.current().register(&site(&environment), &body).await {
         Ok(registered) => {
             door.log.say(format!("registered {environment}"));
-            let url = format!("ws://127.0.0.1:{}/rendezvous/{environment}?token={}", door.port, registered.token);
+            let url = door.url(&environment, &registered.token);
             let answer = NoiseRegistered {
                 environment_id: environment,
                 url,
@@ -141,6 +147,23 @@ async fn register(
             door.log.say(format!("refused {environment}"));
             refused(&refusal)
         }
+    }
+}
+
+/// Whoever signs: the signature is the concern of a real door.
+async fn register_direct(
+    State(door): State<Arc<Door>>,
+    Path(environment): Path<String>,
+    Json(body): Json<DirectRegistration>,
+) -> Response {
+    match door.current().register_direct(&site(&environment), &body).await {
+        Ok(registered) => {
+            door.log.say(format!("registered {environment}"));
+            let url = door.url(&environment, &registered.token);
+            let (transport, registration_id) = (DIRECT_TRANSPORT.to_owned(), registered.registration);
+            Json(DirectRegistered { environment_id: environment, transport, registration_id, url }).into_response()
+        }
+        Err(refusal) => refused(&refusal),
     }
 }
 
@@ -166,29 +189,37 @@ async fn socket(
     match rendezvous.admit(&site(&environment), token).await {
         Ok(admission) => upgrade.on_upgrade(move |socket| async move {
             let (near, far) = Line::pair();
+            let is_text = admission.is_text();
             rendezvous.attach(admission, near);
             drop(rendezvous);
-            carry(&door, socket, far).await;
+            carry(&door, socket, far, is_text).await;
         }),
         Err(refusal) => refused(&refusal),
     }
 }
 
-async fn carry(door: &Door, socket: WebSocket, line: Line) {
+async fn carry(door: &Door, socket: WebSocket, line: Line, is_text: bool) {
     let Line { outgoing, mut incoming } = line;
     let (mut write, mut read) = socket.split();
     let inward = async {
         while let Some(Ok(message)) = read.next().await {
-            if let Message::Binary(bytes) = message
-                && outgoing.send(bytes.to_vec()).await.is_err()
-            {
+            let bytes = match message {
+                Message::Binary(bytes) if !is_text => bytes.to_vec(),
+                Message::Text(text) if is_text => text.as_bytes().to_vec(),
+                _ => continue,
+            };
+            if outgoing.send(bytes).await.is_err() {
                 return;
             }
         }
     };
     let outward = async {
         while let Some(bytes) = incoming.recv().await {
-            if write.send(Message::Binary(bytes.into())).await.is_err() {
+            let message = match is_text {
+                true => Message::Text(String::from_utf8(bytes).expect("JSON").into()),
+                false => Message::Binary(bytes.into()),
+            };
+            if write.send(message).await.is_err() {
                 return;
             }
         }

@@ -37,12 +37,17 @@ struct Executor {
 
 impl Executor {
     fn start(binary: &Path, door: &Door, environment: &str, name: &str) -> Self {
+        Self::start_with(binary, door, environment, name, &[])
+    }
+
+    fn start_with(binary: &Path, door: &Door, environment: &str, name: &str, more: &[&str]) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("codex-{}-{name}", door.port));
         std::fs::create_dir_all(&folder).expect("a folder");
         let folder = folder.canonicalize().expect("a folder");
         let mut command = tokio::process::Command::new(binary);
         command.args(["exec-server", "--environment-id", environment, "--remote"]);
         command.arg(format!("http://127.0.0.1:{}/v1/agents/api", door.port));
+        command.args(more).env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE").env("AWS_SECRET_ACCESS_KEY", "secret");
         command.env("CODEX_API_KEY", KEY).env("CODEX_HOME", &folder).env("HOME", &folder).current_dir(&folder);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.process_group(0).kill_on_drop(true).spawn().expect("codex starts");
@@ -268,4 +273,26 @@ async fn a_forgotten_executor_registers_anew() {
     door.log.until("connected env_five", 2).await;
     machine.start(executor.command("p1", "echo back")).await.expect("started");
     assert_eq!(whole(&*machine, "p1", 0).await.0, "back\n");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_direct_transport() {
+    let Some(binary) = binary() else { return };
+    let door = Door::open().await;
+    let direct = ["--remote-transport", "direct", "--aws-sigv4", "--aws-region", "us-east-1", "--aws-service", "x"];
+    let mut first = Executor::start_with(&binary, &door, "env_seven", "a", &direct);
+    door.log.until("connected env_seven", 1).await;
+    let machine: Arc<dyn Machine> = door.machine("env_seven").await;
+    machine.start(first.command("p1", COUNT)).await.expect("started");
+    first_output(&*machine, "p1").await;
+    door.cut();
+    let (text, output) = whole(&*machine, "p1", 0).await;
+    assert_eq!((text, output.exit_code), (counted(), Some(7)));
+    assert_eq!(door.log.count("registered env_seven"), 1);
+
+    let _second = Executor::start_with(&binary, &door, "env_seven", "b", &direct);
+    door.log.until("connected env_seven", 3).await;
+    let status = tokio::time::timeout(Duration::from_secs(60), first.child.wait()).await.expect("it ends");
+    assert!(!status.expect("a status").success());
+    assert_eq!(door.log.count("registered env_seven"), 2);
 }
