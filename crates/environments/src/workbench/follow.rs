@@ -14,7 +14,7 @@ const READ_SLACK: Duration = Duration::from_secs(10);
 /// Before a machine is asked again that had nothing new and did not wait.
 const PAUSE: Duration = Duration::from_millis(20);
 /// How long the output of a process that ended may still come. What it started may hold it open for ever.
-const AFTER_EXIT: Duration = Duration::from_millis(300);
+const AFTER_EXIT: Duration = Duration::from_secs(1);
 
 pub(super) struct Follow<'a> {
     machine: &'a dyn Machine,

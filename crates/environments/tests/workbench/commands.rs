@@ -37,9 +37,9 @@ async fn a_command_runs_in_the_workspace_or_below_without_input() {
 async fn a_command_that_takes_too_long_is_stopped_with_all_that_it_started() {
     let stage = Stage::new();
     let line = "echo begun; (sleep 600; echo never) & sleep 600";
-    let result = stage.ran("shell", json!({"command": line, "timeout_ms": 1500})).await;
+    let result = stage.ran("shell", json!({"command": line, "timeout_ms": 3000})).await;
     assert_eq!((result.exit_code, result.shown()), (Some(137), "begun\n"));
-    assert!(result.told.starts_with("stopped: it still ran after 1.5 s"), "{}", result.told);
+    assert!(result.told.starts_with("stopped: it still ran after 3.0 s"), "{}", result.told);
 }
 
 #[tokio::test]
@@ -61,15 +61,22 @@ async fn a_background_process_is_talked_to_and_ended() {
     assert_eq!((result.exit_code, result.shown()), (None, ""));
     assert!(result.told.starts_with(&format!("still running: process_id {id}; ")), "{}", result.told);
 
-    let result = stage.ran("write_stdin", json!({"process_id": id, "input": "one\ntwo\n"})).await;
-    assert_eq!(result.shown(), "heard one\nheard two\n");
+    let asked = json!({"process_id": id, "input": "one\ntwo\n", "yield_time_ms": 1});
+    let mut result = stage.ran("write_stdin", asked).await;
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while result.shown() != "heard one\nheard two\n" {
+        assert!(std::time::Instant::now() < deadline, "{}", result.told);
+        result = stage.ran("write_stdin", json!({"process_id": id, "yield_time_ms": 20})).await;
+    }
     let after: u64 = result.told.split("after=").nth(1).unwrap().lines().next().unwrap().parse().unwrap();
     // What was told is not told again; from the beginning it is.
     let poll = |after: u64| json!({"process_id": id, "after": after, "yield_time_ms": 1});
     assert_eq!(stage.ran("write_stdin", poll(after)).await.shown(), "");
     assert_eq!(stage.ran("write_stdin", poll(0)).await.shown(), "heard one\nheard two\n");
 
-    let result = stage.ran("write_stdin", json!({"process_id": id, "signal": "terminate", "after": after})).await;
+    let result = stage
+        .ran("write_stdin", json!({"process_id": id, "signal": "terminate", "after": after, "yield_time_ms": 60000}))
+        .await;
     assert_eq!((result.exit_code, result.shown()), (Some(137), ""));
     let error = stage.failed("write_stdin", json!({"process_id": id, "input": "late"})).await;
     assert_eq!(error, format!("process {id} takes no input (any more)"));

@@ -145,10 +145,8 @@ impl Machine for Local {
         Box::pin(async move {
             let process = process?;
             let mut input = process.input.lock().unwrap();
-            match &mut *input {
-                Some(input) if input.write_all(&bytes).is_ok() => Ok(Written::Accepted),
-                _ => Ok(Written::Closed),
-            }
+            let accepted = input.as_mut().is_some_and(|input| input.write_all(&bytes).is_ok());
+            Ok(if accepted { Written::Accepted } else { Written::Closed })
         })
     }
 
