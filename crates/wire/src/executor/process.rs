@@ -26,6 +26,9 @@ pub struct ProcessStart {
     pub env_policy: Option<EnvironmentPolicy>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sandbox: Option<Sandbox>,
+    /// The process must have no network but through the harness's proxy.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub enforce_managed_network: bool,
 }
 
 /// What of the executor's own environment a process gets, before `env` is added.
