@@ -5,8 +5,8 @@ use crate::host::Host;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SerialNumber,
+    BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose, SerialNumber,
 };
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -30,8 +30,8 @@ pub struct Failed(String);
 
 /// One environment's authority.
 pub struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    certificate: CertificateDer<'static>,
+    issuer: Certificate,
+    issuer_key: KeyPair,
     /// All hosts have the same key: they are all this proxy.
     key: KeyPair,
     serial: AtomicU64,
@@ -47,10 +47,9 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         good_for(&mut params, now, 3650);
         let key = KeyPair::generate().map_err(failed)?;
-        let certificate = params.self_signed(&key).map_err(failed)?.der().clone();
         Ok(Self {
-            issuer: Issuer::new(params, key),
-            certificate,
+            issuer: params.self_signed(&key).map_err(failed)?,
+            issuer_key: key,
             key: KeyPair::generate().map_err(failed)?,
             serial: AtomicU64::new(now.0),
             ready: Mutex::new(BTreeMap::new()),
@@ -60,7 +59,7 @@ impl Authority {
     /// What a sandbox adds to what it trusts.
     #[must_use]
     pub fn certificate_pem(&self) -> String {
-        let text = BASE64.encode(&self.certificate);
+        let text = BASE64.encode(self.certificate());
         let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
         for line in text.as_bytes().chunks(64) {
             pem.push_str(&String::from_utf8_lossy(line));
@@ -73,7 +72,7 @@ impl Authority {
     /// The same in DER.
     #[must_use]
     pub fn certificate(&self) -> &CertificateDer<'static> {
-        &self.certificate
+        self.issuer.der()
     }
 
     /// TLS in a host's name, HTTP/1.1 only.
@@ -104,7 +103,7 @@ impl Authority {
         params.use_authority_key_identifier_extension = true;
         params.serial_number = Some(SerialNumber::from(self.serial.fetch_add(1, Relaxed)));
         good_for(&mut params, now, GOOD);
-        let leaf = params.signed_by(&self.key, &self.issuer).map_err(failed)?.der().clone();
+        let leaf = params.signed_by(&self.key, &self.issuer, &self.issuer_key).map_err(failed)?.der().clone();
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.serialize_der()));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)

@@ -9,6 +9,7 @@ const RECORD: usize = 16 * 1024;
 const HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
 const SERVER_NAME: u16 = 0;
+const PROTOCOLS: u16 = 16;
 const ENCRYPTED_CLIENT_HELLO: u16 = 0xfe0d;
 
 /// What a client asks for.
@@ -18,6 +19,8 @@ pub struct Hello {
     pub server_name: Option<String>,
     /// An encrypted first message travels within this one. Browsers send a meaningless one to everybody.
     pub encrypted: bool,
+    /// HTTP/1.1 may be spoken: the client offers it, or offers nothing in particular.
+    pub http1: bool,
 }
 
 /// What the bytes so far are.
@@ -91,7 +94,7 @@ fn hello(body: &[u8]) -> Option<Hello> {
     body.short()?;
     body.long()?;
     body.short()?;
-    let mut found = Hello { server_name: None, encrypted: false };
+    let mut found = Hello { server_name: None, encrypted: false, http1: true };
     if body.0.is_empty() {
         return Some(found);
     }
@@ -110,6 +113,7 @@ fn hello(body: &[u8]) -> Option<Hello> {
                 named = true;
                 found.server_name = Some(server_name(value)?);
             }
+            PROTOCOLS => found.http1 = protocols(value)?.contains(&&b"http/1.1"[..]),
             ENCRYPTED_CLIENT_HELLO => found.encrypted = true,
             _ => {}
         }
@@ -125,6 +129,16 @@ fn server_name(value: &[u8]) -> Option<String> {
     let name = list.long()?;
     let good = value.0.is_empty() && list.0.is_empty() && kind == [0] && !name.is_empty() && name.is_ascii();
     good.then(|| String::from_utf8_lossy(name).into_owned())
+}
+
+fn protocols(value: &[u8]) -> Option<Vec<&[u8]>> {
+    let mut value = Cursor(value);
+    let mut list = Cursor(value.long()?);
+    let mut all = Vec::new();
+    while !list.0.is_empty() {
+        all.push(list.short()?);
+    }
+    value.0.is_empty().then_some(all)
 }
 
 struct Cursor<'a>(&'a [u8]);
@@ -203,13 +217,16 @@ mod tests {
         for end in 0..bytes.len() {
             assert_eq!(read(&bytes[..end]), Reading::More, "{end}");
         }
-        let expected = Hello { server_name: Some("example.com".into()), encrypted: false };
+        let expected = Hello { server_name: Some("example.com".into()), encrypted: false, http1: true };
         assert_eq!(read(&bytes), Reading::Hello(expected));
     }
 
     #[test]
     fn a_client_of_a_bare_address_names_nobody() {
-        assert_eq!(read(&real("127.0.0.1")), Reading::Hello(Hello { server_name: None, encrypted: false }));
+        assert_eq!(
+            read(&real("127.0.0.1")),
+            Reading::Hello(Hello { server_name: None, encrypted: false, http1: true })
+        );
     }
 
     #[test]
@@ -222,13 +239,29 @@ mod tests {
     }
 
     #[test]
+    fn offered_protocols_are_seen() {
+        for (offer, expected) in [
+            (&[&b"http/1.1"[..]][..], true),
+            (&[b"h2", b"http/1.1"], true),
+            (&[b"h2"], false),
+            (&[b"http/1.1x"], false),
+            (&[], false),
+        ] {
+            let list: Vec<u8> = offer.iter().flat_map(|word| [&[word.len() as u8], *word].concat()).collect();
+            let bytes = record(&message(&[name("a.com"), extension(16, &long(&list))].concat()));
+            assert!(matches!(read(&bytes), Reading::Hello(hello) if hello.http1 == expected), "{offer:?}");
+        }
+        assert_eq!(read(&record(&message(&extension(16, &[0, 3, 9, 1, 1])))), Reading::Broken);
+    }
+
+    #[test]
     fn an_encrypted_hello_is_seen() {
         let both = [name("front.example"), extension(0xfe0d, &[0; 40])].concat();
         let Reading::Hello(hello) = read(&record(&message(&both))) else { panic!("no hello") };
-        assert_eq!(hello, Hello { server_name: Some("front.example".into()), encrypted: true });
+        assert_eq!(hello, Hello { server_name: Some("front.example".into()), encrypted: true, http1: true });
         let alone = extension(0xfe0d, &[0; 40]);
         let Reading::Hello(hello) = read(&record(&message(&alone))) else { panic!("no hello") };
-        assert_eq!(hello, Hello { server_name: None, encrypted: true });
+        assert_eq!(hello, Hello { server_name: None, encrypted: true, http1: true });
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub enum Refusal {
     NotTls,
     #[error("the first message of TLS is broken")]
     Hello,
+    #[error("to a host that is given secrets only HTTP/1.1 is spoken")]
+    Protocol,
     #[error("the name {0} was not found")]
     NotFound(Host),
     #[error("no connection to {0}")]
@@ -51,7 +53,7 @@ impl Refusal {
     #[must_use]
     pub fn status(&self) -> u16 {
         match self {
-            Self::Denied(_) | Self::ServerName | Self::NotTls => 403,
+            Self::Denied(_) | Self::ServerName | Self::NotTls | Self::Protocol => 403,
             Self::Host(_) | Self::Request(_) | Self::Hello => 400,
             Self::Method => 405,
             Self::Slow => 408,
@@ -85,6 +87,7 @@ impl Refusal {
             Self::ServerName => "server_name_mismatch",
             Self::NotTls => "not_tls",
             Self::Hello => "bad_tls",
+            Self::Protocol => "no_http1",
             Self::NotFound(_) => "name_not_found",
             Self::Unreachable(_) => "unreachable",
             Self::Late(_) => "upstream_timeout",

@@ -1,3 +1,5 @@
+//! Heads that are read, and the many that are not.
+
 use super::*;
 
 fn request(text: &str) -> Result<Request, Refusal> {

@@ -13,8 +13,9 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 
 const READY: &[u8] = b"HTTP/1.1 200 Connection Established\r\n\r\n";
-/// TLS's own word for "you may not": fatal, access_denied.
-const ALERT: &[u8] = &[21, 3, 3, 0, 2, 2, 49];
+/// TLS's own words, before any handshake: a fatal alert, for "you may not" and for "no protocol in common".
+const DENIED: [u8; 7] = [21, 3, 3, 0, 2, 2, 49];
+const NO_PROTOCOL: [u8; 7] = [21, 3, 3, 0, 2, 2, 120];
 
 impl Proxy {
     pub(super) async fn tunnel<S: AsyncRead + AsyncWrite + Send + Unpin>(
@@ -42,17 +43,24 @@ impl Proxy {
             None => return Err(Refusal::Slow.into()),
         };
         if !asks_for(&hello, &target.host) {
-            out.write_all(ALERT).await?;
-            out.shutdown().await?;
-            return Err(Refusal::ServerName.into());
+            return alert(&mut out, DENIED, Refusal::ServerName).await;
         }
         let secret = visit.rules.secret_ports.contains(&target.port) && !self.secrets.of(&target.host).is_empty();
+        if secret && !hello.http1 {
+            return alert(&mut out, NO_PROTOCOL, Refusal::Protocol).await;
+        }
         if secret {
             let (first, read) = client.into_parts();
             return self.ended(Again::new(first, read.unsplit(out)), upstream, &target, visit).await;
         }
         carry(client, out, upstream, visit).await
     }
+}
+
+async fn alert<W: AsyncWrite + Unpin>(to: &mut W, alert: [u8; 7], refusal: Refusal) -> Result<(), End> {
+    to.write_all(&alert).await?;
+    to.shutdown().await?;
+    Err(refusal.into())
 }
 
 fn wanted(request: &Request) -> Result<Target, Refusal> {
@@ -107,7 +115,7 @@ mod tests {
     #[test]
     fn the_first_message_must_ask_for_the_connections_host() {
         let check = |host: &str, name: Option<&str>, encrypted: bool| {
-            let hello = Hello { server_name: name.map(str::to_owned), encrypted };
+            let hello = Hello { server_name: name.map(str::to_owned), encrypted, http1: true };
             asks_for(&hello, &Host::parse(host).unwrap())
         };
         assert!(check("a.com", Some("A.com"), false));

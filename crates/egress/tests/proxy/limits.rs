@@ -104,7 +104,7 @@ async fn one_connection_more_is_told_so_and_an_end_makes_room() {
 #[tokio::test]
 async fn a_connection_has_a_share_of_bytes() {
     let (server, _) = fixed("HTTP/1.1 200 OK\r\n\r\n0123456789012345678901234567890123456789").await;
-    let world = with(Limits { bytes: 130, ..Limits::default() }, server).await;
+    let world = with(Limits { bytes: 100, ..Limits::default() }, server).await;
     let port = server.port();
     let text = world.say(&format!("GET http://a.test:{port}/ HTTP/1.1\r\nHost: a.test:{port}\r\n\r\n")).await;
     assert!(!text.contains("0123456789012345678901234567890123456789"), "{text}");

@@ -120,7 +120,7 @@ pub struct Papers {
 impl Papers {
     pub fn of(host: &str) -> Self {
         let made = rcgen::generate_simple_self_signed(vec![host.to_owned()]).expect("a certificate");
-        Self { certificate: made.cert.der().clone(), key: made.signing_key.serialize_der() }
+        Self { certificate: made.cert.der().clone(), key: made.key_pair.serialize_der() }
     }
 }
 
@@ -263,10 +263,11 @@ pub async fn echo(papers: Option<&Papers>) -> (SocketAddr, Arc<AtomicUsize>) {
             spawn(async move {
                 match acceptor {
                     None => answer(stream).await,
-                    Some(acceptor) => match acceptor.accept(stream).await {
-                        Ok(stream) => answer(stream).await,
-                        Err(_) => {}
-                    },
+                    Some(acceptor) => {
+                        if let Ok(stream) = acceptor.accept(stream).await {
+                            answer(stream).await;
+                        }
+                    }
                 }
             });
         }
