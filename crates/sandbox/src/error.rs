@@ -16,9 +16,9 @@ pub enum Error {
     /// The command could not be run in the sandbox that was built for it.
     #[error("the command could not be run: {0}")]
     Command(String),
-    /// The helper process could not be started, or ended without a word.
-    #[error("the sandbox's helper process: {0}")]
-    Helper(String),
+    /// The keeper could not be started, or ended without a word.
+    #[error("the sandbox's keeper: {0}")]
+    Keeper(String),
 }
 
 impl Error {

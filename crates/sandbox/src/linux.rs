@@ -19,5 +19,5 @@ mod running;
 mod seccomp;
 mod syscalls;
 
-pub use keeper::helper;
+pub use keeper::keeper;
 pub use namespaces::Namespaces;

@@ -11,9 +11,9 @@ const WORKSPACE: &str = "/workspace";
 /// Places of the root that a bind may not cover: the sandbox's own.
 const TAKEN: [&str; 8] = ["/", "/proc", "/dev", "/etc", "/usr", "/tmp", "/workspace", "/sys"];
 
-/// How to start the helper: a program that calls [`crate::helper`] first of all when it is given these arguments.
+/// How to start the keeper: a program that calls [`crate::keeper`] first of all when it is given these arguments.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Helper {
+pub struct Keeper {
     pub program: PathBuf,
     pub arguments: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! The helper process outside: takes one order, starts the init, watches over it and over the disk, and tells how it
+//! The process outside: takes one order, starts the init, watches over it and over the disk, and tells how it
 //! ended. It ends with the server that started it: a closed channel is the word to kill.
 
 use super::channel::{self, Failure, Message, Order, at};
@@ -18,9 +18,9 @@ const MEASURED: Duration = Duration::from_secs(1);
 /// Measuring takes at most this part of the time.
 const SHARE: u32 = 20;
 
-/// The whole life of the helper process. Call it first of all in `main`, before any thread is started, when the process
+/// The whole life of the keeper. Call it first of all in `main`, before any thread is started, when the process
 /// was started with the arguments that the embedder chose.
-pub fn helper() -> ExitCode {
+pub fn keeper() -> ExitCode {
     match serve() {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,

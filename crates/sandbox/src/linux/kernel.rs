@@ -15,7 +15,7 @@ pub enum Fork {
 pub fn fork() -> io::Result<Fork> {
     let threads = std::fs::read_dir("/proc/self/task")?.count();
     if threads != 1 {
-        return Err(io::Error::other("the helper must be called before any thread is started"));
+        return Err(io::Error::other("the keeper must begin before any thread is started"));
     }
     // SAFETY: there is one thread, so the child has a consistent copy of everything.
     match unsafe { libc::fork() } {

@@ -8,7 +8,7 @@ use crate::ability::{Ability, Finding};
 use crate::driver::{Driver, Running};
 use crate::error::Error;
 use crate::isolation::Layer;
-use crate::plan::{Disk, Helper, Plan};
+use crate::plan::{Disk, Keeper, Plan};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Gid, Mode, OFlags, Uid, fchown, fstat, open};
 use rustix::net::sockopt::{Timeout, set_socket_recv_buffer_size, set_socket_send_buffer_size, set_socket_timeout};
@@ -21,22 +21,22 @@ use std::time::Duration;
 
 /// Whom sandboxes run as where the server is root: a number that no system gives out by itself.
 const UNPRIVILEGED: u32 = 60_998;
-/// Building takes milliseconds; a helper that is silent for this long is given up.
+/// Building takes milliseconds; a keeper that is silent for this long is given up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Sandboxes on this machine's kernel.
 pub struct Namespaces {
-    helper: Helper,
+    keeper: Keeper,
     ability: Ability,
     groups: Option<Groups>,
 }
 
 impl Namespaces {
     /// Tries what this machine can do, which takes some ten milliseconds.
-    pub fn new(helper: Helper) -> Result<Self, Error> {
+    pub fn new(keeper: Keeper) -> Result<Self, Error> {
         let groups = Groups::find();
-        let ability = Ability { findings: findings(&helper, &groups)? };
-        Ok(Self { helper, ability, groups: groups.ok() })
+        let ability = Ability { findings: findings(&keeper, &groups)? };
+        Ok(Self { keeper, ability, groups: groups.ok() })
     }
 }
 
@@ -59,18 +59,25 @@ impl Driver for Namespaces {
         let limited = self.groups.as_ref().filter(|_| isolation.has(Layer::Limits));
         let limited = limited.map(|groups| groups.create(&plan.limits)).transpose();
         let limited = limited.map_err(|error| Error::build("control group", error))?;
-        let (mut keeper, channel) = employ(&self.helper)?;
+        let (mut keeper, channel) = employ(&self.keeper)?;
         let joined = limited.as_ref().map_or(Ok(()), |limited| limited.add(keeper.id()));
         let order = Order { plan: plan.clone(), isolation, user, group, ungrouped: root };
         let begun = joined
             .map_err(|error| Error::build("control group", error))
             .and_then(|()| begin(order, keeper.id(), &channel))
-            .and_then(|begun| patience(&channel, None).map(|()| begun).map_err(helper_said));
-        if begun.is_err() {
-            let _ = keeper.kill();
-            let _ = keeper.wait();
-        }
-        let begun = begun?;
+            .and_then(|begun| patience(&channel, None).map(|()| begun).map_err(keeper_said));
+        let begun = match begun {
+            Ok(begun) => begun,
+            Err(error) => {
+                // The keeper ends the init when the channel closes, and itself; one that does neither is killed.
+                drop(channel);
+                if matches!(error, Error::Keeper(_)) {
+                    let _ = keeper.kill();
+                }
+                let _ = keeper.wait();
+                return Err(error);
+            }
+        };
         let mut running = Running::new(Box::new(Kept::new(keeper, channel, limited)));
         running.stdin = Some(begun.stdin);
         running.stdout = Some(begun.stdout);
@@ -94,13 +101,13 @@ fn begin(order: Order, keeper: u32, channel: &OwnedFd) -> Result<Begun, Error> {
     let ports = order.plan.listen.len();
     let (user, group, ungrouped) = (order.user, order.group, order.ungrouped);
     let message = Message::Order(Box::new(order));
-    channel::send(channel, &message, &[input.as_fd(), output.as_fd(), errors.as_fd()]).map_err(helper_said)?;
+    channel::send(channel, &message, &[input.as_fd(), output.as_fd(), errors.as_fd()]).map_err(keeper_said)?;
     drop((input, output, errors));
     loop {
-        match channel::receive(channel).map_err(helper_said)? {
+        match channel::receive(channel).map_err(keeper_said)? {
             Some((Message::Unshared, _)) => {
                 map(keeper, user, group, ungrouped).map_err(|error| Error::build("users", error))?;
-                channel::send(channel, &Message::Mapped, &[]).map_err(helper_said)?;
+                channel::send(channel, &Message::Mapped, &[]).map_err(keeper_said)?;
             }
             Some((Message::Ready, descriptors)) if descriptors.len() == ports => {
                 let listeners = descriptors.into_iter().map(TcpListener::from).collect();
@@ -111,9 +118,9 @@ fn begin(order: Order, keeper: u32, channel: &OwnedFd) -> Result<Begun, Error> {
             }
             Some((Message::Failed(failure), _)) => return Err(Error::build(&failure.step, failure.error)),
             Some((Message::Exited { .. }, _)) | None => {
-                return Err(Error::Helper("ended before the command ran".to_owned()));
+                return Err(Error::Keeper("ended before the command ran".to_owned()));
             }
-            Some((other, _)) => return Err(Error::Helper(format!("said {other:?}"))),
+            Some((other, _)) => return Err(Error::Keeper(format!("said {other:?}"))),
         }
     }
 }
@@ -137,8 +144,8 @@ fn own(folder: &Path, user: u32, group: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Starts a helper with a channel to it.
-fn employ(helper: &Helper) -> Result<(Child, OwnedFd), Error> {
+/// Starts a keeper with a channel to it.
+fn employ(keeper: &Keeper) -> Result<(Child, OwnedFd), Error> {
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
         .map_err(|error| Error::build("channel", error))?;
     for socket in [&ours, &theirs] {
@@ -146,21 +153,21 @@ fn employ(helper: &Helper) -> Result<(Child, OwnedFd), Error> {
         let _ = set_socket_send_buffer_size(socket, LONGEST * 2);
         let _ = set_socket_recv_buffer_size(socket, LONGEST * 2);
     }
-    patience(&ours, Some(PATIENCE)).map_err(helper_said)?;
-    #[expect(clippy::disallowed_methods, reason = "the helper process is what this crate starts")]
-    let mut command = Command::new(&helper.program);
-    command.args(&helper.arguments).env_clear().current_dir("/");
+    patience(&ours, Some(PATIENCE)).map_err(keeper_said)?;
+    #[expect(clippy::disallowed_methods, reason = "the keeper is what this crate starts")]
+    let mut command = Command::new(&keeper.program);
+    command.args(&keeper.arguments).env_clear().current_dir("/");
     command.stdin(Stdio::from(theirs)).stdout(Stdio::null()).stderr(Stdio::null());
-    let keeper = command.spawn().map_err(|error| Error::Helper(format!("{}: {error}", helper.program.display())))?;
-    Ok((keeper, ours))
+    let started = command.spawn().map_err(|error| Error::Keeper(format!("{}: {error}", keeper.program.display())))?;
+    Ok((started, ours))
 }
 
 fn patience(channel: &OwnedFd, patience: Option<Duration>) -> io::Result<()> {
     Ok(set_socket_timeout(channel, Timeout::Recv, patience)?)
 }
 
-fn helper_said(error: io::Error) -> Error {
-    Error::Helper(error.to_string())
+fn keeper_said(error: io::Error) -> Error {
+    Error::Keeper(error.to_string())
 }
 
 /// Says who the sandbox's one user and one group are outside. Everybody else is nobody inside.
@@ -174,14 +181,14 @@ fn map(keeper: u32, user: u32, group: u32, ungrouped: bool) -> io::Result<()> {
 }
 
 /// One for each layer.
-fn findings(helper: &Helper, groups: &Result<Groups, String>) -> Result<Vec<Finding>, Error> {
-    let (mut keeper, channel) = employ(helper)?;
+fn findings(keeper: &Keeper, groups: &Result<Groups, String>) -> Result<Vec<Finding>, Error> {
+    let (mut started, channel) = employ(keeper)?;
     let answer = channel::send(&channel, &Message::Probe, &[]).and_then(|()| channel::receive(&channel));
-    let _ = keeper.kill();
-    let _ = keeper.wait();
-    let unable = match answer.map_err(helper_said)? {
+    let _ = started.kill();
+    let _ = started.wait();
+    let unable = match answer.map_err(keeper_said)? {
         Some((Message::Unable(unable), _)) => unable,
-        _ => return Err(Error::Helper("does not say what this machine can do".to_owned())),
+        _ => return Err(Error::Keeper("does not say what this machine can do".to_owned())),
     };
     let finding = |layer| {
         if layer == Layer::Limits {

@@ -48,7 +48,7 @@ impl Hold for Kept {
                 Exit { signal: Some(rustix::process::Signal::KILL.as_raw()), ..Exit::default() }
             }
         };
-        end.keeper.wait().map_err(|error| Error::Helper(error.to_string()))?;
+        end.keeper.wait().map_err(|error| Error::Keeper(error.to_string()))?;
         if let Some(group) = end.group.take() {
             exit.out_of_memory = group.out_of_memory();
             group.kill();

@@ -77,7 +77,7 @@ fn what_is_bound_read_only_stays_as_it_is() {
 
 /// How an executor comes in: as the server's own binary.
 #[test]
-fn the_helpers_own_program_can_be_bound() {
+fn the_keepers_own_program_can_be_bound() {
     if !able(&[Layer::Mounts]) {
         return;
     }
@@ -85,7 +85,7 @@ fn the_helpers_own_program_can_be_bound() {
     let mut plan =
         Plan::new(Disk::Folder(folder.0.clone()), &["sh", "-c", "/opt/own/program; echo $?; : > /opt/own/program"]);
     plan.allow_weak = true;
-    let source = PathBuf::from(env!("CARGO_BIN_EXE_sandbox-helper"));
+    let source = PathBuf::from(env!("CARGO_BIN_EXE_sandbox-keeper"));
     plan.binds.push(Bind { source, target: "/opt/own/program".to_owned(), writable: false });
     let said = run(&plan);
     assert_eq!(said.out, "1\n", "{said:?}");

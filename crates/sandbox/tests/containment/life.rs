@@ -150,6 +150,6 @@ fn what_cannot_be_started_is_an_error_and_leaves_nothing() {
     assert!(named(fails(&|plan| plan.binds.push(bind.clone()))).contains("/there"));
     let long = "x".repeat(200 << 10);
     assert!(named(fails(&|plan| plan.command.push(long.clone()))).contains("128 KiB"));
-    let helper = Helper { program: "/bin/true".into(), arguments: Vec::new() };
-    assert!(matches!(Namespaces::new(helper).map(|_| ()), Err(Error::Helper(_))));
+    let keeper = Keeper { program: "/bin/true".into(), arguments: Vec::new() };
+    assert!(matches!(Namespaces::new(keeper).map(|_| ()), Err(Error::Keeper(_))));
 }

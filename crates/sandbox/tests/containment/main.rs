@@ -15,7 +15,7 @@ mod network;
 mod processes;
 mod resources;
 
-use sandbox::{Disk, Driver as _, Error, Exit, Helper, Isolation, Layer, Limits, Namespaces, Plan, Running};
+use sandbox::{Disk, Driver as _, Error, Exit, Isolation, Keeper, Layer, Limits, Namespaces, Plan, Running};
 use std::io::Read as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -28,8 +28,8 @@ const LOOSE: &str = "LOOSE";
 fn driver() -> &'static Namespaces {
     static DRIVER: OnceLock<Namespaces> = OnceLock::new();
     DRIVER.get_or_init(|| {
-        let program = PathBuf::from(env!("CARGO_BIN_EXE_sandbox-helper"));
-        Namespaces::new(Helper { program, arguments: Vec::new() }).expect("probe")
+        let program = PathBuf::from(env!("CARGO_BIN_EXE_sandbox-keeper"));
+        Namespaces::new(Keeper { program, arguments: Vec::new() }).expect("probe")
     })
 }
 
@@ -152,7 +152,7 @@ fn everything_as_an_ordinary_user() {
     let reachable = std::process::Command::new("/bin/sh")
         .args(["-c", "test -x \"$0\" && test -x \"$1\""])
         .arg(&own)
-        .arg(env!("CARGO_BIN_EXE_sandbox-helper"))
+        .arg(env!("CARGO_BIN_EXE_sandbox-keeper"))
         .uid(65_533)
         .gid(65_533)
         .status()
