@@ -87,6 +87,11 @@ pub enum Command {
     /// Prints what was checked, passed, failed and skipped, with the request and the answer of each failure; exits with
     /// status 1 if a check failed. It makes agents and short sessions of its own, and deletes them again.
     Conform(Conform),
+    /// Run commands and hold files for a server: the other side of an environment
+    ///
+    /// Speaks the protocol of `codex exec-server`. Whoever reaches it can do all that this user can do: it has no sandbox.
+    /// Prints the address that it listens on. SIGTERM and SIGINT end it and all that it started.
+    Executor(Executor),
     /// First contact: an agent session on a small model, whose server is killed in the middle
     ///
     /// Runs a server and a session with a function, kills the server with SIGKILL in the middle of an answer, starts it
@@ -138,6 +143,16 @@ pub struct Conform {
     /// Write what is served, refused and missing into this page, between its marks
     #[arg(long, value_name = "FILE")]
     pub coverage: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct Executor {
+    /// `ws://ADDRESS:PORT` on this machine's loopback, where port 0 takes a free one; or `stdio`, a message a line
+    #[arg(long, value_name = "WHERE", default_value = "ws://127.0.0.1:0")]
+    pub listen: String,
+    /// Keep a session and its processes this long after its connection was lost
+    #[arg(long, value_name = "SECONDS", default_value_t = executor::KEPT_DETACHED.as_secs(), value_parser = clap::value_parser!(u64).range(0..=86400))]
+    pub keep_detached: u64,
 }
 
 /// What only `quickstart` asks of its server.

@@ -10,6 +10,7 @@ mod configuration;
 mod conform;
 mod data;
 mod doctor;
+mod executor;
 #[cfg(feature = "failpoints")]
 mod failpoints;
 mod follow;
@@ -78,6 +79,8 @@ async fn run(
         }
         // It asks another server and needs nothing of this one's.
         Command::Conform(wanted) => return conform::run(wanted, variables).await,
+        // It belongs to an environment, where nothing of a server is.
+        Command::Executor(wanted) => return executor::run(wanted).await,
         _ => {}
     }
     let configuration = match configuration {
@@ -98,7 +101,7 @@ async fn run(
         Command::Model(command) => model::run(command, &configuration).await,
         Command::Session(command) => session::run(command, &configuration, variables).await,
         Command::Quickstart { once, .. } => quickstart::run(&configuration, &cli.flags(), variables, *once).await,
-        Command::Doctor | Command::Conform(_) => Ok(()),
+        Command::Doctor | Command::Conform(_) | Command::Executor(_) => Ok(()),
         #[cfg(feature = "failpoints")]
         Command::Failpoints => {
             failpoints::list();
