@@ -1,6 +1,8 @@
 //! `outcrop doctor`: one line a check. `ok` needs nothing, `warn` will do but could be better, `fail` must be put right;
 //! a line that is not `ok` says what to do.
 
+pub mod sandbox;
+
 use crate::configuration::{Complaint, Configuration, ModelEntry, Provider, Source};
 use crate::data::DataFolder;
 use crate::shelf::{self, State, find_pip, free_space};
@@ -41,6 +43,7 @@ impl Findings {
 pub async fn run(configuration: Result<Configuration, Complaint>) -> bool {
     let mut findings = Findings::default();
     machine(&findings);
+    sandbox::check(&findings);
     let configuration = match configuration {
         Ok(configuration) => configuration,
         Err(complaint) => {

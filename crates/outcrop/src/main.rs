@@ -41,6 +41,11 @@ const MISUSED: u8 = 2;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // Before anything else: a sandbox's keeper has one thread and nothing open.
+    #[cfg(target_os = "linux")]
+    if std::env::args().nth(1).as_deref() == Some(doctor::sandbox::KEEPER) {
+        return sandbox::keeper();
+    }
     let cli = Cli::parse();
     let variables = Variables::read();
     if let Err(complaint) = telemetry::init(&variables) {
