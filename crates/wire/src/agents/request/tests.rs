@@ -314,7 +314,8 @@ fn self_hosted_environments_are_read() {
     let whole = self_hosted(json!({ "workspace_directory": "/", "capability_directories": ["/a", "/b"] })).unwrap();
     assert_eq!(whole.capability_directories, ["/a", "/b"]);
     let (path, list) = ("environment.workspace_directory", "environment.capability_directories");
-    let unclean = |at: &str, name: &str| format!("{at}: {name} must be an absolute POSIX path without '.' or '..' in it");
+    let unclean =
+        |at: &str, name: &str| format!("{at}: {name} must be an absolute POSIX path without '.' or '..' in it");
     let cases = [
         (json!({}), format!("{path}: Missing required parameter: '{path}'.")),
         (json!({ "workspace_directory": "w" }), unclean(path, "workspace_directory")),
