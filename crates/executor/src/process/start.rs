@@ -25,6 +25,19 @@ pub fn start(wanted: &ProcessStart, variables: &[(OsString, OsString)]) -> io::R
     if let Some(name) = &wanted.arg0 {
         command.arg0(name);
     }
+    #[expect(unsafe_code, reason = "the dispositions of signals can only be set between fork and exec")]
+    // SAFETY: system calls only, no allocation and no lock: allowed between fork and exec.
+    unsafe {
+        command.pre_exec(|| {
+            // An executor that a script has put into the background ignores some of them, and so would all that it starts.
+            for signal in
+                [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU]
+            {
+                libc::signal(signal, libc::SIG_DFL);
+            }
+            Ok(())
+        });
+    }
     if wanted.tty { terminal::start(command) } else { with_pipes(command, wanted.pipe_stdin) }
 }
 

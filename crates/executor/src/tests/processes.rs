@@ -106,7 +106,7 @@ async fn a_process_that_does_not_read_is_no_place_to_keep_bytes() {
 async fn a_terminal_echoes_is_interrupted_and_is_one_stream() {
     let executor = executor(LONG);
     let (mut client, _) = Client::connect(&executor).await;
-    let mut params = shell("pty", "test -t 0 && test -t 2 && stty size && read x && echo got:$x && sleep 600");
+    let mut params = shell("pty", "test -t 0 && test -t 2 && stty size && read x && echo got:$x && exec sleep 600");
     params["tty"] = json!(true);
     client.ask("process/start", params).await.unwrap();
     let write = json!({"processId": "pty", "chunk": encoded("abc\n"), "writeId": "w"});
@@ -129,6 +129,16 @@ async fn a_terminal_echoes_is_interrupted_and_is_one_stream() {
     assert_eq!(exit_code(&client.until_closed("pty").await), 130);
     let signal = json!({"processId": "pty", "signal": "kill"});
     assert_eq!(client.ask("process/signal", signal).await.unwrap_err().0, -32602);
+}
+
+#[tokio::test]
+async fn a_process_is_interrupted_also_where_the_executor_ignores_that() {
+    let executor = executor(LONG);
+    let (mut client, _) = Client::connect(&executor).await;
+    client.start("p", "grep SigIgn /proc/self/status").await.unwrap();
+    let ignored = said(&client.until_closed("p").await, "stdout");
+    let mask = u64::from_str_radix(ignored.trim().trim_start_matches("SigIgn:").trim(), 16).unwrap();
+    assert_eq!(mask & (1 << (libc::SIGINT - 1) | 1 << (libc::SIGHUP - 1) | 1 << (libc::SIGQUIT - 1)), 0);
 }
 
 /// The number in a file, once it is there whole.
