@@ -1,5 +1,6 @@
 //! What a machine can do towards a sandbox, found out by trying.
 
+use crate::error::Error;
 use crate::isolation::{Isolation, Layer};
 
 /// What was found about one layer.
@@ -39,9 +40,20 @@ impl Ability {
         self.findings.iter().filter(|finding| finding.reason.is_some())
     }
 
-    /// As much of what is wanted as the machine can do.
-    pub fn offer(&self, wanted: &Isolation) -> Isolation {
+    /// What of the wanted layers a sandbox can have. One that lacks any is refused unless that is allowed; and allowing it
+    /// gives up no layer that hides the machine's files, processes and network, unless it was not wanted.
+    pub fn agree(&self, wanted: &Isolation, allow_weak: bool) -> Result<Isolation, Error> {
         let missing: Vec<Layer> = Layer::ALL.into_iter().filter(|layer| !self.has(*layer)).collect();
-        wanted.clone().without(&missing)
+        let offered = wanted.clone().without(&missing);
+        let needed = missing.iter().copied().filter(|layer| layer.hides_the_machine() && wanted.has(*layer));
+        let needed: Vec<Layer> = needed.collect();
+        if !needed.is_empty() {
+            return Err(Error::Unable { missing: needed });
+        }
+        let lacking = offered.lacking();
+        if lacking.is_empty() || allow_weak { Ok(offered) } else { Err(Error::Weak { missing: lacking }) }
     }
 }
+
+#[cfg(test)]
+mod tests;

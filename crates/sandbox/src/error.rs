@@ -7,6 +7,9 @@ pub enum Error {
     /// The sandbox would be weaker than a full one, and the plan does not allow that.
     #[error("the sandbox would lack {}; allow a weak sandbox, or see `outcrop doctor`", words(.missing))]
     Weak { missing: Vec<Layer> },
+    /// This machine lacks what no sandbox can be without, weak or not.
+    #[error("this machine can have no sandbox: it lacks {}; see `outcrop doctor`", words(.missing))]
+    Unable { missing: Vec<Layer> },
     /// The plan itself is wrong; nothing was started.
     #[error("{0}")]
     Plan(String),

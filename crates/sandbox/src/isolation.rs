@@ -55,6 +55,11 @@ impl Layer {
         Self::ProcessLimits,
     ];
 
+    /// Whether files, processes or the network of the machine could be reached without it, by one mistake less.
+    pub fn hides_the_machine(self) -> bool {
+        matches!(self, Self::Mounts | Self::Pid | Self::Network)
+    }
+
     /// For people, as in "this machine has no …".
     pub fn word(self) -> &'static str {
         match self {

@@ -1,7 +1,7 @@
 //! What is to run in a sandbox, on what, and how much it may use.
 
 use crate::error::Error;
-use crate::isolation::Isolation;
+use crate::isolation::{Isolation, Layer};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -36,7 +36,8 @@ pub struct Plan {
     /// Ports of the sandbox's `127.0.0.1` on which the caller listens: its only way out.
     pub listen: Vec<u16>,
     pub isolation: Isolation,
-    /// Whether a sandbox may be used that lacks layers, because of `isolation` or of the machine.
+    /// Whether a sandbox may be used that lacks layers, because of `isolation` or of the machine. Without the layer
+    /// `Mounts`, which only `isolation` can leave out, nothing stands at `/workspace`.
     pub allow_weak: bool,
 }
 
@@ -140,6 +141,10 @@ impl Plan {
             if !path.is_absolute() {
                 return Err(Error::Plan(format!("`{}` is not an absolute path", path.display())));
             }
+        }
+        let on_mounts = self.disk == Disk::Memory || self.base.is_some() || !self.binds.is_empty();
+        if on_mounts && !self.isolation.has(Layer::Mounts) {
+            return Err(Error::Plan("a disk in memory, a base and binds need mounts".to_owned()));
         }
         for bind in &self.binds {
             if !plain(Path::new(&bind.target)) || TAKEN.contains(&bind.target.as_str()) {

@@ -47,11 +47,7 @@ impl Driver for Namespaces {
 
     fn start(&self, plan: &Plan) -> Result<Running, Error> {
         plan.check()?;
-        let isolation = self.ability.offer(&plan.isolation);
-        let missing = isolation.lacking();
-        if !missing.is_empty() && !plan.allow_weak {
-            return Err(Error::Weak { missing });
-        }
+        let isolation = self.ability.agree(&plan.isolation, plan.allow_weak)?;
         let (user, group, root) = identity();
         if let Disk::Folder(folder) = &plan.disk {
             own(folder, user, group).map_err(|error| Error::build("workspace", error))?;

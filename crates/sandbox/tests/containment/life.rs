@@ -108,10 +108,25 @@ fn it_says_how_the_command_ended() {
     assert_eq!(ended("os.kill(os.getpid(), 11)").signal, Some(11));
     assert_eq!(ended("pass").code, Some(0));
     // Orphans are reaped, and do not end it.
-    let orphan = "if os.fork() == 0:\n  if os.fork() == 0: os._exit(3)\n  os._exit(4)\nos.wait(); time.sleep(0.05)\n\
-                  print([p for p in os.listdir('/proc') if p.isdigit()]); sys.exit(5)";
+    let orphan = "if os.fork() == 0:\n  if os.fork() == 0: os._exit(3)\n  os._exit(4)\nos.wait()\n\
+                  while len(p := [p for p in os.listdir('/proc') if p.isdigit()]) > 2: time.sleep(0.01)\n\
+                  print(p); sys.exit(5)";
     let said = run(&python(&folder, orphan));
     assert_eq!((said.out.as_str(), said.exit.code), ("['1', '2']\n", Some(5)));
+}
+
+#[test]
+fn a_loop_without_end_is_ended() {
+    if !able(&[]) {
+        return;
+    }
+    let folder = Folder::new();
+    for program in ["while True: pass", "print('in',flush=True)\nsum(range(10**14))"] {
+        let running = driver().start(&python(&folder, program)).expect("start");
+        running.kill();
+        assert_eq!(running.wait().expect("wait").signal, Some(9));
+        assert_eq!(running.wait().expect("again").signal, Some(9));
+    }
 }
 
 #[test]

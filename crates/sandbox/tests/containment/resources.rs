@@ -69,3 +69,26 @@ fn many_at_once_do_not_see_each_other() {
         thread.join().expect("sandbox");
     }
 }
+
+/// The group that the kernel says the sandbox is in holds what was planned.
+#[test]
+fn processor_time_is_bounded_for_the_whole() {
+    if !able(&[Layer::Limits]) {
+        return;
+    }
+    let folder = Folder::new();
+    let mut plan = python(&folder, "sys.stdin.read()");
+    plan.limits.cpu = 250;
+    let running = driver().start(&plan).expect("start");
+    let groups = std::fs::read_to_string(format!("/proc/{}/cgroup", running.process())).expect("groups");
+    let group = |prefix: &str| groups.lines().find_map(|line| line.split_once(prefix).map(|(_, path)| path.to_owned()));
+    let said = match group(":cpu:").or_else(|| group(":cpu,cpuacct:")) {
+        Some(path) => std::fs::read_to_string(format!("/sys/fs/cgroup/cpu{path}/cpu.cfs_quota_us")).expect("quota"),
+        None => {
+            let path = group("0::").expect("a group");
+            std::fs::read_to_string(format!("/sys/fs/cgroup{path}/cpu.max")).expect("quota")
+        }
+    };
+    assert!(said.starts_with("25000"), "{said}");
+    assert_eq!(finish(running).exit.code, Some(0));
+}
