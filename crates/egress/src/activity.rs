@@ -56,9 +56,9 @@ impl Activity {
     pub async fn overdue(&self) -> Overdue {
         loop {
             let now = self.clock.monotonic();
-            let life = (self.begun + self.limits.life_time).saturating_sub(now);
+            let life = self.begun.saturating_add(self.limits.life_time).saturating_sub(now);
             let last = Duration::from_millis(self.last.load(Relaxed));
-            let idle = (last + self.limits.idle_time).saturating_sub(now);
+            let idle = last.saturating_add(self.limits.idle_time).saturating_sub(now);
             if life.is_zero() {
                 return Overdue::Life;
             }

@@ -21,9 +21,14 @@ use rustls::{ClientConfig, RootCertStore};
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Semaphore, watch};
 use types::Clock;
+
+/// How much is read, and how long, of a client that was refused.
+const LINGER: u64 = 1 << 20;
+const LINGER_TIME: Duration = Duration::from_secs(2);
 
 /// What a proxy needs of the world.
 pub struct Surroundings {
@@ -149,7 +154,7 @@ impl Proxy {
         let request = match self.request(&mut client, visit).await {
             Ok(Some(request)) => request,
             Ok(None) => return Ok(()),
-            Err(End::Refused(refusal)) => return refuse(&mut write, refusal).await,
+            Err(End::Refused(refusal)) => return refuse(&mut client, &mut write, refusal, &visit.activity).await,
             Err(end) => return Err(end),
         };
         if request.method == "CONNECT" {
@@ -177,10 +182,30 @@ impl Proxy {
     }
 }
 
-/// Tells the client, and ends the connection.
-pub(crate) async fn refuse<W: AsyncWrite + Unpin>(to: &mut W, refusal: Refusal) -> Result<(), End> {
+/// Tells the client, and ends the connection. What the client still writes is read for a while: a socket that is closed
+/// over unread bytes takes the answer with it.
+pub(crate) async fn refuse<R, W>(
+    client: &mut Source<R>,
+    to: &mut W,
+    refusal: Refusal,
+    activity: &Activity,
+) -> Result<(), End>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
     to.write_all(&refusal.answer()).await?;
     to.shutdown().await?;
+    let linger = async {
+        let mut left = LINGER;
+        while left > 0 {
+            match client.piece(left).await {
+                Ok(piece) if !piece.is_empty() => left -= u64::try_from(piece.len()).unwrap_or(left),
+                _ => break,
+            }
+        }
+    };
+    let _ = activity.within(LINGER_TIME, linger).await;
     Err(refusal.into())
 }
 

@@ -11,6 +11,7 @@ use crate::placeholder::Mask;
 use crate::refusal::Refusal;
 use crate::stream::Source;
 use rustls::pki_types::ServerName;
+use std::io;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -34,27 +35,27 @@ impl Proxy {
         let mut client = Source::new(read, Way::Up, Arc::clone(&visit.activity));
         let upstream = match self.secure(upstream, target, visit).await {
             Ok(upstream) => upstream,
-            Err(refusal) => return refuse(&mut out, refusal).await,
+            Err(refusal) => return refuse(&mut client, &mut out, refusal, &visit.activity).await,
         };
         let (read, mut into) = tokio::io::split(upstream);
         let mut upstream = Source::new(read, Way::Down, Arc::clone(&visit.activity));
         loop {
             // The next request may take its time (the connection's own idle time counts), its head may not.
-            if client.buffered().is_empty() && client.fill().await? == 0 {
+            if !upstream.buffered().is_empty() || !another(&mut client, &mut upstream).await? {
                 break;
             }
             let request = match self.request(&mut client, visit).await {
                 Ok(Some(request)) => request,
                 Ok(None) => break,
-                Err(End::Refused(refusal)) => return refuse(&mut out, refusal).await,
+                Err(End::Refused(refusal)) => return refuse(&mut client, &mut out, refusal, &visit.activity).await,
                 Err(end) => return Err(end),
             };
             let outgoing = match self.outgoing(&request, target) {
                 Ok(outgoing) => outgoing,
-                Err(refusal) => return refuse(&mut out, refusal).await,
+                Err(refusal) => return refuse(&mut client, &mut out, refusal, &visit.activity).await,
             };
             let limit = self.limits.head;
-            if !exchange(&mut client, &mut out, &mut upstream, &mut into, outgoing, limit).await? {
+            if !exchange(&mut client, &mut out, &mut upstream, &mut into, outgoing, limit, &visit.activity).await? {
                 break;
             }
         }
@@ -95,5 +96,22 @@ impl Proxy {
         let head = rewritten(request, path, &target.authority(HTTPS), framing, keep, &pairs);
         let mask = (!pairs.is_empty()).then(|| Mask::new(&pairs));
         Ok(Outgoing { head, framing, request, mask, keep })
+    }
+}
+
+/// Whether the client begins another request. A server that ends an idle connection, or speaks without having been asked,
+/// ends the client's too: the client sees what it would see without a proxy, and opens a new one.
+async fn another<R, U>(client: &mut Source<R>, upstream: &mut Source<U>) -> io::Result<bool>
+where
+    R: AsyncRead + Unpin,
+    U: AsyncRead + Unpin,
+{
+    if !client.buffered().is_empty() {
+        return Ok(true);
+    }
+    tokio::select! {
+        biased;
+        _ = upstream.fill() => Ok(false),
+        read = client.fill() => Ok(read? > 0),
     }
 }

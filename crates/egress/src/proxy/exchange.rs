@@ -2,6 +2,7 @@
 //! what the server reads is what was judged here.
 
 use super::{End, refuse};
+use crate::activity::Activity;
 use crate::body::{self, Broken, Coding};
 use crate::head::{self, Answer, Framing, Request};
 use crate::placeholder::{self, Mask};
@@ -61,6 +62,7 @@ pub(super) async fn exchange<CR, CW, UR, UW>(
     into: &mut UW,
     outgoing: Outgoing<'_>,
     limit: usize,
+    activity: &Activity,
 ) -> Result<bool, End>
 where
     CR: AsyncRead + Unpin,
@@ -99,7 +101,7 @@ where
         }
     };
     match end {
-        End::Refused(refusal) if !started.load(Relaxed) => refuse(out, refusal).await.map(|()| false),
+        End::Refused(refusal) if !started.load(Relaxed) => refuse(client, out, refusal, activity).await.map(|()| false),
         end => Err(end),
     }
 }

@@ -24,16 +24,16 @@ impl Proxy {
     {
         let (outgoing, target) = match outgoing(request) {
             Ok(read) => read,
-            Err(refusal) => return refuse(&mut out, refusal).await,
+            Err(refusal) => return refuse(&mut client, &mut out, refusal, &visit.activity).await,
         };
         visit.saw("http", &target);
         let upstream = match self.dial(&target, visit).await {
             Ok(upstream) => upstream,
-            Err(refusal) => return refuse(&mut out, refusal).await,
+            Err(refusal) => return refuse(&mut client, &mut out, refusal, &visit.activity).await,
         };
         let (read, mut into) = tokio::io::split(upstream);
         let mut upstream = Source::new(read, Way::Down, Arc::clone(&visit.activity));
-        exchange(&mut client, &mut out, &mut upstream, &mut into, outgoing, self.limits.head).await?;
+        exchange(&mut client, &mut out, &mut upstream, &mut into, outgoing, self.limits.head, &visit.activity).await?;
         Ok(out.shutdown().await?)
     }
 }

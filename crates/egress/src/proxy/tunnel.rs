@@ -32,7 +32,7 @@ impl Proxy {
         };
         let (target, upstream) = match dialled.await {
             Ok(dialled) => dialled,
-            Err(refusal) => return refuse(&mut out, refusal).await,
+            Err(refusal) => return refuse(&mut client, &mut out, refusal, &visit.activity).await,
         };
         out.write_all(READY).await?;
         out.flush().await?;

@@ -169,6 +169,35 @@ async fn a_streamed_answer_is_masked_across_its_chunks() {
     assert_eq!(body, "6\r\nsaid: \r\ne\r\n**************\r\n1\r\n.\r\n0\r\n\r\n");
 }
 
+/// A server that has had enough of a kept connection: the client sees an end, not an error in answer to a request.
+#[tokio::test]
+async fn a_server_that_ends_an_idle_connection_ends_the_clients() {
+    let papers = Papers::of("a.test");
+    let (server, _) = fixed_tls(&papers, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+    let (world, target) = over(server, &[&papers]).await;
+    let authority = world.authority.certificate().clone();
+    let mut tls = world.tls(&target, "a.test", &authority).await.expect("TLS with the proxy");
+    let request = format!("GET / HTTP/1.1\r\nHost: {target}\r\n\r\n");
+    tls.write_all(request.as_bytes()).await.expect("a request");
+    let text = rest(&mut tls).await;
+    assert_eq!(text, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: keep-alive\r\n\r\nok");
+}
+
+/// An answer to a question that nobody asked is not kept for the next one.
+#[tokio::test]
+async fn what_a_server_says_unasked_answers_no_later_request() {
+    let papers = Papers::of("a.test");
+    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
+    let (server, _) = fixed_tls(&papers, answer).await;
+    let (world, target) = over(server, &[&papers]).await;
+    let authority = world.authority.certificate().clone();
+    let mut tls = world.tls(&target, "a.test", &authority).await.expect("TLS with the proxy");
+    let request = format!("GET / HTTP/1.1\r\nHost: {target}\r\n\r\n").repeat(2);
+    tls.write_all(request.as_bytes()).await.expect("two requests");
+    let text = rest(&mut tls).await;
+    assert!(text.ends_with("\r\n\r\nok") && !text.contains("evil"), "{text}");
+}
+
 #[test]
 fn the_authority_is_written_as_pem() {
     let authority = egress::Authority::create(types::Timestamp(1_800_000_000_000)).expect("an authority");

@@ -258,3 +258,15 @@ async fn no_secret_goes_out_in_clear() {
     assert!(text.contains("/?k=outcrop-secret-0001") && text.contains("Bearer outcrop-secret-0001"), "{text}");
     assert!(!text.contains("the-real-value"), "{text}");
 }
+
+/// A client that writes much before it reads still gets to read why it was refused.
+#[tokio::test]
+async fn a_refusal_is_heard_over_a_large_body() {
+    let (world, port) = open().await;
+    let request = format!(
+        "POST http://b.test:{port}/ HTTP/1.1\r\nHost: b.test:{port}\r\nContent-Length: 900000\r\n\r\n{}",
+        "x".repeat(900_000)
+    );
+    let text = world.say(&request).await;
+    assert!(text.starts_with("HTTP/1.1 403 ") && text.ends_with("of this environment\n"), "{text}");
+}
