@@ -1,6 +1,6 @@
 //! Reading, writing and listing files, as text and with limits.
 
-use super::path::{join, length, readable, split, whole, writable};
+use super::path::{join, length, readable, split, stayed_inside, whole, writable};
 use super::{FOR_MODEL, Performed, Problem, Station, arguments, said};
 use crate::machine::{Fault, FileKind};
 use crate::truncate::text_of;
@@ -32,7 +32,7 @@ pub(super) async fn read(station: &Station, asked: arguments::ReadFile) -> Resul
     };
     let first = asked.offset.unwrap_or(1).max(1);
     let most = asked.limit.unwrap_or(LINES);
-    Ok(said(excerpt(&path, &text, first, most))?)
+    said(excerpt(&path, &text, first, most))
 }
 
 /// Lines from `first` on, which is counted from 1, as far as there is place.
@@ -82,7 +82,8 @@ pub(super) async fn put(station: &Station, path: &str, bytes: Vec<u8>) -> Result
     {
         station.machine.create_directory(above).await?;
     }
-    station.machine.write_file(path, bytes).await
+    station.machine.write_file(path, bytes).await?;
+    if is_new { stayed_inside(station, path).await } else { Ok(()) }
 }
 
 pub(super) async fn list(station: &Station, asked: arguments::ListFiles) -> Result<Performed, Problem> {

@@ -91,6 +91,21 @@ pub(super) async fn writable(station: &Station, path: &str) -> Result<String, Pr
     )))
 }
 
+/// After a file was made: whether it is where it was meant to be. Where a link that led nowhere led it out, it goes again;
+/// there was nothing in its place.
+pub(super) async fn stayed_inside(station: &Station, path: &str) -> Result<(), Fault> {
+    if !station.confined {
+        return Ok(());
+    }
+    let root = station.machine.canonicalize(&station.workspace_directory).await?;
+    let place = station.machine.canonicalize(path).await?;
+    if is_within(&root, &place) {
+        return Ok(());
+    }
+    station.machine.remove(&place, false).await?;
+    Err(Fault::Refused("it is a link that leads out of the workspace".to_owned()))
+}
+
 /// The absolute path of a file that is to be read.
 pub(super) fn readable(station: &Station, path: &str) -> Result<String, Problem> {
     check(path)?;
@@ -139,13 +154,12 @@ async fn place_of(machine: &dyn Machine, path: &str) -> Result<String, Problem> 
             Err(Fault::Missing(_)) => {}
             Err(fault) => return Err(Problem::looking(path, &fault)),
         }
-        let Some((above, name)) = split(there) else { break };
-        // A link to nothing is there all the same, and writing would follow it.
-        if let Ok(entries) = machine.list(above).await
-            && entries.iter().any(|entry| entry.name == name)
-        {
+        // A link to nothing is there all the same, and writing would follow it. Executors that do not tell of such a link
+        // are found out by [`stayed_inside`].
+        if matches!(machine.metadata(there).await, Ok(metadata) if metadata.kind == FileKind::Link) {
             return Err(Problem::Failed(format!("{there} is a link that leads nowhere")));
         }
+        let Some((above, _)) = split(there) else { break };
         there = above;
     }
     Err(Problem::Failed(format!("{path} is below nothing that is there")))

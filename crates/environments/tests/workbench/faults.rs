@@ -16,13 +16,15 @@ enum Moment {
     After,
 }
 
+/// What is asked for, the end of its path or process, how often it goes well, when it goes wrong, and how.
+type Planned = (&'static str, &'static str, usize, Moment, Fault);
+
 /// Passes everything on to a real machine, save what it has a fault for.
 #[derive(Default)]
 struct Faulty {
     local: Local,
-    /// What is asked for, the end of its path or process, how often it goes well, when it goes wrong, and how. The next
-    /// for the same counts after it; the last stays.
-    faults: Mutex<Vec<(&'static str, &'static str, usize, Moment, Fault)>>,
+    /// Of several for the same, each counts after the one before; the last stays.
+    faults: Mutex<Vec<Planned>>,
     /// Told instead of what processes say; the last one again and again.
     lies: Mutex<VecDeque<Output>>,
     /// What every process says, and how often.
@@ -30,7 +32,7 @@ struct Faulty {
 }
 
 impl Faulty {
-    fn with(faults: &[(&'static str, &'static str, usize, Moment, Fault)]) -> Arc<Self> {
+    fn with(faults: &[Planned]) -> Arc<Self> {
         Arc::new(Self { faults: Mutex::new(faults.to_vec()), ..Self::default() })
     }
 
@@ -40,7 +42,7 @@ impl Faulty {
 
     fn fault(&self, asked: &str, of: &str) -> Option<(Moment, Fault)> {
         let mut faults = self.faults.lock().unwrap();
-        let mine = |(name, end, ..): &(&str, &str, usize, Moment, Fault)| *name == asked && of.ends_with(end);
+        let mine = |(name, end, ..): &Planned| *name == asked && of.ends_with(end);
         let at = faults.iter().position(mine)?;
         if faults[at].2 > 0 {
             faults[at].2 -= 1;
@@ -314,4 +316,19 @@ async fn a_command_that_could_not_run_says_why() {
     let stage = Stage::on(Faulty::lying([Output { failure, closed: true, ..Output::default() }]));
     let result = stage.ran("shell", json!({"command": "true"})).await;
     assert_eq!(result.told, "could not run: sandbox: no such program\n(no output)");
+}
+
+#[tokio::test]
+async fn a_link_out_that_the_machine_does_not_tell_of_leaves_nothing_outside() {
+    let hidden = Fault::Missing("dangling".to_owned());
+    let stage = Stage::confined_on(Faulty::with(&[("metadata", "/dangling", 0, Before, hidden)]));
+    std::os::unix::fs::symlink("../nothing", stage.path("dangling")).unwrap();
+    let patch = "*** Begin Patch\n*** Add File: dangling\n+x\n*** End Patch";
+    for (tool, arguments) in
+        [("write_file", json!({"path": "dangling", "content": "x"})), ("apply_patch", json!({"patch": patch}))]
+    {
+        let error = stage.failed(tool, arguments).await;
+        assert!(error.contains("it is a link that leads out of the workspace"), "{error}");
+        assert!(!stage.folder.path().join("nothing").exists());
+    }
 }

@@ -61,7 +61,11 @@ impl Stage {
     }
 
     pub fn confined() -> Self {
-        Self::build(Arc::new(Local::default()), true)
+        Self::confined_on(Arc::new(Local::default()))
+    }
+
+    pub fn confined_on(machine: Arc<dyn Machine>) -> Self {
+        Self::build(machine, true)
     }
 
     fn build(machine: Arc<dyn Machine>, confined: bool) -> Self {
