@@ -8,8 +8,10 @@ use std::path::{Component, Path, PathBuf};
 
 /// Where the environment's own disk is seen inside.
 const WORKSPACE: &str = "/workspace";
-/// Places of the root that a bind may not cover: the sandbox's own.
-const TAKEN: [&str; 8] = ["/", "/proc", "/dev", "/etc", "/usr", "/tmp", "/workspace", "/sys"];
+/// Nothing is bound at these or below: they are the sandbox's own, or can hold links that were made inside.
+const TAKEN: [&str; 4] = ["/workspace", "/proc", "/dev", "/sys"];
+/// Nothing is bound at these; below them it may be.
+const COVERED: [&str; 5] = ["/", "/etc", "/usr", "/tmp", "/run"];
 
 /// How to start the keeper: a program that calls [`crate::keeper`] first of all when it is given these arguments.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -146,8 +148,13 @@ impl Plan {
         if on_mounts && !self.isolation.has(Layer::Mounts) {
             return Err(Error::Plan("a disk in memory, a base and binds need mounts".to_owned()));
         }
-        for bind in &self.binds {
-            if !plain(Path::new(&bind.target)) || TAKEN.contains(&bind.target.as_str()) {
+        for (position, bind) in self.binds.iter().enumerate() {
+            let target = Path::new(&bind.target);
+            let taken = TAKEN.iter().any(|place| target.starts_with(place));
+            let covered = COVERED.iter().any(|place| target == Path::new(place));
+            let others = self.binds.iter().enumerate().filter(|(other, _)| *other != position);
+            let nested = others.map(|(_, other)| other).any(|other| target.starts_with(&other.target));
+            if !plain(target) || taken || covered || nested {
                 return Err(Error::Plan(format!("nothing can be bound at `{}`", bind.target)));
             }
         }

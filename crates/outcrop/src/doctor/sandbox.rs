@@ -2,7 +2,7 @@
 
 use super::Findings;
 #[cfg(target_os = "linux")]
-use sandbox::{Disk, Driver, Error, Namespaces, Plan, Running};
+use sandbox::{Disk, Driver, Error, Namespaces, Plan};
 
 /// The hidden first argument with which this binary is started as the keeper of a sandbox.
 pub const KEEPER: &str = "sandbox-keeper";
@@ -52,5 +52,9 @@ pub(super) fn check(findings: &Findings) {
 fn trial(driver: &Namespaces) -> Result<(), Error> {
     let mut plan = Plan::new(Disk::Memory, &["true"]);
     plan.allow_weak = true;
-    driver.start(&plan).and_then(|running: Running| running.wait()).map(|_| ())
+    let exit = driver.start(&plan).and_then(|running| running.wait())?;
+    match exit.code {
+        Some(0) => Ok(()),
+        _ => Err(Error::Command(format!("it ended with {:?}, signal {:?}", exit.code, exit.signal))),
+    }
 }

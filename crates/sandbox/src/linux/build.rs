@@ -61,12 +61,19 @@ pub fn gather(order: &Order) -> Result<Materials, Failure> {
         names = entries.filter_map(|entry| entry.ok().map(|entry| PathBuf::from(entry.file_name()))).collect();
         names.retain(|name| !MADE_HERE.iter().any(|made| Path::new(made) == name));
     }
+    let of_base = names.len();
     let synthetic = !names.iter().any(|name| name == Path::new("etc"));
     if synthetic {
         names.extend(etc::SHARED.map(|name| Path::new("etc").join(name)));
     }
-    for name in names {
-        pieces.extend(piece(&base.join(&name), &name, frozen).map_err(at(format!("/{}", name.display())))?);
+    for (position, name) in names.iter().enumerate() {
+        // A link at the top leads to somewhere in the same tree; what is taken of `/etc` may be one to elsewhere.
+        let source = base.join(name);
+        let link = (position < of_base).then(|| std::fs::read_link(&source).ok()).flatten();
+        match link {
+            Some(target) => pieces.push(Piece { place: name.clone(), what: What::Link(target) }),
+            None => pieces.extend(piece(&source, name, frozen).map_err(at(format!("/{}", name.display())))?),
+        }
     }
     for device in DEVICES {
         let path = Path::new("dev").join(device);
@@ -89,23 +96,19 @@ pub fn gather(order: &Order) -> Result<Materials, Failure> {
     Ok(Materials { pieces, staging, synthetic })
 }
 
-/// One file, folder or link of the machine; none where it does not exist.
+/// One file or folder of the machine; none where it does not exist.
 fn piece(source: &Path, place: &Path, attributes: u64) -> io::Result<Option<Piece>> {
-    let kind = match std::fs::symlink_metadata(source) {
-        Ok(metadata) => metadata.file_type(),
+    let folder = match std::fs::metadata(source) {
+        Ok(metadata) => metadata.is_dir(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
     let place = place.to_owned();
-    if kind.is_symlink() && PROGRAMS.iter().any(|name| Path::new(name) == place) {
-        return Ok(Some(Piece { place, what: What::Link(std::fs::read_link(source)?) }));
-    }
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
     let tree = open_tree(CWD, source, flags)?;
     if attributes != 0 {
         kernel::set_mount_attributes(tree.as_fd(), attributes, true)?;
     }
-    let folder = std::fs::metadata(source)?.is_dir();
     Ok(Some(Piece { place, what: if folder { What::Folder(tree) } else { What::File(tree) } }))
 }
 
@@ -163,7 +166,11 @@ fn put(piece: &Piece) -> io::Result<()> {
         std::fs::create_dir_all(parent)?;
     }
     match &piece.what {
-        What::Link(target) => symlink(target, &piece.place),
+        What::Link(target) => {
+            // A tree may have a link where every root has an empty folder.
+            let _ = std::fs::remove_dir(&piece.place);
+            symlink(target, &piece.place)
+        }
         What::Folder(tree) => {
             std::fs::create_dir_all(&piece.place)?;
             attach(tree, &piece.place)

@@ -136,7 +136,8 @@ fn a_prepared_tree_is_the_root() {
     }
     std::fs::create_dir(base.0.join("etc")).expect("etc");
     std::fs::write(base.0.join("etc/mark"), "of the tree").expect("mark");
-    let script = "read mark < /etc/mark; echo $mark; test -e /usr || echo none; echo x > /etc/new || echo kept";
+    std::os::unix::fs::symlink("/etc", base.0.join("opt")).expect("link");
+    let script = "read mark < /opt/mark; echo $mark; test -e /usr || echo none; echo x > /etc/new || echo kept";
     let mut plan = Plan::new(Disk::Folder(folder.0.clone()), &["sh", "-c", script]);
     plan.allow_weak = true;
     plan.base = Some(base.0.clone());

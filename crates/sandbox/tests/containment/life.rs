@@ -157,10 +157,16 @@ fn what_cannot_be_started_is_an_error_and_leaves_nothing() {
     assert!(matches!(fails(&|plan| plan.limits.processes = 0), Error::Plan(_)));
     assert!(matches!(fails(&|plan| plan.disk = Disk::Folder("relative".into())), Error::Plan(_)));
     assert!(matches!(fails(&|plan| plan.disk = Disk::Folder("/no/such".into())), Error::Build { .. }));
-    for target in ["/usr", "/proc", "relative", "/a/../usr", "/"] {
+    for target in ["/usr", "/usr/", "/proc", "/proc/x", "/workspace/a", "relative", "/a/../usr", "/", "//"] {
         let bind = sandbox::Bind { source: "/usr".into(), target: target.to_owned(), writable: false };
         assert!(matches!(fails(&|plan| plan.binds.push(bind.clone())), Error::Plan(_)), "{target}");
     }
+    let nested = ["/a/b", "/a"].map(|target| sandbox::Bind {
+        source: "/usr".into(),
+        target: target.to_owned(),
+        writable: false,
+    });
+    assert!(matches!(fails(&|plan| plan.binds.extend(nested.clone())), Error::Plan(_)));
     let bind = sandbox::Bind { source: "/no/such".into(), target: "/there".to_owned(), writable: false };
     assert!(named(fails(&|plan| plan.binds.push(bind.clone()))).contains("/there"));
     let long = "x".repeat(200 << 10);
