@@ -155,7 +155,7 @@ async fn carry(socket: Socket, Carrier { inbox, mut outbox }: Carrier) {
                 let message = tokio::select! {
                     biased;
                     message = outbox.recv() => message.map(Message::from),
-                    () = world::sleep(PING_EVERY) => Some(Message::Ping(Bytes::new().into())),
+                    () = world::sleep(PING_EVERY) => Some(Message::Ping(Bytes::new())),
                 };
                 let Some(message) = message else { return Some(CloseCode::Normal) };
                 if sink.send(message).await.is_err() {
