@@ -18,6 +18,7 @@ use crate::World;
 use crate::context::Transcript;
 use crate::handle::RequestKey;
 use crate::registry::{Hold, Registry};
+use crate::waits::Wait;
 use batch::Batch;
 pub(crate) use command::{Command, Reply};
 use deadline::Deadline;
@@ -63,6 +64,8 @@ pub(crate) struct Actor {
     pub(crate) transcript: Transcript,
     pub(crate) flight: Option<Flight>,
     pub(crate) deadline: Option<Deadline>,
+    /// While its turn waits for its environment.
+    pub(crate) wait: Option<Wait>,
     pub(crate) errands: Errands,
     /// Read anew after an append that failed: a newer node may have written what the log holds.
     pub(crate) unproven: bool,
@@ -133,12 +136,22 @@ impl Actor {
     async fn start_what_is_due(&mut self) -> Result<(), String> {
         while self.run_errands().await? {}
         self.watch_deadline();
+        self.note_wait();
         self.take_off().await
     }
 
     fn watch_deadline(&mut self) {
         let (known, limits) = (self.deadline.take(), &self.world.rules.limits);
         self.deadline = Deadline::of(&self.state, limits, known, &*self.world.clock);
+    }
+
+    /// That it waits for its environment, or does not any more.
+    fn note_wait(&mut self) {
+        match (self.state.is_held(), &self.wait) {
+            (true, None) => self.wait = Some(self.registry.waits.begin(&self.project)),
+            (false, Some(_)) => self.wait = None,
+            _ => {}
+        }
     }
 
     /// How long it stays, if nothing comes.

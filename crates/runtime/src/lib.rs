@@ -18,6 +18,7 @@ mod slots;
 mod start;
 mod subscription;
 mod tail;
+mod waits;
 
 pub use catalog::{Catalog, Identity, NewKey};
 pub use engine::ledger::{EffectKind, EffectState, Entry, Outcome, Problem, Try};

@@ -7,6 +7,7 @@ use crate::context::Transcript;
 use crate::retries::Retries;
 use crate::slots::Slots;
 use crate::tail::Tail;
+use crate::waits::Waits;
 use engine::State;
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -21,6 +22,7 @@ pub(crate) struct Registry {
     world: World,
     epoch: Epoch,
     pub(crate) slots: Slots,
+    pub(crate) waits: Waits,
     pub(crate) retries: Retries,
     entries: Mutex<BTreeMap<(ProjectId, SessionId), Entry>>,
     draining: watch::Sender<bool>,
@@ -63,9 +65,9 @@ pub struct ModelCounters {
 
 impl Registry {
     pub(crate) fn new(world: World, epoch: Epoch) -> Self {
-        let slots = Slots::new(&world.rules.limits);
+        let (slots, waits) = (Slots::new(&world.rules.limits), Waits::new(&world.rules.limits));
         let (entries, counters, retries) = (Mutex::default(), Mutex::default(), Retries::default());
-        Self { world, epoch, slots, retries, entries, draining: watch::Sender::new(false), counters }
+        Self { world, epoch, slots, waits, retries, entries, draining: watch::Sender::new(false), counters }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<(ProjectId, SessionId), Entry>> {
@@ -98,6 +100,7 @@ impl Registry {
             transcript: Transcript::default(),
             flight: None,
             deadline: None,
+            wait: None,
             errands: Errands::new(),
             unproven: false,
         };

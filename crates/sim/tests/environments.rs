@@ -3,8 +3,14 @@
 
 #![expect(clippy::panic, reason = "a test says what it expects")]
 
-use sim::{Crashes, Faults, Line, Plan, Summary};
-use types::{Ending, Record, RecordBody, SessionStatus, ToolOutcome};
+use models::Models;
+use runtime::World;
+use sim::{Crashes, Faults, Line, MemStore, Plan, Sim, Summary};
+use std::sync::Arc;
+use types::{
+    AgentSettings, Ending, EnvironmentId, EnvironmentSettings, EnvironmentStatus, Message, ModelRules, NewSession,
+    ProjectId, Record, RecordBody, RefusalKind, Review, Rules, SessionStatus, ToolOutcome,
+};
 
 fn sound(plan: Plan) -> (sim::Report, sim::notes::Notes, Vec<(SessionStatus, Vec<RecordBody>)>) {
     let (report, notes, disk) = sim::look(plan);
@@ -110,4 +116,55 @@ fn anything_at_all_may_go_wrong_beside_it() {
 fn is_command(body: &RecordBody) -> bool {
     let RecordBody::Item(item) = body else { return false };
     matches!(&item.body, types::ItemBody::ToolOutcome { outcome: ToolOutcome::Ran(_), call, .. } if call.is_command())
+}
+
+/// A session with an environment of its own and something to do in it.
+fn waiting() -> NewSession {
+    NewSession {
+        agent_id: None,
+        agent_name: None,
+        agent: AgentSettings::new("any"),
+        environment: EnvironmentSettings::SelfHosted {
+            id: EnvironmentId::new(""),
+            workspace_directory: "/w".to_owned(),
+            capability_directories: Vec::new(),
+        },
+        vault_ids: Vec::new(),
+        prompt_cache: None,
+        review: Review::None,
+        spend_limit: None,
+        metadata: Default::default(),
+        input: vec![Message::text("hello")],
+    }
+}
+
+#[test]
+fn only_so_many_wait_in_memory() {
+    let sim = Sim::new(1);
+    let mut rules = Rules { models: [("*".to_owned(), ModelRules::default())].into(), ..Rules::default() };
+    rules.limits.queued_sessions_per_project = 2;
+    let world = World {
+        clock: sim.clock(),
+        entropy: sim.entropy(),
+        spawn: sim.spawn(),
+        store: MemStore::new(&sim),
+        models: Arc::new(Models::default()),
+        tools: Arc::new(types::NoTools),
+        rules: Arc::new(rules),
+    };
+    let done = sim.run(async {
+        let project = ProjectId::new("default");
+        let (handle, _) = runtime::start(world).await.expect("a start");
+        let first = handle.create(&project, waiting()).await.expect("the first");
+        handle.create(&project, waiting()).await.expect("the second");
+        let third = handle.create(&project, waiting()).await.expect_err("one too many");
+        assert!(matches!(third.kind, RefusalKind::Busy { .. }), "{third:?}");
+        handle.create(&ProjectId::new("other"), waiting()).await.expect("another project");
+        let rests = handle.create(&project, NewSession { input: Vec::new(), ..waiting() }).await;
+        assert_eq!(rests.expect("it waits for nothing").head.status, SessionStatus::Idle);
+        let session = first.head.session.clone();
+        handle.environment_changed(&project, &session, EnvironmentStatus::Connected.into()).await.expect("told");
+        handle.create(&project, waiting()).await.expect("there is room again");
+    });
+    assert_eq!(done, Ok(()));
 }

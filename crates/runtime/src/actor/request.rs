@@ -3,7 +3,7 @@
 use super::{Actor, Failure, append_failure, store_refusal};
 use crate::handle::RequestKey;
 use std::time::Duration;
-use types::{Input, Refusal, RefusalKind, Seq};
+use types::{EnvironmentStatus, Input, Refusal, RefusalKind, Seq};
 
 /// The route under which keys of `sessions.events.create` are remembered.
 pub(super) const EVENTS_ROUTE: &str = "sessions.events.create";
@@ -40,13 +40,30 @@ impl Actor {
         let starts = inputs
             .iter()
             .any(|input| matches!(input, Input::Message(_) | Input::Create { .. } | Input::Respond { .. }));
-        if starts && self.state.turn.is_none() && self.registry.slots.is_full(&self.project) {
+        if starts && self.state.turn.is_none() && self.has_no_room(&inputs) {
             let kind = RefusalKind::Busy { retry_after: Duration::from_secs(1) };
             let message = "Too many sessions of this project wait for their turn. Try again later.";
             return Err(Failure::Refused(Refusal::new(kind, message)));
         }
         types::failpoint!(BeforeInput);
         self.commit(inputs, key).await
+    }
+
+    /// Whether too many of the project wait already, for what a turn that began now would wait for.
+    fn has_no_room(&self, inputs: &[Input]) -> bool {
+        if self.would_wait(inputs) {
+            self.registry.waits.is_full(&self.project)
+        } else {
+            self.registry.slots.is_full(&self.project)
+        }
+    }
+
+    /// Whether a turn that began now would wait for its environment.
+    fn would_wait(&self, inputs: &[Input]) -> bool {
+        match inputs.first() {
+            Some(Input::Create { settings, input, .. }) => settings.environment.id().is_some() && !input.is_empty(),
+            _ => self.state.environment.as_ref().is_some_and(|known| known.status != EnvironmentStatus::Connected),
+        }
     }
 
     /// The answer to a request that was refused: what it was answered before under the same key, else the refusal.
