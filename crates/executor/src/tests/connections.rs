@@ -1,3 +1,5 @@
+//! Connections: the handshake, broken messages, order, and sessions that outlive them.
+
 use super::*;
 use wire::executor::{Failure, Id};
 

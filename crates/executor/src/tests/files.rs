@@ -1,3 +1,5 @@
+//! Files and folders, and what must not be taken for one.
+
 use super::*;
 use std::fs;
 use std::path::Path;

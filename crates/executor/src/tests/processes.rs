@@ -1,3 +1,5 @@
+//! Processes: what they say, how they end, and how many there may be.
+
 use super::*;
 use std::path::Path;
 

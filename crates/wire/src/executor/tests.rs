@@ -1,3 +1,5 @@
+//! Shapes and texts against what was seen of the original.
+
 use super::*;
 use serde_json::json;
 use std::ffi::OsStr;
