@@ -10,6 +10,7 @@
 //! | `read_file`, `list_files`, `view_image` | pure | they only look |
 
 mod arguments;
+mod calls;
 mod files;
 mod follow;
 mod images;
@@ -70,6 +71,7 @@ pub struct Workbench {
     machines: Arc<dyn Machines>,
     clock: Arc<dyn Clock>,
     spawn: Arc<dyn Spawn>,
+    calls: calls::Calls,
 }
 
 /// What came of a call, and what the log has no place for.
@@ -136,11 +138,12 @@ fn said(text: String) -> Result<Performed, Problem> {
 
 impl Workbench {
     pub fn new(machines: Arc<dyn Machines>, clock: Arc<dyn Clock>, spawn: Arc<dyn Spawn>) -> Self {
-        Self { machines, clock, spawn }
+        Self { machines, clock, spawn, calls: calls::Calls::default() }
     }
 
     /// Performs one attempt, as [`Tools::perform`] does.
     pub async fn run(&self, request: &ToolRequest) -> Performed {
+        let _entered = self.calls.enter(request);
         self.attempt(request).await.unwrap_or_else(|problem| Performed { outcome: problem.into(), whole: None })
     }
 
@@ -176,13 +179,17 @@ impl Workbench {
 
     async fn station(&self, request: &ToolRequest) -> Result<Station, Problem> {
         let patience = if request.attach { PATIENCE_ATTACHING } else { PATIENCE };
-        self.machines.find(&request.project, &request.session, patience).await.ok_or_else(|| {
-            if request.attach {
-                Problem::Unknown("the environment did not connect again, so nobody can look".to_owned())
-            } else {
-                Problem::Failed("the environment is not connected; nothing was done".to_owned())
+        let found = self.machines.find(&request.project, &request.session, patience).await;
+        match found {
+            Some(_) if !request.attach && self.calls.is_withdrawn(request) => {
+                Err(Problem::Failed("it was taken back before it began; nothing was done".to_owned()))
             }
-        })
+            Some(station) => Ok(station),
+            None if request.attach => {
+                Err(Problem::Unknown("the environment did not connect again, so nobody can look".to_owned()))
+            }
+            None => Err(Problem::Failed("the environment is not connected; nothing was done".to_owned())),
+        }
     }
 }
 
@@ -203,8 +210,10 @@ impl Tools for Workbench {
         Box::pin(async move { self.run(request).await.outcome })
     }
 
-    /// Stops the command of the call. One that was left running by an earlier call goes on.
+    /// What has not begun does not begin any more, and the command of the call is stopped. One that was left running by an
+    /// earlier call goes on.
     fn cancel(&self, request: &ToolRequest) {
+        self.calls.withdraw(request);
         if request.call.name != offer::SHELL {
             return;
         }

@@ -28,19 +28,33 @@ pub(super) struct Follow<'a> {
     pub exit_code: Option<i32>,
     pub closed: bool,
     pub failure: Option<String>,
+    /// The machine was away when it was asked last. The process does not mind.
+    is_away: bool,
 }
 
 impl<'a> Follow<'a> {
     pub(super) fn new(machine: &'a dyn Machine, clock: &'a dyn Clock, process: &'a str, next: u64) -> Self {
         let said = Gathered::new(KEPT);
-        Self { machine, clock, process, next, said, lost: false, exit_code: None, closed: false, failure: None }
+        Self {
+            machine,
+            clock,
+            process,
+            next,
+            said,
+            lost: false,
+            exit_code: None,
+            closed: false,
+            failure: None,
+            is_away: false,
+        }
     }
 
     pub(super) fn has_ended(&self) -> bool {
         self.exit_code.is_some() || self.closed || self.failure.is_some()
     }
 
-    /// Reads until the process has ended and its output with it, or until `time` is over. Whether it has ended.
+    /// Reads until the process has ended and its output with it, or until `time` is over. Whether it has ended. A machine
+    /// that goes away has that long to come back.
     pub(super) async fn read_for(&mut self, time: Duration) -> Result<bool, Fault> {
         let started = self.clock.monotonic();
         // At least one look, however short the time.
@@ -56,6 +70,9 @@ impl<'a> Follow<'a> {
             } else {
                 time.saturating_sub(now - started)
             };
+            if left.is_zero() && self.is_away {
+                return Err(Fault::Disconnected);
+            }
             if left.is_zero() {
                 return Ok(self.has_ended());
             }
@@ -71,7 +88,10 @@ impl<'a> Follow<'a> {
     async fn look(&mut self, wait: Duration) -> Result<bool, Fault> {
         tokio::select! {
             biased;
-            output = self.machine.read(self.process, self.next, wait) => Ok(self.take(output?)),
+            output = self.machine.read(self.process, self.next, wait) => {
+                self.is_away = matches!(output, Err(Fault::Disconnected));
+                if self.is_away { Ok(false) } else { Ok(self.take(output?)) }
+            }
             () = self.clock.sleep(wait + READ_SLACK) => Ok(false),
         }
     }

@@ -54,6 +54,10 @@ impl Workbench {
                 Err(fault) => return Err(not_started(&fault)),
             }
         }
+        // Whoever took it back before found nothing to stop.
+        if self.calls.is_withdrawn(request) {
+            let _ = station.machine.terminate(&process).await;
+        }
         let mut follow = Follow::new(&*station.machine, &*self.clock, &process, 0);
         let end = self.wait(&station, &mut follow, &patience, request.attach).await?;
         // How long it ran before a crash, nobody knows.

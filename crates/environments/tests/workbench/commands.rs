@@ -1,7 +1,7 @@
 //! Commands: their ends, their output, their time, and being found again.
 
 use crate::local::Local;
-use crate::stage::{Stage, attached, bench, command, request, self_hosted, settings};
+use crate::stage::{Late, Stage, attached, bench, bench_with, command, request, self_hosted, settings};
 use serde_json::json;
 use std::sync::Arc;
 use types::{Class, EnvironmentSettings, ToolOutcome, Tools};
@@ -149,6 +149,30 @@ async fn a_call_that_is_taken_back_stops_its_command() {
     }
     stage.bench.cancel(&request);
     assert_eq!(command(run.await.outcome).exit_code, Some(137));
+}
+
+#[tokio::test]
+async fn what_is_taken_back_before_its_machine_came_never_begins() {
+    let stage = Stage::new();
+    let (come, late) = tokio::sync::watch::channel(None);
+    let bench = bench_with(Arc::new(Late(late)));
+    let run = stage.request("shell", &json!({"command": "echo x > proof"}));
+    let write = stage.request("write_file", &json!({"path": "proof", "content": "x"}));
+    let calls = async { tokio::join!(bench.run(&run), bench.run(&write)) };
+    let take_back = async {
+        bench.cancel(&run);
+        bench.cancel(&write);
+        come.send_replace(Some(stage.station.clone()));
+    };
+    let (outcomes, ()) = tokio::join!(biased; calls, take_back);
+    for performed in [outcomes.0, outcomes.1] {
+        let failed = "it was taken back before it began; nothing was done".to_owned();
+        assert_eq!(performed.outcome, ToolOutcome::Failed(failed));
+    }
+    assert_eq!(stage.holds("proof"), None);
+    // Not taken back, it begins.
+    assert_eq!(command(bench.run(&run).await.outcome).exit_code, Some(0));
+    assert_eq!(stage.holds("proof").unwrap(), "x\n");
 }
 
 #[tokio::test]

@@ -166,9 +166,18 @@ async fn a_line_that_goes_while_a_command_is_started_or_runs_leaves_an_unknown_o
         ("read", Fault::Missing("p".to_owned()), "the environment lost the process while it ran"),
     ] {
         let stage = Stage::on(Faulty::with(&[(asked, "", 0, After, fault)]));
-        let outcome = stage.call("shell", json!({"command": "echo ran > proof"})).await.outcome;
-        assert_eq!(unknown(outcome), expected);
+        let asked = json!({"command": "echo ran > proof", "timeout_ms": 200});
+        assert_eq!(unknown(stage.call("shell", asked).await.outcome), expected);
     }
+}
+
+#[tokio::test]
+async fn a_line_that_comes_back_in_time_was_never_missed() {
+    let absent = ("read", "", 1, Before, Fault::Disconnected);
+    let back = ("read", "", usize::MAX, Before, Fault::Disconnected);
+    let stage = Stage::on(Faulty::with(&[absent, ("read", "", 0, Before, Fault::Disconnected), back]));
+    let result = stage.ran("shell", json!({"command": "echo one; sleep 0.3; echo two"})).await;
+    assert_eq!((result.exit_code, result.shown()), (Some(0), "one\ntwo\n"));
 }
 
 #[tokio::test]

@@ -133,7 +133,24 @@ pub fn command(outcome: ToolOutcome) -> CommandResult {
 }
 
 pub fn bench(station: Option<Station>) -> Workbench {
-    Workbench::new(Arc::new(One(station)), Arc::new(RealClock(Instant::now())), Arc::new(Tasks))
+    bench_with(Arc::new(One(station)))
+}
+
+pub fn bench_with(machines: Arc<dyn Machines>) -> Workbench {
+    Workbench::new(machines, Arc::new(RealClock(Instant::now())), Arc::new(Tasks))
+}
+
+/// A machine that comes when the test lets it.
+pub struct Late(pub tokio::sync::watch::Receiver<Option<Station>>);
+
+impl Machines for Late {
+    fn find<'a>(&'a self, _: &'a ProjectId, _: &'a SessionId, patience: Duration) -> BoxFuture<'a, Option<Station>> {
+        Box::pin(async move {
+            let mut station = self.0.clone();
+            let found = tokio::time::timeout(patience, station.wait_for(Option::is_some)).await;
+            found.ok().and_then(Result::ok).and_then(|station| station.clone())
+        })
+    }
 }
 
 /// A session's settings, with that environment.
