@@ -1,11 +1,13 @@
 """`outcrop executor` as its clients see it: over a WebSocket and over lines, with the texts of the original."""
 import base64
+import http.server
 import itertools
 import json
 import os
 import signal
 import socket
 import subprocess
+import threading
 import urllib.request
 
 import pytest
@@ -14,14 +16,17 @@ from websockets.sync.client import connect
 
 from server import BINARY
 
+# Whatever proxy this machine has, it is not for what stands on it.
+ENVIRONMENT = {**os.environ, "NO_PROXY": "127.0.0.1"}
+
 
 class Executor:
     """A running executor that listens for WebSockets."""
 
-    def __init__(self, *words, cwd=None):
+    def __init__(self):
         self.process = subprocess.Popen(
-            [str(BINARY), "executor", "--listen", "ws://127.0.0.1:0", *words],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=cwd,
+            [str(BINARY), "executor", "--listen", "ws://127.0.0.1:0"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=ENVIRONMENT,
         )
         self.url = self.process.stdout.readline().strip()
         assert self.url.startswith("ws://127.0.0.1:"), self.process.wait(timeout=10)
@@ -59,7 +64,7 @@ class StdioLine:
     def __init__(self):
         self.process = subprocess.Popen(
             [str(BINARY), "executor", "--listen", "stdio"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=ENVIRONMENT,
         )
 
     def send(self, text):
@@ -112,12 +117,12 @@ class Client:
                 raise Refused(message["error"]["code"], message["error"]["message"])
             return message["result"]
 
-    def ask(self, method, **params):
+    def ask(self, method, /, **params):
         id = next(self.ids)
         self.send(id=id, method=method, params=params)
         return self.answer(id)
 
-    def refused(self, method, **params):
+    def refused(self, method, /, **params):
         with pytest.raises(Refused) as caught:
             self.ask(method, **params)
         return caught.value.args
@@ -237,6 +242,69 @@ def test_files_of_megabytes_travel_in_one_message(client, tmp_path):
     path = (tmp_path / "large").as_uri()
     client.ask("fs/writeFile", path=path, dataBase64=base64.b64encode(data).decode())
     assert base64.b64decode(client.ask("fs/readFile", path=path)["dataBase64"]) == data
+
+
+class Site(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        if self.path == "/away":
+            self.send_response(307)
+            self.send_header("location", "/echo")
+            self.send_header("content-length", "0")
+            self.end_headers()
+            return
+        self.send_response(201)
+        self.send_header("x-said", self.headers.get("x-say", ""))
+        # A body that is cut short, where it is asked for.
+        self.send_header("content-length", str(len(body) + (self.path == "/torn")))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def site():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site) as site:
+        threading.Thread(target=site.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{site.server_port}"
+        site.shutdown()
+
+
+def test_http_from_inside(client, site):
+    data = os.urandom(1_000_000)
+    request = {"method": "POST", "headers": [{"name": "X-Say", "value": "hi"}], "bodyBase64": base64.b64encode(data).decode()}
+    whole = client.ask("http/request", url=f"{site}/echo", requestId="r1", **request)
+    assert (whole["status"], base64.b64decode(whole["bodyBase64"])) == (201, data)
+    assert {"name": "x-said", "value": "hi"} in whole["headers"]
+    assert client.ask("http/request", url=f"{site}/away", requestId="r2", **request)["status"] == 201
+    stopped = client.ask("http/request", url=f"{site}/away", requestId="r3", redirectPolicy="stop", **request)
+    assert stopped["status"] == 307
+    for path, torn in [("echo", False), ("torn", True)]:
+        head = client.ask("http/request", url=f"{site}/{path}", requestId=path, streamResponse=True, **request)
+        assert (head["status"], head["bodyBase64"]) == (201, "")
+        deltas = []
+        while not deltas or not deltas[-1]["done"]:
+            message = client.notifications.pop(0) if client.notifications else client.next()
+            assert message["method"] == "http/request/bodyDelta" and message["params"]["requestId"] == path
+            deltas.append(message["params"])
+        assert [delta["seq"] for delta in deltas] == list(range(1, len(deltas) + 1))
+        assert b"".join(base64.b64decode(delta["deltaBase64"]) for delta in deltas) == data
+        assert (deltas[-1]["error"] is not None) == torn
+
+
+def test_http_that_cannot_be(client):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        late = client.refused("http/request", method="GET", url=url, requestId="r", timeoutMs=50)
+        assert late == (-32603, "the request took longer than 50 ms")
+    assert client.refused("http/request", method="GET", url=url, requestId="r")[0] == -32603
+    assert client.refused("http/request", method="GET", url="nowhere", requestId="r") == (-32602, "relative URL without a base")
+    assert client.refused("http/request", method="G T", url=url, requestId="r")[0] == -32602
+    assert client.refused("http/request", method="GET", url=url) == (-32602, "missing field `requestId`")
+    bad = [{"name": "a b", "value": "c"}]
+    assert client.refused("http/request", method="GET", url=url, requestId="r", headers=bad)[0] == -32602
 
 
 def test_broken_messages_are_answered(client):

@@ -17,6 +17,8 @@ const WRITE_RESPONSES: &str = "api.responses.write";
 const EMBED: &str = "api.embeddings.write";
 const READ_FILES: &str = "api.files.read";
 const WRITE_FILES: &str = "api.files.write";
+/// For the keys of machines that are environments.
+const REGISTER: &str = "api.environments.write";
 const NO_BETA: &str = "To access the Agents API, set the 'OpenAI-Beta' header to 'agents=v1'.";
 
 /// The gate of `/v1/agents/**`.
@@ -50,6 +52,21 @@ pub async fn still_passes(door: &Door, secret: &str) -> Result<(), Failure> {
     identify(door, secret, Some(WRITE_RESPONSES)).await.map(|_| ())
 }
 
+/// The gate where executors register. They have no beta header, and their machines need no more than this one scope.
+pub async fn executors_gate(
+    State(door): State<Arc<Door>>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Failure> {
+    let Some(secret) = bearer(request.headers()) else { return Err(no_key()) };
+    let identity = identify(&door, secret, None).await?;
+    if !allows(&identity, REGISTER) && !allows(&identity, WRITE) {
+        return Err(lacking(REGISTER));
+    }
+    request.extensions_mut().insert(identity);
+    Ok(next.run(request).await)
+}
+
 /// The gate of `/v1/embeddings`.
 pub async fn embeddings_gate(State(door): State<Arc<Door>>, request: Request, next: Next) -> Result<Response, Failure> {
     pass(&door, request, next, Some(EMBED)).await
@@ -61,11 +78,7 @@ pub async fn key_gate(State(door): State<Arc<Door>>, request: Request, next: Nex
 }
 
 async fn pass(door: &Door, mut request: Request, next: Next, needed: Option<&str>) -> Result<Response, Failure> {
-    let Some(secret) = bearer(request.headers()) else {
-        return Err(Failure::unauthorized(
-            "You did not provide an API key. Send it in the Authorization header: 'Authorization: Bearer YOUR_KEY'.",
-        ));
-    };
+    let Some(secret) = bearer(request.headers()) else { return Err(no_key()) };
     let identity = identify(door, secret, needed).await?;
     request.extensions_mut().insert(identity);
     Ok(next.run(request).await)
@@ -77,9 +90,19 @@ async fn identify(door: &Door, secret: &str, needed: Option<&str>) -> Result<Ide
     if let Some(scope) = needed
         && !allows(&identity, scope)
     {
-        return Err(Failure::forbidden(format!("Your API key lacks the scope '{scope}' that this request needs.")));
+        return Err(lacking(scope));
     }
     Ok(identity)
+}
+
+fn no_key() -> Failure {
+    Failure::unauthorized(
+        "You did not provide an API key. Send it in the Authorization header: 'Authorization: Bearer YOUR_KEY'.",
+    )
+}
+
+fn lacking(scope: &str) -> Failure {
+    Failure::forbidden(format!("Your API key lacks the scope '{scope}' that this request needs."))
 }
 
 fn allows(identity: &Identity, scope: &str) -> bool {

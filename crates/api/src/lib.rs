@@ -33,6 +33,7 @@ mod chat;
 mod conversations;
 mod demand;
 mod embeddings;
+mod executors;
 mod failure;
 mod files;
 #[cfg(test)]
@@ -75,6 +76,8 @@ pub struct Door {
     pub limits: Limits,
     /// Where executors of self-hosted environments register, as clients reach it. None: there are no such environments.
     pub remote_url: Option<Arc<str>>,
+    /// Who waits for them there.
+    pub rendezvous: Option<Arc<environments::rendezvous::Rendezvous>>,
 }
 
 impl Door {
@@ -104,6 +107,7 @@ pub fn router(door: Door) -> Router {
     let door = Arc::new(door);
     Router::new()
         .merge(agents::routes(&door))
+        .merge(executors::routes(&door))
         .merge(models::routes(&door))
         .merge(embeddings::routes(&door))
         .merge(chat::routes(&door))

@@ -19,6 +19,9 @@ use types::{BoxFuture, Clock, Entropy, Event, EventBody, SessionId};
 
 /// The longest silence of a stream.
 pub const KEEPALIVE: Duration = Duration::from_secs(15);
+/// What is said then. One line without an empty one behind it: the Python SDK takes an empty line for the end of an event
+/// as soon as the stream has named an id.
+pub const COMMENT: &[u8] = b": keepalive\n";
 /// A piece that is larger takes no further event, bytes.
 const PIECE: usize = 16 << 10;
 /// What most pieces fit into, bytes.
@@ -182,7 +185,7 @@ impl<S: Source, T: Teller, H> Reader<S, T, H> {
                     Either::Left((pulled, _)) => pulled,
                     Either::Right(((), _)) => {
                         if self.was_silent() {
-                            return Some(Bytes::from_static(b": keepalive\n\n"));
+                            return Some(Bytes::from_static(COMMENT));
                         }
                         continue;
                     }

@@ -80,6 +80,7 @@ impl Server {
             traffic: Arc::default(),
             limits: Limits::default(),
             remote_url,
+            rendezvous: None,
         };
         let (authorization, kept) = (format!("Bearer {secret}"), Arc::new(door.clone()));
         Self { sim, router: router(door), door: kept, secret, authorization }

@@ -12,13 +12,15 @@ pub use registrations::{Keep, Memory, Registration, Registrations, Roll, TokenHa
 
 use crate::client::{Client, Settings, World};
 use crate::line::Line;
-use relay::PublicKeys;
+use relay::{FRAME_LIMIT, PublicKeys};
 use seat::{Reporter, Seat};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use types::ProjectId;
-use wire::executor::{DIRECT_TRANSPORT, DirectRegistration, NOISE_PROFILE, NOISE_SUITE, NoiseRegistration, Validation};
+use wire::executor::{
+    DIRECT_TRANSPORT, DirectRegistration, MESSAGE_LIMIT, NOISE_PROFILE, NOISE_SUITE, NoiseRegistration, Validation,
+};
 
 /// Executors that were replaced are remembered, so that they do not take an environment back and forth.
 const REPLACED: usize = 16;
@@ -83,6 +85,11 @@ impl Admission {
     /// Whether frames of this socket are text rather than binary.
     pub fn is_text(&self) -> bool {
         matches!(self.registration.transport, Transport::Direct)
+    }
+
+    /// The largest message of this socket, in bytes.
+    pub fn message_limit(&self) -> usize {
+        if self.is_text() { MESSAGE_LIMIT } else { FRAME_LIMIT }
     }
 }
 

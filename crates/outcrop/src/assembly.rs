@@ -47,6 +47,9 @@ pub fn models(
         };
         entries.insert(entry.name.clone(), made);
     }
+    if entries.is_empty() {
+        tracing::warn!("no model is configured: sessions cannot be created; see docs/configuration.md");
+    }
     Ok(Models { entries })
 }
 

@@ -46,6 +46,8 @@ pub struct Configuration {
     /// The file that was read.
     pub file: Option<PathBuf>,
     pub listen: SocketAddr,
+    /// How other machines reach this server, without a slash at its end; None: as it listens.
+    pub public_url: Option<String>,
     /// Where the log, the key and fetched models live. Relative to the working folder, as it was written.
     pub data: PathBuf,
     /// A fixed key for the default project.

@@ -15,7 +15,9 @@ use std::time::Duration;
 pub async fn run(wanted: &cli::Executor) -> ExitCode {
     let Some(place) = Place::read(&wanted.listen) else {
         let said = terminal::tame(&wanted.listen);
-        terminal::warn(format_args!("error: --listen {said}: write ws://ADDRESS:PORT, such as ws://127.0.0.1:0, or stdio"));
+        terminal::warn(format_args!(
+            "error: --listen {said}: write ws://ADDRESS:PORT, such as ws://127.0.0.1:0, or stdio"
+        ));
         return ExitCode::from(MISUSED);
     };
     match serve(place, Duration::from_secs(wanted.keep_detached)).await {

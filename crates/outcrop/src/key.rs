@@ -13,10 +13,11 @@ use store::Sqlite;
 use types::{KeyId, ProjectId, Rules, Timestamp};
 
 /// What a key may be allowed; without any, it may do everything.
-const SCOPES: [&str; 9] = [
+const SCOPES: [&str; 10] = [
     "api.agents.read",
     "api.agents.write",
     "api.embeddings.write",
+    "api.environments.write",
     "api.files.read",
     "api.files.write",
     "api.responses.read",

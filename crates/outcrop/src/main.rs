@@ -20,6 +20,7 @@ mod key;
 mod metrics;
 mod model;
 mod quickstart;
+mod rendezvous;
 mod serve;
 mod session;
 mod shelf;

@@ -6,6 +6,7 @@ use crate::configuration::Configuration;
 use crate::data::DataFolder;
 use crate::http::Server;
 use crate::identity::{self, Entrance};
+use crate::rendezvous::{self, Executors};
 use crate::signals::Signals;
 use crate::world::{KernelEntropy, TokioClock, TokioSpawn};
 use crate::{address, assembly, metrics, terminal};
@@ -48,21 +49,20 @@ pub async fn run(configuration: &Configuration, hidden: &Hidden) -> Result<()> {
     let entropy: Arc<dyn Entropy> = Arc::new(KernelEntropy);
     let spawn: Arc<dyn Spawn> = Arc::new(TokioSpawn);
     let models = Arc::new(assembly::models(configuration, &data, &clock, &entropy, hidden.call_first)?);
-    if models.entries.is_empty() {
-        tracing::warn!("no model is configured: sessions cannot be created; see docs/configuration.md");
-    }
     let store: Arc<dyn Store> = Arc::new(Sqlite::open(data.path()).context("the store cannot be opened")?);
     let listener = bind(configuration).await?;
     let listening = listener.local_addr()?;
     // From here on a signal is ours to answer.
     let mut signals = Signals::new()?;
-    let (rules, tools) = (Arc::new(assembly::rules(configuration)), Arc::new(types::NoTools));
+    let rules = Arc::new(assembly::rules(configuration));
+    let executors = Executors::new(store.clone(), clock.clone(), entropy.clone(), spawn.clone());
+    let tools = Arc::new(executors.workbench(clock.clone(), spawn.clone()));
     let (time, chance, tasks) = (clock.clone(), entropy.clone(), spawn.clone());
     let world = World { clock: time, entropy: chance, spawn: tasks, store: store.clone(), models, tools, rules };
     let files = Files::new(world.clone());
-    let passing: Arc<dyn Store> = Arc::new(MemoryStore::new(configuration.unjournaled));
-    let beside = World { store: passing, ..world.clone() };
+    let beside = World { store: Arc::new(MemoryStore::new(configuration.unjournaled)), ..world.clone() };
     let (handle, catalog) = runtime::start(world).await.context("the runtime cannot start")?;
+    executors.begin(&handle).await.context("the environments cannot be looked at")?;
     let (passing, _) = runtime::start(beside).await.context("the runtime cannot start")?;
     let entrance = identity::ensure(configuration, &data, &catalog, &*store, &*clock).await?;
     show_key(&entrance, for_parent);
@@ -78,7 +78,8 @@ pub async fn run(configuration: &Configuration, hidden: &Hidden) -> Result<()> {
         entropy,
         traffic: traffic.clone(),
         limits: api::Limits { body: configuration.body, streams: configuration.limits.streams },
-        remote_url: None,
+        remote_url: Some(rendezvous::remote_url(configuration, listening)),
+        rendezvous: Some(executors.rendezvous),
     });
     let (stop, stopped) = watch::channel(false);
     let server = Server { app, clock: clock.clone(), spawn, connections };

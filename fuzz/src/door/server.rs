@@ -74,6 +74,7 @@ impl Server {
             traffic,
             limits,
             remote_url: None,
+            rendezvous: None,
         };
         Self { sim, clock, router: api::router(door), authorization: format!("Bearer {secret}") }
     }

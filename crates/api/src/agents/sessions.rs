@@ -6,7 +6,7 @@ use crate::query::{Ids, Limit, Pairs};
 use crate::sse::{self, End};
 use crate::traffic::Slot;
 use crate::words::Translate;
-use crate::{Door, body};
+use crate::{Door, body, executors};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -170,5 +170,6 @@ pub async fn delete(
 ) -> Result<Response, Failure> {
     let id = SessionId::new(id);
     door.handle.delete(&identity.project, &id).await?;
+    executors::forget(&door, &identity.project, &id).await;
     Ok(Json(Deleted::session(id.as_str())).into_response())
 }

@@ -4,7 +4,7 @@
 use super::teller::Teller;
 use crate::Door;
 use crate::failure::Failure;
-use crate::sse::{KEEPALIVE, Source, event_stream};
+use crate::sse::{COMMENT, KEEPALIVE, Source, event_stream};
 use crate::traffic::Slot;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -77,7 +77,7 @@ impl<S: Source> Reader<S> {
                 Either::Left((pulled, _)) => pulled,
                 Either::Right(((), _)) => {
                     if self.was_silent() {
-                        return Some(Bytes::from_static(b": keepalive\n\n"));
+                        return Some(Bytes::from_static(COMMENT));
                     }
                     continue;
                 }

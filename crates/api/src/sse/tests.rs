@@ -62,7 +62,7 @@ async fn silence_is_filled_with_comments() {
     let scene = scene(vec![error()], End::Never, HandClock::rushing());
     let pieces: Vec<_> = Box::pin(pieces(scene.reader)).take(3).map(|piece| piece.unwrap()).collect().await;
     assert!(pieces[0].starts_with(b"event: error\ndata: {"), "{:?}", pieces[0]);
-    assert_eq!(pieces[1..], [&b": keepalive\n\n"[..], b": keepalive\n\n"]);
+    assert_eq!(pieces[1..], [&b": keepalive\n"[..], b": keepalive\n"]);
 }
 
 #[tokio::test]

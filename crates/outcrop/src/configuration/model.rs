@@ -165,16 +165,8 @@ fn weights(raw: &raw::Model, task: Task, variables: &Variables, text: &Text<'_>)
 fn upstream(raw: &raw::Model, variables: &Variables, text: &Text<'_>) -> Result<Upstream, Complaint> {
     let base_url = match &raw.base_url {
         Some(url) => {
-            let value = url.get_ref().trim_end_matches('/');
-            let host = value.strip_prefix("http://").or_else(|| value.strip_prefix("https://"));
-            let fits = host.is_some_and(|host| !host.is_empty() && !host.starts_with(['/', '?', '#', ':']));
-            if !fits || value.contains(char::is_whitespace) || value.contains('#') {
-                return Err(text.complain(
-                    url.span(),
-                    "a base_url begins with http:// or https://, names a host and has no fragment, such as \"http://127.0.0.1:9000/v1\"",
-                ));
-            }
-            value.to_owned()
+            let message = "a base_url begins with http:// or https://, names a host and has no fragment, such as \"http://127.0.0.1:9000/v1\"";
+            self::url(url.get_ref()).ok_or_else(|| text.complain(url.span(), message))?.to_owned()
         }
         None => defaults::OPENAI_URL.to_owned(),
     };
@@ -193,6 +185,14 @@ fn upstream(raw: &raw::Model, variables: &Variables, text: &Text<'_>) -> Result<
         }
     };
     Ok(Upstream { base_url, key })
+}
+
+/// A URL that paths can be put behind, without a slash at its end.
+pub fn url(text: &str) -> Option<&str> {
+    let text = text.trim_end_matches('/');
+    let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"))?;
+    let fits = !host.is_empty() && !host.starts_with(['/', '?', '#', ':']);
+    (fits && !text.contains(char::is_whitespace) && !text.contains('#')).then_some(text)
 }
 
 fn named_key(variable: &Spanned<String>, variables: &Variables, text: &Text<'_>) -> Result<Secret, Complaint> {

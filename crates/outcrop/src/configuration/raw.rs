@@ -28,6 +28,7 @@ pub struct Server {
     pub store: Option<Spanned<String>>,
     pub blobs: Option<Spanned<String>>,
     pub drain: Option<Spanned<String>>,
+    pub public_url: Option<Spanned<String>>,
     pub journal: Option<bool>,
 }
 

@@ -30,6 +30,7 @@ pub fn resolve(file: Option<(&Path, &str)>, flags: &Flags, variables: &Variables
     Ok(Configuration {
         file: file.map(|(name, _)| name.to_owned()),
         listen,
+        public_url: public_url(raw.server.public_url.as_ref(), &text)?,
         data: data(raw.server.data.as_ref(), flags, variables, &text)?,
         api_key,
         models: match file {
@@ -187,6 +188,16 @@ fn limits(raw: &raw::Limits, text: &Text<'_>) -> Result<Limits, Complaint> {
 const MAX_BODY: u64 = 1 << 30;
 /// From what a few requests take to more than a machine has.
 const UNJOURNALED: RangeInclusive<u64> = 1 << 20..=1 << 40;
+
+fn public_url(raw: Option<&Spanned<String>>, text: &Text<'_>) -> Result<Option<String>, Complaint> {
+    let Some(raw) = raw else { return Ok(None) };
+    let url = model::url(raw.get_ref()).filter(|url| !url.contains('?'));
+    let complaint = || {
+        let message = "public_url begins with http:// or https://, names a host and has no query, such as \"https://agents.example.com\"";
+        text.complain(raw.span(), message)
+    };
+    url.map(|url| Some(url.to_owned())).ok_or_else(complaint)
+}
 
 fn body(raw: Option<&Spanned<String>>, text: &Text<'_>) -> Result<usize, Complaint> {
     let range = (1024..=MAX_BODY, "the limit of a body lies between 1KiB and 1GiB");

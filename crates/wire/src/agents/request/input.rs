@@ -1,10 +1,10 @@
 //! Input events, and the messages that they and new sessions carry.
 
 use super::MAX_EVENT_ID;
-use crate::attached;
 use crate::agents::words::{
     AuthenticationAction, ComputerResponseKind, ContentKind, Decision, InputKind, McpResponseKind, MessageKind, Role,
 };
+use crate::attached;
 use crate::error::Fault;
 use crate::reader::{Node, Object};
 use serde_json::{Map, Value};

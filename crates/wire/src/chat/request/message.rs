@@ -1,8 +1,8 @@
 //! Messages: who said what, in one form whichever way it was written.
 
 use super::words::{AssistantKind, Role, TextKind, UserKind};
-use crate::attached;
 use crate::agents::request::MAX_EVENT_ID;
+use crate::attached;
 use crate::demand::{Detail, FileSource, NamedKind};
 use crate::error::Fault;
 use crate::reader::{Node, Object};

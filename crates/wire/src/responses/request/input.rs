@@ -2,8 +2,8 @@
 
 use super::super::words::{ItemKind, ItemStatus, OutputPartKind, PartKind, ReasoningTextKind, Role, SummaryKind};
 use super::{MAX_ID, MAX_NAME, kind, not_served};
-use crate::attached;
 use crate::agents::Phase;
+use crate::attached;
 use crate::demand::{Detail, FileSource, name};
 use crate::error::Fault;
 use crate::reader::{Node, Object};

@@ -214,7 +214,8 @@ fn items_that_are_wrong_are_named_by_their_path() {
     let wrong = item_fault(json!({ "role": "user", "content": [{ "type": "output_text", "text": "x" }] }));
     let message = "Invalid value: 'output_text'. Supported values are: 'input_text', 'input_image', and 'input_file'.";
     assert_eq!(wrong, pair("input[0].content[0].type", message));
-    let both = json!({ "role": "user", "content": [{ "type": "input_image", "image_url": "https://u", "file_id": "f" }] });
+    let both =
+        json!({ "role": "user", "content": [{ "type": "input_image", "image_url": "https://u", "file_id": "f" }] });
     assert_eq!(item_fault(both).0, "input[0].content[0]");
     let image = json!({ "role": "user", "content": [{ "type": "input_image", "image_url": "cat.png" }] });
     assert_eq!(item_fault(image).0, "input[0].content[0].image_url");

@@ -1,0 +1,95 @@
+//! What self-hosted environments need of the server: registrations in the store, the session's log told of who comes and
+//! goes, and the way from a session to its machine.
+
+mod presence;
+mod registrations;
+
+use crate::configuration::Configuration;
+use environments::client::{self, Settings};
+use environments::rendezvous::{Rendezvous, Site};
+use environments::workbench::{Machines, Station, Workbench};
+use presence::Presence;
+use registrations::Rows;
+use runtime::Handle;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use store::Store;
+use types::{BoxFuture, Clock, Entropy, EnvironmentSettings, ProjectId, SessionId, Spawn};
+
+/// How often it is looked whether an executor has come.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+pub struct Executors {
+    pub rendezvous: Arc<Rendezvous>,
+    presence: Arc<Presence>,
+    store: Arc<dyn Store>,
+}
+
+impl Executors {
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, spawn: Arc<dyn Spawn>) -> Self {
+        let presence = Arc::new(Presence::new(clock.clone(), spawn.clone()));
+        let rows = Arc::new(Rows::new(store.clone(), clock.clone()));
+        let world = client::World { clock, entropy, spawn };
+        let rendezvous = Arc::new(Rendezvous::new(world, Settings::default(), rows, presence.clone()));
+        Self { rendezvous, presence, store }
+    }
+
+    /// The agents' tools on the machines behind it.
+    pub fn workbench(&self, clock: Arc<dyn Clock>, spawn: Arc<dyn Spawn>) -> Workbench {
+        let (store, rendezvous) = (self.store.clone(), self.rendezvous.clone());
+        Workbench::new(Arc::new(Stations { store, rendezvous, clock: clock.clone() }), clock, spawn)
+    }
+
+    /// The sessions' logs are told from now on. What they know of connections is of an earlier process, and those are
+    /// gone with it.
+    pub async fn begin(&self, handle: &Handle) -> anyhow::Result<()> {
+        registrations::all_disconnected(&self.store, handle).await?;
+        self.presence.begin(handle.clone());
+        Ok(())
+    }
+}
+
+/// The way from a session to the machine that its commands run on.
+struct Stations {
+    store: Arc<dyn Store>,
+    rendezvous: Arc<Rendezvous>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Machines for Stations {
+    fn find<'a>(
+        &'a self,
+        project: &'a ProjectId,
+        session: &'a SessionId,
+        patience: Duration,
+    ) -> BoxFuture<'a, Option<Station>> {
+        Box::pin(async move {
+            let row = self.store.session(project, session).await.ok()??;
+            let EnvironmentSettings::SelfHosted { id, workspace_directory, capability_directories } =
+                row.settings.environment
+            else {
+                return None;
+            };
+            let site = Site { project: project.clone(), environment: id.to_string() };
+            let end = self.clock.monotonic() + patience;
+            loop {
+                // An executor may register for the first time while it is waited for.
+                let machine = self.rendezvous.machine(&site).await.ok().flatten();
+                if let Some(machine) = machine.filter(|machine| machine.is_connected()) {
+                    return Some(Station { machine, workspace_directory, capability_directories, confined: false });
+                }
+                if self.clock.monotonic() >= end {
+                    return None;
+                }
+                self.clock.sleep(LOOK_EVERY).await;
+            }
+        })
+    }
+}
+
+/// Where executors find this server.
+pub fn remote_url(configuration: &Configuration, listening: SocketAddr) -> Arc<str> {
+    let base = configuration.public_url.clone().unwrap_or_else(|| format!("http://{listening}"));
+    format!("{base}/v1/agents/api").into()
+}
