@@ -15,6 +15,7 @@ use rustix::net::sockopt::{Timeout, set_socket_recv_buffer_size, set_socket_send
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use std::io;
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -152,7 +153,8 @@ fn employ(keeper: &Keeper) -> Result<(Child, OwnedFd), Error> {
     patience(&ours, Some(PATIENCE)).map_err(keeper_said)?;
     #[expect(clippy::disallowed_methods, reason = "the keeper is what this crate starts")]
     let mut command = Command::new(&keeper.program);
-    command.args(&keeper.arguments).env_clear().current_dir("/");
+    // Its name is read inside, where no path of this machine should be.
+    command.arg0("sandbox").args(&keeper.arguments).env_clear().current_dir("/");
     command.stdin(Stdio::from(theirs)).stdout(Stdio::null()).stderr(Stdio::null());
     let started = command.spawn().map_err(|error| Error::Keeper(format!("{}: {error}", keeper.program.display())))?;
     Ok((started, ours))

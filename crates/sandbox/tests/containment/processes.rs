@@ -70,9 +70,10 @@ fn the_first_process_cannot_be_looked_into() {
     let folder = Folder::new();
     let program = "for p in ['environ','mem','root','cwd','exe','fd']:\n  q='/proc/1/'+p\n  try:\n    \
         print('LOOSE', p, os.listdir(q) if p=='fd' else os.readlink(q) if p in ('root','cwd','exe') else open(q,'rb+'))\n  \
-        except OSError as e: print(p, 'shut')";
+        except OSError as e: print(p, 'shut')\nprint(open('/proc/1/cmdline').read().split('\\0')[0])";
     let said = run(&python(&folder, program));
     assert_eq!(said.out.matches("shut").count(), 6, "{said:?}");
+    assert!(said.out.ends_with("\nsandbox\n"), "the path of a program of this machine: {said:?}");
 }
 
 #[test]
