@@ -1,6 +1,7 @@
 //! One connection: the handshake, and then requests, one after the other in the order in which they came.
 
 use crate::files::Handles;
+use crate::http::Body;
 use crate::session::{Executor, Session};
 use crate::{files, world};
 use serde::Serialize;
@@ -8,9 +9,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use wire::executor::{
-    Failure, Id, Initialize, Initialized, MESSAGE_LIMIT, Message, Notification, ProcessSignal, ProcessTerminate,
-    Request, Status, StatusWord, code, method,
+    Failure, HttpRequest, Id, Initialize, Initialized, MESSAGE_LIMIT, Message, Notification, ProcessSignal,
+    ProcessTerminate, Request, Status, StatusWord, code, method,
 };
 
 pub struct Connection {
@@ -20,7 +22,12 @@ pub struct Connection {
     /// The client has said `initialized`.
     ready: bool,
     handles: Arc<Handles>,
+    /// Bodies on their way; they end with the connection.
+    bodies: JoinSet<()>,
 }
+
+/// Bodies on their way at one time.
+const BODIES: usize = 16;
 
 /// What a request asks for, in the words of the original's refusals.
 #[derive(Clone, Copy)]
@@ -29,11 +36,12 @@ enum Family {
     Environment,
     Exec,
     Filesystem,
+    Http,
 }
 
 impl Connection {
     pub fn new(executor: Arc<Executor>, outgoing: mpsc::Sender<String>) -> Self {
-        Self { executor, outgoing, session: None, ready: false, handles: Arc::default() }
+        Self { executor, outgoing, session: None, ready: false, handles: Arc::default(), bodies: JoinSet::new() }
     }
 
     pub fn into_session(self) -> Option<Arc<Session>> {
@@ -46,11 +54,15 @@ impl Connection {
         match message {
             Ok(Message::Request(request)) => {
                 let id = request.id.clone();
-                let answer = match self.perform(request).await {
-                    Ok(result) => Message::Response { id, result },
-                    Err(error) => Message::failed(id, error),
+                let (answer, body) = match self.perform(request).await {
+                    Ok((result, body)) => (Message::Response { id, result }, body),
+                    Err(error) => (Message::failed(id, error), None),
                 };
-                self.send(answer).await
+                let goes_on = self.send(answer).await;
+                if let Some(body) = body {
+                    self.bodies.spawn(body.send(self.outgoing.clone()));
+                }
+                goes_on
             }
             Ok(Message::Notification(Notification { method, .. })) => {
                 let known = method == method::INITIALIZED && self.session.is_some();
@@ -74,16 +86,18 @@ impl Connection {
         self.outgoing.send(text).await.is_ok()
     }
 
-    async fn perform(&mut self, request: Request) -> Result<Value, Failure> {
+    /// The result, and what follows it.
+    async fn perform(&mut self, request: Request) -> Result<(Value, Option<Body>), Failure> {
         let Request { method, params, .. } = request;
         let session = match (family(&method)?, &self.session) {
-            (Family::Handshake, _) => return self.initialize(read(params)?),
+            (Family::Handshake, _) => return Ok((self.initialize(read(params)?)?, None)),
             (family, None) => return Err(too_early("call initialize", family)),
             (family, Some(_)) if !self.ready => return Err(too_early("send initialized", family)),
+            (Family::Http, Some(_)) => return self.request(read(params)?).await,
             (_, Some(session)) => session,
         };
         let processes = &session.processes;
-        match method.as_str() {
+        let result = match method.as_str() {
             method::ENVIRONMENT_INFO => answer(self.executor.machine.info()),
             method::ENVIRONMENT_STATUS => answer(Status { status: StatusWord::Ready }),
             method::PROCESS_START => answer(processes.start(read(params)?, &self.executor.machine)?),
@@ -101,7 +115,17 @@ impl Connection {
                 let handles = Arc::clone(&self.handles);
                 world::blocking(move || files::perform(&method, params, &handles)).await
             }
+        };
+        result.map(|result| (result, None))
+    }
+
+    async fn request(&mut self, wanted: HttpRequest) -> Result<(Value, Option<Body>), Failure> {
+        while self.bodies.try_join_next().is_some() {}
+        if wanted.stream_response && self.bodies.len() >= BODIES {
+            let message = format!("at most {BODIES} bodies are streamed at one time in a connection");
+            return Err(Failure::new(code::INVALID_REQUEST, message));
         }
+        self.executor.http.perform(wanted).await
     }
 
     fn initialize(&mut self, wanted: Initialize) -> Result<Value, Failure> {
@@ -126,6 +150,7 @@ fn family(name: &str) -> Result<Family, Failure> {
         | method::PROCESS_WRITE
         | method::PROCESS_SIGNAL
         | method::PROCESS_TERMINATE => Ok(Family::Exec),
+        method::HTTP_REQUEST => Ok(Family::Http),
         name if files::knows(name) => Ok(Family::Filesystem),
         _ => {
             let message = format!("exec-server stub does not implement `{name}` yet");
@@ -139,6 +164,7 @@ fn too_early(first: &str, family: Family) -> Failure {
         Family::Handshake | Family::Exec => "exec",
         Family::Environment => "environment info",
         Family::Filesystem => "filesystem",
+        Family::Http => "http",
     };
     Failure::new(code::INVALID_REQUEST, format!("client must {first} before using {family} methods"))
 }

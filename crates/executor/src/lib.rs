@@ -6,6 +6,7 @@
 
 mod connection;
 mod files;
+mod http;
 mod machine;
 mod process;
 mod session;

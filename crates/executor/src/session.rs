@@ -2,6 +2,7 @@
 //! while is ended with all that it started.
 
 use crate::connection::Connection;
+use crate::http::Clients;
 use crate::machine::Machine;
 use crate::process::Processes;
 use crate::transport::{Incoming, Transport};
@@ -18,6 +19,7 @@ const SESSIONS: usize = 64;
 /// All sessions of one executor.
 pub struct Executor {
     pub(crate) machine: Machine,
+    pub(crate) http: Clients,
     kept_detached: Duration,
     sessions: Mutex<BTreeMap<String, Arc<Session>>>,
 }
@@ -39,7 +41,7 @@ pub(crate) struct Attachment {
 impl Executor {
     #[must_use]
     pub fn new(machine: Machine, kept_detached: Duration) -> Arc<Self> {
-        Arc::new(Self { machine, kept_detached, sessions: Mutex::default() })
+        Arc::new(Self { machine, http: Clients::default(), kept_detached, sessions: Mutex::default() })
     }
 
     /// Serves one connection until it ends: requests one after the other, notifications at any time.
