@@ -220,11 +220,17 @@ pub async fn say<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, bytes: &[u8]
     rest(stream).await
 }
 
+/// What does not come at all fails the test instead of holding it up.
+#[expect(clippy::disallowed_methods, reason = "a test is its own edge")]
+pub async fn soon<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), what).await.expect("it comes at last")
+}
+
 /// All that comes until the end, however it ends.
 pub async fn rest<S: AsyncRead + Unpin>(stream: &mut S) -> String {
     let mut all = Vec::new();
     let mut piece = [0; 4096];
-    while let Ok(read @ 1..) = stream.read(&mut piece).await {
+    while let Ok(read @ 1..) = soon(stream.read(&mut piece)).await {
         all.extend_from_slice(&piece[..read]);
     }
     String::from_utf8_lossy(&all).into_owned()
@@ -233,7 +239,7 @@ pub async fn rest<S: AsyncRead + Unpin>(stream: &mut S) -> String {
 pub async fn head<S: AsyncRead + Unpin>(stream: &mut S) -> String {
     let mut all = Vec::new();
     while !all.ends_with(b"\r\n\r\n") {
-        let Ok(byte) = stream.read_u8().await else { break };
+        let Ok(byte) = soon(stream.read_u8()).await else { break };
         all.push(byte);
     }
     String::from_utf8_lossy(&all).into_owned()
@@ -244,7 +250,7 @@ pub async fn whole<S: AsyncRead + Unpin>(stream: &mut S) -> String {
     let mut text = head(stream).await;
     let length = text.to_ascii_lowercase().lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
     let mut body = vec![0; length.unwrap_or(0)];
-    stream.read_exact(&mut body).await.expect("the whole body");
+    soon(stream.read_exact(&mut body)).await.expect("the whole body");
     text.push_str(&String::from_utf8_lossy(&body));
     text
 }
