@@ -56,7 +56,7 @@ impl Pairs {
     pub fn one(&self, key: &str) -> Result<Option<&str>, Failure> {
         let mut values = self.0.iter().filter(|(name, _)| name == key).map(|(_, value)| value.as_str());
         let value = values.next();
-        if values.next().is_some() { Err(unreadable(format!("duplicate field `{key}`")).at(key)) } else { Ok(value) }
+        if values.next().is_some() { Err(unreadable(format!("duplicate field `{key}`"))) } else { Ok(value) }
     }
 
     /// The values of a key that may stand several times.
@@ -74,19 +74,18 @@ impl Pairs {
         let after = self.one("after")?.map(str::to_owned);
         let limit = match self.one("limit")? {
             None => usual,
-            Some(text) => usize::from_str(text).map_err(|error| unreadable(format!("limit: {error}")).at("limit"))?,
+            Some(text) => usize::from_str(text).map_err(|error| unreadable(format!("limit: {error}")))?,
         };
         let direction = match self.one("order")? {
             None | Some("desc") => Direction::Descending,
             Some("asc") => Direction::Ascending,
             Some(other) => {
                 let other: String = other.chars().take(100).collect();
-                let text = format!("order: unknown variant `{other}`, expected `asc` or `desc`");
-                return Err(unreadable(text).at("order"));
+                return Err(unreadable(format!("order: unknown variant `{other}`, expected `asc` or `desc`")));
             }
         };
         if range == Limit::Checked && !(1..=most).contains(&limit) {
-            return Err(Failure::invalid(format!("limit must be between 1 and {most}")).at("limit"));
+            return Err(Failure::invalid(format!("limit must be between 1 and {most}")));
         }
         Ok(Page { after, limit: limit.clamp(1, most), direction })
     }
@@ -96,7 +95,7 @@ impl Pairs {
         match self.one(key)? {
             None | Some("true") => Ok(true),
             Some("false") => Ok(false),
-            Some(_) => Err(unreadable(format!("{key}: provided string was not `true` or `false`")).at(key)),
+            Some(_) => Err(unreadable(format!("{key}: provided string was not `true` or `false`"))),
         }
     }
 
