@@ -158,7 +158,15 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         for folder in self.folders.values() {
-            let _ = std::fs::remove_dir(folder);
+            // What was killed without a process namespace takes a moment to be gone; what stays is swept later.
+            for _ in 0..100 {
+                match std::fs::remove_dir(folder).map_err(|error| error.raw_os_error()) {
+                    Err(Some(libc::EBUSY)) => {}
+                    _ => break,
+                }
+                let moment = rustix::event::Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
+                let _ = rustix::event::poll(&mut [], Some(&moment));
+            }
         }
     }
 }
