@@ -5,6 +5,7 @@ use super::group::Group;
 use super::output::Output;
 use super::side::Side;
 use crate::session::Attachment;
+use crate::world;
 use serde::Serialize;
 use std::sync::Arc;
 use tokio::signal::unix::Signal;
@@ -96,9 +97,15 @@ impl Watched {
     }
 
     async fn close(&self) {
-        self.group.release();
         let seq = self.output.close();
         self.tell(method::PROCESS_CLOSED, &ProcessClosed { process_id: self.id.clone(), seq }).await;
+        // It looks at every process of the machine: nobody should wait for that.
+        let group = Arc::clone(&self.group);
+        _ = world::blocking(move || {
+            group.release();
+            Ok(())
+        })
+        .await;
     }
 
     /// Waits for a client that reads slowly, and so does the process. Who is not there reads it later.
