@@ -56,7 +56,7 @@ pub fn admit(state: &State, rules: &Rules, input: Input, stamp: &mut Stamp<'_>) 
             }
             None => Vec::new(),
         },
-        Input::Offer(tools) => tool::offer(state, tools),
+        Input::Offer(offer) => tool::offer(state, offer),
         Input::ToolDone { effect, attempt, outcome } => {
             handover::after_tools(state, tool::done(state, rules, effect, attempt, outcome))
         }

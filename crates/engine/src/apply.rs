@@ -75,7 +75,7 @@ pub fn apply(state: &mut State, seq: Seq, record: &Record) -> Vec<Event> {
 fn note(state: &mut State, body: &RecordBody) {
     match body {
         RecordBody::Intended(intended) => intend(state, intended),
-        RecordBody::ToolsOffered { tools } => tool::offered(state, tools),
+        RecordBody::ToolsOffered(offer) => tool::offered(state, offer),
         RecordBody::Late(late) => tool::late(state, late),
         RecordBody::ItemRemoved(removed) => item::removed(state, removed),
         RecordBody::TurnRemoved { turn } => {

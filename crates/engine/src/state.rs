@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use types::{
     AgentId, AgentSettings, Attempt, CallId, CallResult, Class, Door, EffectId, Effort, EnvironmentSettings,
-    EnvironmentState, ItemId, Metadata, MicroUsd, OfferedTool, Origin, PromptCacheTtl, Reservation, Review, Seq,
-    SessionId, SessionSettings, SessionStatus, Timestamp, ToolCall, TurnId, TurnRequest, Usage,
+    EnvironmentState, ItemId, Metadata, MicroUsd, Offer, Origin, PromptCacheTtl, Reservation, Review, Seq, SessionId,
+    SessionSettings, SessionStatus, Timestamp, ToolCall, TurnId, TurnRequest, Usage,
 };
 
 /// A session as its records have made it.
@@ -43,8 +43,8 @@ pub struct State {
     pub settings_at: Seq,
     /// Every call ever made, by the id that its answer must name.
     pub calls: BTreeMap<CallId, CallState>,
-    /// What the model may call beside the session's functions: this server performs it.
-    pub offered: Arc<Vec<OfferedTool>>,
+    /// What the model may call beside the session's functions, performed by this server, and what it is told of that.
+    pub offered: Arc<Offer>,
     /// Tokens of that, an estimate.
     pub offered_tokens: u64,
     /// Tool calls that were given up after they had begun, and whose own word has not come.

@@ -9,6 +9,8 @@ use crate::workbench::{Station, above, absolute, join};
 const AGENTS: &str = "AGENTS.md";
 /// Of all such files together.
 const MAX_BYTES: usize = 32 << 10;
+/// Of the list of skills.
+const MAX_SKILL_BYTES: usize = 16 << 10;
 /// The largest that is read at all.
 const MAX_FILE: u64 = 1 << 20;
 /// How far above the workspace the root of a repository is looked for.
@@ -56,8 +58,16 @@ pub async fn instructions(station: &Station) -> Result<String, Fault> {
             "\nSkills\nA skill is a folder with directions for one kind of task. Where one fits what you are to do, read its \
              file whole before you begin, and what it refers to when you need it; paths in it are relative to its folder.\n",
         );
-        for skill in &found.skills {
-            text.push_str(&format!("- {}: {} ({})\n", skill.name, skill.description, skill.path));
+        let mut left = MAX_SKILL_BYTES;
+        for (place, skill) in found.skills.iter().enumerate() {
+            let line = format!("- {}: {} ({})\n", skill.name, skill.description, skill.path);
+            if line.len() > left {
+                let (more, places) = (found.skills.len() - place, directories.join(", "));
+                text.push_str(&format!("[{more} more are not listed; look for {} below {places}]\n", skills::FILE));
+                break;
+            }
+            left -= line.len();
+            text.push_str(&line);
         }
     }
     text.push_str(&notes(machine, &workspace).await?);

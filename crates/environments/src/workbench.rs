@@ -22,12 +22,13 @@ mod shell;
 
 pub(crate) use path::{above, absolute, join};
 
+use crate::instructions::instructions;
 use crate::machine::{Fault, Machine};
 use crate::truncate::{Gathered, Limit};
 use std::sync::Arc;
 use std::time::Duration;
 use types::{
-    BoxFuture, CallOutput, Clock, EnvironmentSettings, OfferedTool, ProjectId, SessionId, SessionSettings, Spawn,
+    BoxFuture, CallOutput, Clock, EnvironmentSettings, Offer, ProjectId, SessionId, SessionSettings, Spawn,
     ToolOutcome, ToolRequest, Tools,
 };
 
@@ -42,6 +43,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// The same where something is to be found again that was begun before a crash of this server: the machine's executor
 /// needs a while to notice that there is a server again.
 const PATIENCE_ATTACHING: Duration = Duration::from_secs(300);
+
+/// How long a turn is held up by the files that its instructions are made of.
+const PATIENCE_READING: Duration = Duration::from_secs(4);
 
 /// Where a session's commands run.
 #[derive(Clone)]
@@ -177,6 +181,19 @@ impl Workbench {
         }
     }
 
+    /// What the machine's files say now; None where it is not connected, or does not answer in time.
+    async fn instructions(&self, project: &ProjectId, session: &SessionId) -> Option<String> {
+        let reading = async {
+            let station = self.machines.find(project, session, Duration::ZERO).await?;
+            instructions(&station).await.ok()
+        };
+        tokio::select! {
+            biased;
+            told = reading => told,
+            () = self.clock.sleep(PATIENCE_READING) => None,
+        }
+    }
+
     async fn station(&self, request: &ToolRequest) -> Result<Station, Problem> {
         let patience = if request.attach { PATIENCE_ATTACHING } else { PATIENCE };
         let found = self.machines.find(&request.project, &request.session, patience).await;
@@ -195,15 +212,21 @@ impl Workbench {
 
 impl Tools for Workbench {
     /// The same whether the environment is connected or not: an offer that changed with the connection would be told anew
-    /// each time.
+    /// each time. What the machine's files say stays as it was where the machine does not answer.
     fn offered<'a>(
         &'a self,
-        _: &'a ProjectId,
-        _: &'a SessionId,
+        project: &'a ProjectId,
+        session: &'a SessionId,
         settings: &'a SessionSettings,
-    ) -> BoxFuture<'a, Vec<OfferedTool>> {
-        let has_environment = !matches!(settings.environment, EnvironmentSettings::None);
-        Box::pin(async move { if has_environment { offer::tools() } else { Vec::new() } })
+        last: &'a Offer,
+    ) -> BoxFuture<'a, Offer> {
+        Box::pin(async move {
+            if matches!(settings.environment, EnvironmentSettings::None) {
+                return Offer::default();
+            }
+            let told = self.instructions(project, session).await;
+            Offer { tools: offer::tools(), instructions: told.or_else(|| last.instructions.clone()) }
+        })
     }
 
     fn perform<'a>(&'a self, request: &'a ToolRequest) -> BoxFuture<'a, ToolOutcome> {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use types::{
     AgentSettings, CallId, CallOutput, CallResult, Content, ContextItem, Effort, FunctionKind, FunctionTool, Item,
-    ItemBody, ModelRequest, OfferedTool, Origin, Role, Seq, SessionId, Tool, ToolOutcome, TurnRequest,
+    ItemBody, ModelRequest, Offer, Origin, Role, Seq, SessionId, Tool, ToolOutcome, TurnRequest,
 };
 
 /// What a compacted past begins with, for the model.
@@ -16,8 +16,8 @@ const COMPACTED: &str = "What was said before, in short:\n";
 pub(crate) struct Asked<'a> {
     pub(crate) session: &'a SessionId,
     pub(crate) agent: &'a AgentSettings,
-    /// What this server performs.
-    pub(crate) offered: &'a [OfferedTool],
+    /// What this server performs, and what it tells of that.
+    pub(crate) offered: &'a Offer,
     /// The name that the upstream knows.
     pub(crate) upstream_model: &'a str,
     pub(crate) effort: Option<Effort>,
@@ -29,7 +29,7 @@ pub(crate) struct Asked<'a> {
 pub(crate) fn request(asked: &Asked<'_>, context: Arc<Vec<ContextItem>>) -> ModelRequest {
     ModelRequest {
         model: asked.upstream_model.to_owned(),
-        instructions: asked.agent.instructions.clone(),
+        instructions: instructions(asked),
         context,
         tools: tools(asked),
         tool_choice: asked.turn.tool_choice.clone(),
@@ -91,11 +91,20 @@ fn paired(context: &[ContextItem]) -> Vec<ContextItem> {
     whole.map(|(item, _)| item.clone()).collect()
 }
 
+/// What is told of the offer, then the agent's own: the last word is the client's.
+fn instructions(asked: &Asked<'_>) -> Option<String> {
+    match (&asked.offered.instructions, &asked.agent.instructions) {
+        (Some(offered), Some(own)) if !own.is_empty() => Some(format!("{}\n\n{own}", offered.trim_end())),
+        (Some(offered), _) => Some(offered.clone()),
+        (None, own) => own.clone(),
+    }
+}
+
 /// A function of the session goes before an offered tool of the same name.
 fn tools(asked: &Asked<'_>) -> Vec<FunctionTool> {
     let mut tools: Vec<_> = asked.agent.tools.iter().filter_map(function).collect();
     let own = tools.len();
-    for tool in asked.offered {
+    for tool in &asked.offered.tools {
         if tools[..own].iter().all(|function| function.name != tool.name) {
             let (name, description) = (tool.name.clone(), tool.description.clone());
             let (parameters, kind) = (tool.parameters.clone(), FunctionKind::default());
@@ -230,5 +239,38 @@ fn told(outcome: &ToolOutcome) -> CallOutput {
         ToolOutcome::Failed(error) => CallOutput::Text(format!("error: {error}")),
         // The model gets the same text as the client.
         ToolOutcome::Unknown(_) => CallOutput::Text(outcome.error().unwrap_or_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(offered: Option<&str>, own: Option<&str>) -> Option<String> {
+        let mut agent = AgentSettings::new("m");
+        agent.instructions = own.map(str::to_owned);
+        let asked = Asked {
+            session: &SessionId::new("sess_1"),
+            agent: &agent,
+            offered: &Offer { tools: Vec::new(), instructions: offered.map(str::to_owned) },
+            upstream_model: "m",
+            effort: None,
+            max_output_tokens: None,
+            turn: &TurnRequest::default(),
+        };
+        request(&asked, Arc::default()).instructions
+    }
+
+    #[test]
+    fn the_agents_own_instructions_come_last() {
+        for (offered, own, expected) in [
+            (None, None, None),
+            (None, Some("own"), Some("own")),
+            (Some("offered\n"), None, Some("offered\n")),
+            (Some("offered\n"), Some(""), Some("offered\n")),
+            (Some("offered\n"), Some("own\n"), Some("offered\n\nown\n")),
+        ] {
+            assert_eq!(told(offered, own).as_deref(), expected);
+        }
     }
 }

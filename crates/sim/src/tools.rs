@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::Stored;
 use types::{
-    BoxFuture, CallOutput, Class, CommandResult, OfferedTool, ProjectId, Record, RecordBody, SessionId,
+    BoxFuture, CallOutput, Class, CommandResult, Offer, OfferedTool, ProjectId, Record, RecordBody, SessionId,
     SessionSettings, ToolOutcome, ToolRequest, Tools,
 };
 
@@ -146,7 +146,8 @@ impl Tools for FakeTools {
         _: &'a ProjectId,
         _: &'a SessionId,
         settings: &'a SessionSettings,
-    ) -> BoxFuture<'a, Vec<OfferedTool>> {
+        _: &'a Offer,
+    ) -> BoxFuture<'a, Offer> {
         let runs_here = |class| class == Class::Attachable && settings.environment.id().is_some();
         let offered = CLASSES.map(|(name, class)| OfferedTool {
             name: name.to_owned(),
@@ -155,9 +156,10 @@ impl Tools for FakeTools {
             class,
             server_label: if runs_here(class) { "" } else { "world" }.to_owned(),
         });
+        let instructions = settings.environment.id().map(|id| format!("You work in {id}."));
         Box::pin(async move {
             self.arena().pause(Duration::from_millis(5)).await;
-            offered.to_vec()
+            Offer { tools: offered.to_vec(), instructions }
         })
     }
 

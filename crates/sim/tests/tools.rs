@@ -14,8 +14,9 @@ use store::{Error, LogQuery, Store};
 use tokio::sync::Notify;
 use types::{
     AgentSettings, Attempt, BoxFuture, CallOutput, Class, ContextItem, Ending, EnvironmentSettings, EventBody, Input,
-    Item, ItemBody, Message, ModelError, ModelFinish, ModelRequest, ModelRules, NewSession, OfferedTool, ProjectId,
-    Record, RecordBody, Review, Rules, Seq, SessionId, SessionSettings, Tool, ToolOutcome, ToolRequest, Tools,
+    Item, ItemBody, Message, ModelError, ModelFinish, ModelRequest, ModelRules, NewSession, Offer, OfferedTool,
+    ProjectId, Record, RecordBody, Review, Rules, Seq, SessionId, SessionSettings, Tool, ToolOutcome, ToolRequest,
+    Tools,
 };
 
 fn project() -> ProjectId {
@@ -35,6 +36,8 @@ impl Model for Spy {
     }
 }
 
+const HOW: &str = "Each tool says what it did.";
+
 /// Tools of every class, named after it. A call whose arguments say `wait` ends when it is let go.
 #[derive(Default)]
 struct Workshop {
@@ -51,7 +54,8 @@ impl Tools for Workshop {
         _: &'a ProjectId,
         _: &'a SessionId,
         _: &'a SessionSettings,
-    ) -> BoxFuture<'a, Vec<OfferedTool>> {
+        _: &'a Offer,
+    ) -> BoxFuture<'a, Offer> {
         let offer = |(name, class): (&str, Class)| OfferedTool {
             name: name.to_owned(),
             description: String::new(),
@@ -66,7 +70,7 @@ impl Tools for Workshop {
             ("attachable", Class::Attachable),
             ("irreversible", Class::Irreversible),
         ];
-        Box::pin(async move { tools.map(offer).to_vec() })
+        Box::pin(async move { Offer { tools: tools.map(offer).to_vec(), instructions: Some(HOW.to_owned()) } })
     }
 
     fn perform<'a>(&'a self, request: &'a ToolRequest) -> BoxFuture<'a, ToolOutcome> {
@@ -247,6 +251,7 @@ fn calls_of_every_class_and_of_a_function_come_back_to_the_model() {
         assert!(performed.iter().all(|request| request.key.is_some() == (request.call.class == Class::Keyed)));
         let asked = node.spy.asked.lock().expect("unpoisoned");
         let offered: Vec<_> = asked[0].tools.iter().map(|tool| tool.name.as_str()).collect();
+        assert_eq!(asked[0].instructions.as_deref(), Some(HOW));
         assert_eq!(offered, ["f", "pure", "idempotent", "keyed", "attachable", "irreversible"]);
     }
 }

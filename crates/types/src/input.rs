@@ -12,7 +12,7 @@ use crate::model::{ModelError, ModelFinish};
 use crate::money::MicroUsd;
 use crate::session::{Metadata, PromptCacheTtl, Review, SessionSettings};
 use crate::stamp::Timestamp;
-use crate::tool::{OfferedTool, ToolOutcome};
+use crate::tool::{Offer, ToolOutcome};
 use crate::turn_request::TurnRequest;
 use std::fmt;
 use std::sync::Arc;
@@ -184,8 +184,8 @@ pub enum Input {
     },
     /// The session's environment connected, went away or failed.
     Environment(EnvironmentChange),
-    /// What the session's model may call from now on, beside its functions.
-    Offer(Vec<OfferedTool>),
+    /// What the session's model may call from now on, beside its functions, and what it is told of that.
+    Offer(Offer),
     /// A tool call has its outcome. One that comes when the call was given up is recorded, and nothing else.
     ToolDone {
         effect: EffectId,

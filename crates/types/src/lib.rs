@@ -54,6 +54,6 @@ pub use session::{
     SpendControl, TurnError, TurnStatus, TurnView,
 };
 pub use stamp::{Stamp, Timestamp};
-pub use tool::{Cause, CommandResult, NoTools, OfferedTool, ToolCall, ToolOutcome, ToolRequest, Tools};
+pub use tool::{Cause, CommandResult, NoTools, Offer, OfferedTool, ToolCall, ToolOutcome, ToolRequest, Tools};
 pub use turn_request::TurnRequest;
 pub use world::{BoxFuture, Clock, Entropy, Environment, Spawn, Task};

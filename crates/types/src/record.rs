@@ -13,7 +13,7 @@ use crate::model::{ModelError, Stop, Usage};
 use crate::money::MicroUsd;
 use crate::session::{PromptCacheTtl, SessionSettings, SessionStatus};
 use crate::stamp::Timestamp;
-use crate::tool::{OfferedTool, ToolOutcome};
+use crate::tool::{Offer, ToolOutcome};
 use crate::turn_request::TurnRequest;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -59,10 +59,8 @@ pub enum RecordBody {
     Intended(Intended),
     Abandoned(Abandoned),
     Committed(Committed),
-    /// What the session's model may call from here on, beside its functions.
-    ToolsOffered {
-        tools: Arc<Vec<OfferedTool>>,
-    },
+    /// What the session's model may call from here on, beside its functions, and what it is told of that.
+    ToolsOffered(Arc<Offer>),
     Late(Late),
     /// A node took over unfinished work. What an attempt in flight was charged is in the `Abandoned` beside it.
     Recovered {
@@ -271,7 +269,7 @@ impl Record {
             B::Intended(intended) => ("intended", Some(&intended.turn), None, json(intended)),
             B::Abandoned(abandoned) => ("abandoned", Some(&abandoned.turn), None, json(abandoned)),
             B::Committed(committed) => ("committed", Some(&committed.turn), None, json(committed)),
-            B::ToolsOffered { tools } => ("tools_offered", None, None, json(&Offer { tools: tools.clone() })),
+            B::ToolsOffered(offer) => ("tools_offered", None, None, json(offer)),
             B::Late(late) => ("late", Some(&late.turn), None, json(late)),
             B::Restored(restored) => (RESTORED, restored.turn.as_ref(), None, json(restored)),
             B::ClockSet(set) => ("clock_set", Some(&set.turn), None, json(set)),
@@ -323,7 +321,7 @@ impl Record {
             "intended" => B::Intended(parse(&encoded.kind, bytes)?),
             "abandoned" => B::Abandoned(parse(&encoded.kind, bytes)?),
             "committed" => B::Committed(parse(&encoded.kind, bytes)?),
-            "tools_offered" => B::ToolsOffered { tools: parse::<Offer>(&encoded.kind, bytes)?.tools },
+            "tools_offered" => B::ToolsOffered(parse(&encoded.kind, bytes)?),
             "late" => B::Late(parse(&encoded.kind, bytes)?),
             RESTORED => B::Restored(parse(&encoded.kind, bytes)?),
             "clock_set" => B::ClockSet(parse(&encoded.kind, bytes)?),
@@ -382,11 +380,6 @@ struct NewTurn {
 #[derive(Serialize, Deserialize)]
 struct Turn {
     turn: TurnId,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Offer {
-    tools: Arc<Vec<OfferedTool>>,
 }
 
 #[derive(Serialize, Deserialize)]

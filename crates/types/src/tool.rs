@@ -25,6 +25,15 @@ pub struct OfferedTool {
     pub server_label: String,
 }
 
+/// What a session has beside its own settings: the tools that this server performs, and how a model is to use them.
+#[derive(Clone, Default, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Offer {
+    pub tools: Vec<OfferedTool>,
+    /// What the model is told before the agent's own instructions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instructions: Option<String>,
+}
+
 /// A call of an offered tool, as the model made it. Its class is the one of the offer that the model saw.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct ToolCall {
@@ -157,13 +166,16 @@ impl ToolRequest {
 /// The tools of the world. The runtime asks what a session is offered before each model call, and performs what the
 /// model called.
 pub trait Tools: Send + Sync + 'static {
-    /// What the session is offered now. Dropping the future gives the question up; the last offer stays.
+    /// What the session is offered now; `last` is what it was offered before, for whoever cannot tell at the moment. The
+    /// same as long as nothing changed: each change is a record. Dropping the future gives the question up; the last offer
+    /// stays.
     fn offered<'a>(
         &'a self,
         project: &'a ProjectId,
         session: &'a SessionId,
         settings: &'a SessionSettings,
-    ) -> BoxFuture<'a, Vec<OfferedTool>>;
+        last: &'a Offer,
+    ) -> BoxFuture<'a, Offer>;
 
     /// Performs one attempt, once: it never tries again by itself. Whoever cannot tell whether it happened says
     /// `Unknown`. Dropping the future takes it back as far as that is possible.
@@ -182,8 +194,9 @@ impl Tools for NoTools {
         _: &'a ProjectId,
         _: &'a SessionId,
         _: &'a SessionSettings,
-    ) -> BoxFuture<'a, Vec<OfferedTool>> {
-        Box::pin(async { Vec::new() })
+        _: &'a Offer,
+    ) -> BoxFuture<'a, Offer> {
+        Box::pin(async { Offer::default() })
     }
 
     fn perform<'a>(&'a self, request: &'a ToolRequest) -> BoxFuture<'a, ToolOutcome> {

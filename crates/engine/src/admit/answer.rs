@@ -147,7 +147,8 @@ impl<'a> Items<'a> {
             _ => false,
         });
         // A function of the session goes before a tool of the same name.
-        let offered = if known.is_some() { None } else { self.state.offered.iter().find(|tool| tool.name == name) };
+        let offered =
+            if known.is_some() { None } else { self.state.offered.tools.iter().find(|tool| tool.name == name) };
         if known.is_none() && offered.is_none() {
             let error = format!("There is no function named {name:?}.");
             return ItemBody::MalformedCall { call_id, name, arguments, error };

@@ -9,16 +9,22 @@ use crate::state::{OpenTool, State, Turn};
 use std::collections::BTreeSet;
 use types::{
     Abandoned, Attempt, CallOutput, Cause, Class, CommandResult, Content, EffectId, Intended, Item, ItemBody, Late,
-    MicroUsd, Next, OfferedTool, RecordBody, Rules, Seq, Timestamp, ToolOutcome, Verdict,
+    MicroUsd, Next, Offer, OfferedTool, RecordBody, Rules, Seq, Timestamp, ToolOutcome, Verdict,
 };
 
 /// Tools that one session may be offered.
 const MAX_OFFERED: usize = 1024;
+/// Bytes of what is told of them.
+const MAX_INSTRUCTIONS: usize = 128 << 10;
 
 /// What the model may call from here on. Of several tools with one name the first counts; one whose schema nests too
-/// deep for a record is left out.
-pub(super) fn offer(state: &State, tools: Vec<OfferedTool>) -> Vec<RecordBody> {
+/// deep for a record is left out, and what is told beyond the bound.
+pub(super) fn offer(state: &State, offer: Offer) -> Vec<RecordBody> {
     let mut names = BTreeSet::new();
+    let Offer { tools, mut instructions } = offer;
+    if let Some(text) = &mut instructions {
+        text.truncate(text.floor_char_boundary(MAX_INSTRUCTIONS));
+    }
     let tools: Vec<_> = tools
         .into_iter()
         .filter(|tool| tool.parameters.values().all(fits))
@@ -26,10 +32,11 @@ pub(super) fn offer(state: &State, tools: Vec<OfferedTool>) -> Vec<RecordBody> {
         .take(MAX_OFFERED)
         .map(|tool| OfferedTool { class: strict(tool.class), ..tool })
         .collect();
-    if tools == *state.offered {
+    let offer = Offer { tools, instructions: instructions.filter(|text| !text.is_empty()) };
+    if offer == *state.offered {
         return Vec::new();
     }
-    vec![RecordBody::ToolsOffered { tools: tools.into() }]
+    vec![RecordBody::ToolsOffered(offer.into())]
 }
 
 /// A class that says nothing of tools counts as the one with which the least can go wrong.

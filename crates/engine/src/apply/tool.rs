@@ -4,20 +4,21 @@ use super::{open_call, pause};
 use crate::state::{CallOutcome, CallState, Doubt, ItemHead, OpenTool, State};
 use std::sync::Arc;
 use types::{
-    Abandoned, Attempt, Cause, Class, EventBody, Intended, Item, ItemBody, Late, OfferedTool, Timestamp, ToolCall,
-    ToolOutcome, Verdict,
+    Abandoned, Attempt, Cause, Class, EventBody, Intended, Item, ItemBody, Late, Offer, OfferedTool, Timestamp,
+    ToolCall, ToolOutcome, Verdict,
 };
 
 /// Calls given up whose own word may still come; the oldest are forgotten first.
 const MAX_DOUBTS: usize = 256;
 
-pub(super) fn offered(state: &mut State, tools: &Arc<Vec<OfferedTool>>) {
-    state.offered = tools.clone();
+pub(super) fn offered(state: &mut State, offer: &Arc<Offer>) {
+    state.offered = offer.clone();
     let bytes = |tool: &OfferedTool| {
         let parameters = serde_json::to_vec(&tool.parameters).map_or(0, |bytes| bytes.len());
         tool.name.len() + tool.description.len() + parameters
     };
-    state.offered_tokens = tools.iter().map(bytes).sum::<usize>() as u64 / 4;
+    let told = offer.instructions.as_ref().map_or(0, String::len);
+    state.offered_tokens = (told + offer.tools.iter().map(bytes).sum::<usize>()) as u64 / 4;
 }
 
 pub(super) fn called(state: &mut State, item: &Arc<Item>, call: &ToolCall, head: ItemHead) -> Vec<EventBody> {

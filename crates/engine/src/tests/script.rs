@@ -8,6 +8,7 @@
 //! result ID TEXT      failure ID TEXT     other turn's result: result ID TEXT @TURN
 //! intent AMOUNT       deny CODE           over budget
 //! offer NAME CLASS [command] [& …]        what this server performs; `command`: in the environment
+//! offer … | TEXT      what the model is told of it
 //! begin N             refuse N            the gate lets the tool call with effect N through, or not
 //! done N TEXT         broke N TEXT        lost N TEXT         its outcome: done, failed, unknown
 //! overdue N           its time is over
@@ -212,7 +213,7 @@ impl Script {
                 Input::Verdict { effect, attempt, context, verdict }
             }
             "over" => Input::OverBudget { effect, attempt },
-            "offer" => Input::Offer(rest.split(" & ").filter(|tool| !tool.is_empty()).map(offered).collect()),
+            "offer" => Input::Offer(offer(rest)),
             "environment" => Input::Environment(change(rest)),
             "begin" | "refuse" | "overdue" | "done" | "broke" | "lost" | "ran" => self.tool(verb, rest),
             "late" => {
@@ -301,6 +302,13 @@ impl Script {
         let (output, error) = if success { (Some(CallOutput::Text(said)), None) } else { (None, Some(said)) };
         Input::ToolResult { turn, call_id: call_id(rest), success, output, error }
     }
+}
+
+/// Tools, and behind a bar what is told of them.
+fn offer(rest: &str) -> Offer {
+    let (tools, told) = rest.split_once('|').unwrap_or((rest, ""));
+    let tools = tools.trim_end().split(" & ").filter(|tool| !tool.is_empty()).map(offered).collect();
+    Offer { tools, instructions: Some(told.trim_start().to_owned()).filter(|told| !told.is_empty()) }
 }
 
 fn offered(tool: &str) -> OfferedTool {

@@ -2,11 +2,12 @@
 
 use super::script::Script;
 use super::{check, refused, run};
-use crate::{apply, context, pending};
+use crate::{apply, context, pending, standing};
 use expect_test::{Expect, expect};
 use serde_json::{Map, json};
+use std::sync::Arc;
 use types::{
-    Class, Effect, EffectId, Epoch, Input, Limits, OfferedTool, Record, RecordBody, Restored, Rules, Timestamp,
+    Class, Effect, EffectId, Epoch, Input, Limits, Offer, OfferedTool, Record, RecordBody, Restored, Rules, Timestamp,
 };
 
 const OFFER: &str = "create hello\noffer read pure & get idempotent & pay keyed & run attachable & send irreversible";
@@ -417,15 +418,64 @@ fn a_tool_whose_schema_nests_too_deep_is_not_offered() {
         class: Class::Pure,
         server_label: "s".to_owned(),
     };
+    let offer = |tools: &[OfferedTool]| Offer { tools: tools.to_vec(), instructions: None };
     let written = |tools: &[OfferedTool]| {
-        let body = RecordBody::ToolsOffered { tools: tools.to_vec().into() };
+        let body = RecordBody::ToolsOffered(Arc::new(offer(tools)));
         Record::decode(&Record { at: Timestamp(0), body }.encode())
     };
     let tools = [tool("deep", 200), tool("flat", 60)];
     written(&tools).expect_err("deeper than what can be read");
     let mut script = run("create hello");
-    script.take("offer", Input::Offer(tools.to_vec())).expect("taken");
-    assert_eq!(*script.state.offered, tools[1..]);
+    script.take("offer", Input::Offer(offer(&tools))).expect("taken");
+    assert_eq!(script.state.offered.tools, tools[1..]);
+}
+
+#[test]
+fn what_is_told_of_an_offer_is_a_part_of_it() {
+    check(
+        "create hello\noffer a pure | Look first.\noffer a pure | Look first.\noffer a pure | Look twice.\noffer a pure\noffer a pure |",
+        expect![[r#"
+            create hello
+              1 session created: session.created[InProgress]
+              2 turn created: turn.created[Queued]
+              3 user message: item.added
+              4 turn started: session.in_progress, turn.in_progress[InProgress]
+            offer a pure | Look first.
+              5 tools offered: 
+            offer a pure | Look first.
+            offer a pure | Look twice.
+              6 tools offered: 
+            offer a pure
+              7 tools offered: 
+            offer a pure |
+        "#]],
+    );
+    let plain = run("create hello\noffer a pure").state;
+    let told = run("create hello\noffer a pure | Look first. Then go.").state;
+    assert_eq!(told.offered.instructions.as_deref(), Some("Look first. Then go."));
+    assert_eq!(told.offered_tokens, plain.offered_tokens + 5);
+    assert_eq!(
+        standing(&told, &Rules::default()).context_tokens,
+        standing(&plain, &Rules::default()).context_tokens + 5
+    );
+    let mut script = run("create hello");
+    let long = Offer { tools: Vec::new(), instructions: Some("ä".repeat(1 << 20)) };
+    script.take("offer", Input::Offer(long)).expect("taken");
+    assert_eq!(script.state.offered.instructions.as_deref().map(str::len), Some(128 << 10));
+}
+
+/// It is the record as it was before it had instructions.
+#[test]
+fn a_record_without_instructions_is_read() {
+    let body = RecordBody::ToolsOffered(Arc::new(Offer::default()));
+    let mut encoded = Record { at: Timestamp(0), body: body.clone() }.encode();
+    assert_eq!(encoded.body, br#"{"tools":[]}"#);
+    assert_eq!(Record::decode(&encoded).expect("an old one").body, body);
+    encoded.body = br#"{"tools":[],"instructions":"Look."}"#.to_vec();
+    let RecordBody::ToolsOffered(offer) = Record::decode(&encoded).expect("a new one").body else {
+        panic!("another record")
+    };
+    assert_eq!(offer.instructions.as_deref(), Some("Look."));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::local::Local;
 use crate::stage::{Late, Stage, attached, bench, bench_with, command, request, self_hosted, settings};
 use serde_json::json;
 use std::sync::Arc;
-use types::{Class, EnvironmentSettings, ToolOutcome, Tools};
+use types::{Class, EnvironmentSettings, Offer, ToolOutcome, Tools};
 
 #[tokio::test]
 async fn a_command_says_how_it_ended_and_what_it_printed() {
@@ -230,9 +230,12 @@ async fn without_a_machine_nothing_is_done_and_after_a_crash_nothing_is_known() 
     assert_eq!(bench.perform(&call).await, ToolOutcome::Failed(failed));
     assert!(matches!(bench.perform(&attached(&call)).await, ToolOutcome::Unknown(_)));
     // The offer stays: it does not hang on the connection, but on the session.
-    let none = bench.offered(&call.project, &call.session, &settings(EnvironmentSettings::None)).await;
-    assert_eq!(none, []);
-    let offered = bench.offered(&call.project, &call.session, &settings(self_hosted())).await;
+    let last = Offer { tools: Vec::new(), instructions: Some("as before".to_owned()) };
+    let none = bench.offered(&call.project, &call.session, &settings(EnvironmentSettings::None), &last).await;
+    assert_eq!(none, Offer::default());
+    let Offer { tools: offered, instructions } =
+        bench.offered(&call.project, &call.session, &settings(self_hosted()), &last).await;
+    assert_eq!(instructions, last.instructions);
     let classes: Vec<_> = offered.iter().map(|tool| (tool.name.as_str(), tool.class)).collect();
     assert_eq!(
         classes,

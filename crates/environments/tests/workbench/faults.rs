@@ -11,17 +11,17 @@ use types::{BoxFuture, ToolOutcome};
 
 /// When, of a thing that is asked for, the line goes.
 #[derive(Clone, Copy, PartialEq)]
-enum Moment {
+pub enum Moment {
     Before,
     After,
 }
 
 /// What is asked for, the end of its path or process, how often it goes well, when it goes wrong, and how.
-type Planned = (&'static str, &'static str, usize, Moment, Fault);
+pub type Planned = (&'static str, &'static str, usize, Moment, Fault);
 
 /// Passes everything on to a real machine, save what it has a fault for.
 #[derive(Default)]
-struct Faulty {
+pub struct Faulty {
     local: Local,
     /// Of several for the same, each counts after the one before; the last stays.
     faults: Mutex<Vec<Planned>>,
@@ -32,7 +32,7 @@ struct Faulty {
 }
 
 impl Faulty {
-    fn with(faults: &[Planned]) -> Arc<Self> {
+    pub fn with(faults: &[Planned]) -> Arc<Self> {
         Arc::new(Self { faults: Mutex::new(faults.to_vec()), ..Self::default() })
     }
 

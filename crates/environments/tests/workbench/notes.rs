@@ -1,9 +1,16 @@
 //! Instructions: what they take from the machine's files.
 
-use crate::stage::Stage;
+use crate::faults::{Faulty, Moment::Before};
+use crate::stage::{Stage, bench, bench_with, request, self_hosted, settings};
 use environments::instructions::instructions;
+use environments::machine::Fault;
 use environments::skills;
+use environments::workbench::{Machines, Station, Workbench};
+use serde_json::json;
 use std::os::unix::fs::symlink;
+use std::sync::Arc;
+use std::time::Duration;
+use types::{BoxFuture, Offer, ProjectId, SessionId, Tools};
 
 fn skill(name: &str) -> String {
     format!("---\nname: {name}\ndescription: What {name} is for.\n---\nSECRET BODY\n")
@@ -68,4 +75,71 @@ async fn without_a_repository_only_the_workspace_is_heard_and_never_without_end(
     stage.put("here/AGENTS.md", vec![b'x'; (1 << 20) + 1]);
     let text = instructions(&stage.station).await.unwrap();
     assert!(text.contains("is too large to stand here"));
+}
+
+#[tokio::test]
+async fn a_long_list_of_skills_is_cut() {
+    let mut stage = Stage::new();
+    let long = |name: &str| format!("---\nname: {name}\ndescription: {}\n---\n", "x".repeat(1000));
+    for place in 10..40 {
+        stage.put(&format!("skills/s{place}/SKILL.md"), long(&format!("s{place}")));
+    }
+    stage.station.capability_directories = vec!["skills".into()];
+    let text = instructions(&stage.station).await.unwrap();
+    let listed = text.lines().filter(|line| line.starts_with("- s")).count();
+    assert!((10..=16).contains(&listed), "{listed}");
+    let space = &stage.station.workspace_directory;
+    let rest = format!("[{} more are not listed; look for SKILL.md below {space}/skills]\n", 30 - listed);
+    assert!(text.contains(&rest), "{text}");
+}
+
+async fn offered(bench: &Workbench, last: &Offer) -> Offer {
+    let call = request(1, "shell", &json!({}));
+    bench.offered(&call.project, &call.session, &settings(self_hosted()), last).await
+}
+
+#[tokio::test]
+async fn an_offer_says_what_the_files_say_and_is_the_same_while_they_are() {
+    let mut stage = Stage::new();
+    stage.put("AGENTS.md", "a note\n");
+    for name in ["one", "two", "three"] {
+        stage.put(&format!("skills/{name}/SKILL.md"), skill(name));
+    }
+    stage.station.capability_directories = vec!["skills".into()];
+    let bench = bench(Some(stage.station.clone()));
+    let first = offered(&bench, &Offer::default()).await;
+    assert_eq!(first.instructions, Some(instructions(&stage.station).await.unwrap()));
+    assert_eq!(offered(&bench, &first).await, first);
+    stage.put("AGENTS.md", "another note\n");
+    let changed = offered(&bench, &first).await;
+    assert_eq!(changed.tools, first.tools);
+    assert_eq!(changed.instructions, first.instructions.map(|text| text.replace("a note", "another note")));
+}
+
+#[tokio::test]
+async fn what_was_told_stays_while_the_machine_does_not_answer() {
+    for fault in [Fault::Disconnected, Fault::Lost] {
+        let stage = Stage::on(Faulty::with(&[("read_file", "AGENTS.md", 1, Before, fault)]));
+        let told = offered(&stage.bench, &Offer::default()).await;
+        assert!(told.instructions.is_some());
+        assert_eq!(offered(&stage.bench, &told).await, told);
+        // Nothing was told before: the tools are offered all the same.
+        assert_eq!(offered(&stage.bench, &Offer::default()).await, Offer { instructions: None, ..told });
+    }
+}
+
+/// Nobody says whether there is a machine.
+struct Silent;
+
+impl Machines for Silent {
+    fn find<'a>(&'a self, _: &'a ProjectId, _: &'a SessionId, _: Duration) -> BoxFuture<'a, Option<Station>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn nobody_waits_long_for_a_machine_that_is_silent() {
+    let last = Offer { tools: Vec::new(), instructions: Some("as before".to_owned()) };
+    let told = offered(&bench_with(Arc::new(Silent)), &last).await;
+    assert_eq!(told.instructions, last.instructions);
 }

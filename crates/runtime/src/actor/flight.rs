@@ -9,7 +9,7 @@ use crate::slots::Slot;
 use engine::Turn;
 use std::sync::Arc;
 use std::time::Duration;
-use types::{BoxFuture, Effect, Input, OfferedTool, Origin, Seq, SessionSettings, Verdict};
+use types::{BoxFuture, Effect, Input, Offer, Origin, Seq, SessionSettings, Verdict};
 
 /// How long the world is asked what tools it offers. Then the last offer stays.
 const OFFER_TIME: Duration = Duration::from_secs(30);
@@ -38,7 +38,7 @@ pub(super) struct Ready {
     /// The settings for which tools were asked.
     settings: Arc<SessionSettings>,
     /// None where the world did not say in time.
-    offered: Option<Vec<OfferedTool>>,
+    offered: Option<Offer>,
 }
 
 impl Actor {
@@ -58,7 +58,7 @@ impl Actor {
         // Whatever flew before was abandoned in the log; dropping it cancels it.
         let (clock, slots, project) = (self.world.clock.clone(), self.registry.slots.clone(), self.project.clone());
         let (tools, session, settings) = (self.world.tools.clone(), self.session.clone(), self.state.settings.clone());
-        let longest = self.world.rules.limits.retry_pause_max;
+        let (last, longest) = (self.state.offered.clone(), self.world.rules.limits.retry_pause_max);
         let future = Box::pin(async move {
             if let Some(at) = not_before {
                 // A clock that was set back must not hold it up for hours.
@@ -66,7 +66,7 @@ impl Actor {
             }
             let offered = tokio::select! {
                 biased;
-                offered = tools.offered(&project, &session, &settings) => Some(offered),
+                offered = tools.offered(&project, &session, &settings, &last) => Some(offered),
                 () = clock.sleep(OFFER_TIME) => None,
             };
             let slot = slots.take(&project).await;
