@@ -8,14 +8,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+import test_self_hosted as self_hosted
 from conversation import CANCEL, LOOKUP, begin, calls, failure, message, post, result, say, settle
 from liar import Liar, call, end, entry, heard, reasoning, text
 from server import CONFIG, ROOT, Server
 
 PROJECT = "default"
 READER = ROOT / "target/release/examples/history"
-# What needs a tool that this server performs: there is none to be configured yet.
-LATER = {"tools_offered", "tool_call", "tool_outcome", "late"}
 
 
 def thinker(asked, says):
@@ -104,6 +103,21 @@ class Sessions:
         say(self.client, forked["id"], "say second")
         return forked["id"]
 
+    def environment(self):
+        """A machine of its own, which comes late, runs a command and is told to stop another one."""
+        folder = self.server.folder
+        workspace = folder / "workspace"
+        workspace.mkdir()
+        session = self_hosted.create(self.client, workspace, self_hosted.shell("echo hello") + "\nsay done")
+        settle(self.client, session.id, "requires_action")
+        with self_hosted.Executor(folder, session.environment):
+            settle(self.client, session.id, "idle")
+            post(self.client, session.id, message(self_hosted.shell("echo begun > begun; sleep 600")))
+            self_hosted.wait_for((workspace / "begun").exists, "the command")
+            post(self.client, session.id, CANCEL)
+            settle(self.client, session.id, "idle")
+        return session.id
+
     def crashed(self):
         """Recovered again and again until it is given up."""
         session = None
@@ -124,7 +138,7 @@ class Sessions:
         return session
 
 
-NAMES = ("talk", "calls", "money", "thoughts", "narrow", "large", "conversation", "fork", "crashed")
+NAMES = ("talk", "calls", "money", "thoughts", "narrow", "large", "conversation", "fork", "environment", "crashed")
 
 
 def record(folder):

@@ -49,26 +49,32 @@ impl Line {
     }
 }
 
-/// Every kind that can be reached in this version: those of tool calls cannot, for none is served yet.
-const KINDS: [&str; 21] = [
+/// Every kind that can be reached in this version.
+const KINDS: [&str; 27] = [
     "abandoned",
     "assistant_message",
     "closed_call",
     "committed",
     "compaction",
+    "environment_changed",
     "forked",
     "function_call",
     "function_call_output",
     "intended",
     "item_removed",
+    "late",
     "malformed_call",
     "reasoning",
     "recovered",
     "session_created",
     "session_failed",
     "session_updated",
+    "tool_call",
+    "tool_outcome",
+    "tools_offered",
     "turn_created",
     "turn_ended",
+    "turn_held",
     "turn_removed",
     "turn_started",
     "user_message",
