@@ -9,7 +9,8 @@ import time
 import pytest
 
 from conversation import IDLE, items, message, of_type, post, settle, text_of, until
-from server import KEY, ROOT, Server
+from server import CONFIG, KEY, ROOT, Server
+from upstream import text as said
 
 CODEX = ROOT / "tests/node/node_modules/.bin/codex"
 pytestmark = [
@@ -189,3 +190,48 @@ def test_a_deleted_session_sends_its_executor_away(client, tmp_path, workspace):
             client.beta.agents.sessions.delete(session.id)
             # It registers anew, and there is nothing to register for.
             assert executor.process.wait(timeout=60) == 1
+
+
+def test_the_model_is_told_what_the_files_of_its_machine_say(tmp_path, workspace, upstream):
+    """Notes and skills go before the agent's own instructions; a changed file is told anew."""
+    config = CONFIG + f'[[model]]\nname = "m"\nprovider = "openai-chat"\nbase_url = "{upstream.base}"\n'
+    (workspace / "AGENTS.md").write_text("Run the tests with make check.\n")
+    skill = tmp_path / "capabilities" / "pdf" / "SKILL.md"
+    skill.parent.mkdir(parents=True)
+    skill.write_text("---\nname: pdf\ndescription: Fills in forms.\n---\nThe body is for later.\n")
+
+    def told():
+        system, *others = [m for m in upstream.asked[-1]["body"]["messages"] if m["role"] in ("system", "developer")]
+        assert not others
+        return said(system)
+
+    with Server(tmp_path / "server", config) as server:
+        client = server.client()
+        session = client.beta.agents.sessions.create(
+            agent={"model": "m", "instructions": "Answer in one word."}, input="hello",
+            environment={
+                "type": "self_hosted", "workspace_directory": str(workspace),
+                "capability_directories": [str(tmp_path / "capabilities")],
+            },
+        )
+        with client.beta.agents.sessions.events.stream(session.id) as stream:
+            with Executor(tmp_path, session.environment):
+                until(stream, IDLE)
+                first = told()
+                assert "\nRun the tests with make check.\n" in first
+                assert f"\n- pdf: Fills in forms. ({skill})\n" in first and "The body" not in first
+                assert first.endswith("\n\nAnswer in one word.")
+                (workspace / "AGENTS.md").write_text("Run the tests with make test.\n")
+                post(client, session.id, message("again"))
+                until(stream, IDLE)
+                second = told()
+                assert second == first.replace("make check", "make test")
+            until(stream, DISCONNECTED)
+            # Another executor on the same files: the model is told the same.
+            with Executor(tmp_path, session.environment):
+                until(stream, CONNECTED)
+                post(client, session.id, message("still there?"))
+                until(stream, IDLE)
+            assert told() == second and len(upstream.asked) == 3
+        assert client.beta.agents.sessions.retrieve(session.id).agent.instructions == "Answer in one word."
+        assert server.stop() == 0
