@@ -117,7 +117,11 @@ impl Machine for Local {
             }
             // A suite that a script runs in the background ignores interrupts, and so would all that it starts.
             let mut start = std::process::Command::new("env");
-            start.arg("--default-signal=INT").args(&command.argv).envs(&command.variables).current_dir(&command.working_directory);
+            start
+                .arg("--default-signal=INT")
+                .args(&command.argv)
+                .envs(&command.variables)
+                .current_dir(&command.working_directory);
             start.stdin(if command.input { Stdio::piped() } else { Stdio::null() });
             let start = start.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).spawn();
             let mut child = start.map_err(|error| fault(&command.working_directory, &error))?;
