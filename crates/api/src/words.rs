@@ -33,7 +33,9 @@ pairs! {
     agents::ServiceTier = ServiceTier { Auto, Default, Flex, Priority, Fast, Ultrafast }
     agents::Review = Review { None, AutoReview }
     agents::CacheTtl = PromptCacheTtl { ThirtyMinutes, TwelveHours }
-    agents::EnvironmentStatus = EnvironmentStatus { Pending, Connected, Disconnected, Failed }
+    agents::ContainerSize = ContainerSize { Small, Medium, Large }
+    agents::NetworkAccess = NetworkAccess { Disabled, Enabled, Restricted }
+    agents::EnvironmentStatus = EnvironmentStatus { Pending, Ready, Connected, Disconnected, Suspended, Expired, Failed }
     agents::SessionStatus = SessionStatus { Idle, InProgress, RequiresAction, Failed, BudgetReached }
     agents::TurnStatus = TurnStatus { Queued, InProgress, Waiting, Completed, Failed, Cancelled }
     agents::Phase = Phase { Commentary, FinalAnswer }

@@ -32,7 +32,10 @@ pub use answer::{Answer, Said};
 pub use content::{CallOutput, Content, Message};
 pub use effect::{Attempt, Class, Effect, Ending, Reservation, Standing, Verdict};
 pub use embedding::{EmbeddingInput, EmbeddingRequest, Embeddings};
-pub use environment::{EnvironmentChange, EnvironmentError, EnvironmentSettings, EnvironmentState, EnvironmentStatus};
+pub use environment::{
+    Capability, ContainerSize, EnvironmentChange, EnvironmentError, EnvironmentSettings, EnvironmentState,
+    EnvironmentStatus, HostedFile, HostedSettings, NetworkAccess, NetworkSettings, Packages,
+};
 pub use event::{DraftPosition, Earlier, Event, EventBody, EventId, ItemKind, NotAnEventId, OriginKey};
 #[cfg(feature = "failpoints")]
 pub use failpoint::marks;

@@ -18,7 +18,9 @@ mod turn;
 mod words;
 
 pub use agent::{Agent, Compaction, Experimental, MultiAgent, Reasoning, Text, TextFormat};
-pub use environment::{Environment, EnvironmentError, EnvironmentState};
+pub use environment::{
+    Capability, Environment, EnvironmentError, EnvironmentState, Hosted, HostedFile, Network, Packages,
+};
 pub use event::{Event, EventBody, SessionError};
 pub use item::{Content, Item, Output};
 pub use ledger::{Attempt, Effect, EffectError};
@@ -27,8 +29,9 @@ pub use session::{PromptCacheOptions, RequiredAction, Session, SessionAgent, Spe
 pub use tool::{Location, Tool, Transport};
 pub use turn::{TokenUsage, Turn, TurnError};
 pub use words::{
-    CacheTtl, ConnectionOrigin, ContextSize, Decision, Effort, EnvironmentKind, EnvironmentStatus, ItemStatus, Phase,
-    ReasoningSummary, Review, SearchMode, ServiceTier, SessionStatus, TurnStatus, Verbosity,
+    CacheTtl, ConnectionOrigin, ContainerSize, ContextSize, Decision, Effort, EnvironmentKind, EnvironmentStatus,
+    ItemStatus, NetworkAccess, Phase, ReasoningSummary, Review, SearchMode, ServiceTier, SessionStatus, TurnStatus,
+    Verbosity,
 };
 
 /// Every `code` that the error of a failed turn may have.

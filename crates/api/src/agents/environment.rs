@@ -4,7 +4,10 @@ use super::event::error_type;
 use crate::words::Translate;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
-use types::{CallOutput, Content, EnvironmentSettings, EnvironmentStatus, Item, SessionView, ToolCall, ToolOutcome};
+use types::{
+    CallOutput, Capability, Content, EnvironmentSettings, EnvironmentStatus, HostedFile, HostedSettings, Item,
+    NetworkSettings, Packages, SessionView, ToolCall, ToolOutcome,
+};
 use wire::agents as outer;
 use wire::agents::{EventBody as Shown, ItemStatus};
 
@@ -14,7 +17,44 @@ pub fn settings<'a>(settings: &'a EnvironmentSettings, remote_url: &'a str) -> o
         EnvironmentSettings::SelfHosted { id, workspace_directory, capability_directories } => {
             outer::Environment::SelfHosted { id: id.as_str(), workspace_directory, capability_directories, remote_url }
         }
+        EnvironmentSettings::OpenaiHosted(settings) => outer::Environment::OpenaiHosted(hosted(settings)),
     }
+}
+
+pub fn hosted(settings: &HostedSettings) -> outer::Hosted<'_> {
+    outer::Hosted {
+        id: settings.id.as_str(),
+        capability_directories: &settings.capability_directories,
+        container_size: settings.container_size.translate(),
+        desktop: None,
+        files: settings.files.iter().map(file).collect(),
+        network: network(&settings.network),
+        packages: packages(&settings.packages),
+        plugins: capabilities(&settings.plugins),
+        skills: capabilities(&settings.skills),
+    }
+}
+
+fn file(file: &HostedFile) -> outer::HostedFile<'_> {
+    let HostedFile { id, path, bytes, file_id } = file;
+    match file_id {
+        Some(file_id) => outer::HostedFile::FileId { id, file_id, path, size_bytes: *bytes },
+        None => outer::HostedFile::Inline { id, path, size_bytes: *bytes },
+    }
+}
+
+pub fn network(network: &NetworkSettings) -> outer::Network<'_> {
+    let NetworkSettings { access, allowed_domains, blocked_domains } = network;
+    outer::Network { access: access.translate(), allowed_domains, blocked_domains }
+}
+
+pub fn packages(packages: &Packages) -> outer::Packages<'_> {
+    let Packages { npm, python, system } = packages;
+    outer::Packages { npm, python, system }
+}
+
+pub fn capabilities(capabilities: &[Capability]) -> Vec<outer::Capability<'_>> {
+    capabilities.iter().map(|one| outer::Capability { name: &one.name, description: &one.description }).collect()
 }
 
 /// The event that tells of the environment's state; None where the session has none.
@@ -33,6 +73,9 @@ pub fn event<'a>(session_id: &'a str, view: &'a SessionView) -> Option<Shown<'a>
     let turn_id = None;
     Some(match known.status {
         EnvironmentStatus::Pending => Shown::EnvironmentPending { session_id, turn_id, environment },
+        EnvironmentStatus::Ready => Shown::EnvironmentReady { session_id, turn_id, environment },
+        EnvironmentStatus::Suspended => Shown::EnvironmentSuspended { session_id, turn_id, environment },
+        EnvironmentStatus::Expired => Shown::EnvironmentExpired { session_id, turn_id, environment },
         EnvironmentStatus::Connected => Shown::EnvironmentConnected { session_id, turn_id, environment },
         EnvironmentStatus::Disconnected => Shown::EnvironmentDisconnected { session_id, turn_id, environment },
         EnvironmentStatus::Failed => Shown::EnvironmentFailed { session_id, turn_id, environment },

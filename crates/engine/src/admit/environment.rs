@@ -36,7 +36,7 @@ pub(super) fn change(state: &State, rules: &Rules, change: EnvironmentChange) ->
     let Some(known) = &state.environment else {
         return Err(Refusal::invalid("The session has no environment."));
     };
-    let EnvironmentChange { status, error } = change;
+    let EnvironmentChange { status, error, .. } = change;
     if known.status == status && known.error == error {
         return Ok(Vec::new());
     }

@@ -102,6 +102,15 @@ events! {
     EnvironmentPending "agent.session.environment.pending" {
         session_id: &'a str, turn_id: Option<&'a str>, environment: EnvironmentState<'a>,
     }
+    EnvironmentReady "agent.session.environment.ready" {
+        session_id: &'a str, turn_id: Option<&'a str>, environment: EnvironmentState<'a>,
+    }
+    EnvironmentSuspended "agent.session.environment.suspended" {
+        session_id: &'a str, turn_id: Option<&'a str>, environment: EnvironmentState<'a>,
+    }
+    EnvironmentExpired "agent.session.environment.expired" {
+        session_id: &'a str, turn_id: Option<&'a str>, environment: EnvironmentState<'a>,
+    }
     EnvironmentConnected "agent.session.environment.connected" {
         session_id: &'a str, turn_id: Option<&'a str>, environment: EnvironmentState<'a>,
     }

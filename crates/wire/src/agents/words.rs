@@ -26,8 +26,11 @@ words! {
     ContextSize { Low => "low", Medium => "medium", High => "high" }
 
     EnvironmentKind { None => "none", OpenaiHosted => "openai_hosted", SelfHosted => "self_hosted" }
+    ContainerSize { Small => "small", Medium => "medium", Large => "large" }
+    NetworkAccess { Enabled => "enabled", Disabled => "disabled", Restricted => "restricted" }
     EnvironmentStatus {
-        Pending => "pending", Connected => "connected", Disconnected => "disconnected", Failed => "failed",
+        Pending => "pending", Ready => "ready", Connected => "connected", Disconnected => "disconnected",
+        Suspended => "suspended", Expired => "expired", Failed => "failed",
     }
     Review { None => "none", AutoReview => "auto_review" }
     CacheTtl { ThirtyMinutes => "30m", TwelveHours => "12h" }

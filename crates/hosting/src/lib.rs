@@ -1,0 +1,14 @@
+//! Hosted environments on this machine, from `pending` to `expired`: their rows, their disks, the sandbox in which their
+//! executor runs, the way out of it, how they are set up, and what of them is kept as artifacts.
+//!
+//! [`Hosting`] is the face. It speaks to the agent's tools as a self-hosted executor does (`environments::client`), so
+//! that there is one way to run a command. A sandbox outlives its server: the next one finds it, and what runs in it.
+//!
+//! It decides nothing about sessions: it tells them what became of their environment, as the rendezvous does.
+
+mod hosting;
+pub mod record;
+mod wanted;
+
+pub use hosting::{Around, Content, EnvironmentFile, FilePage, Hosting, NewFile, Settings};
+pub use wanted::{Claim, TemplateChange, Wanted};

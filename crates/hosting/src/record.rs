@@ -1,0 +1,100 @@
+//! What is kept of hosted environments and templates: the rows' bodies. What clients may see and what is confidential are
+//! rows of their own, so that no list ever reads a secret. Fields are only added, with defaults.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use types::{EnvironmentError, EnvironmentStatus, HostedSettings, SessionId, Timestamp, TurnId};
+
+/// A hosted environment.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Environment {
+    pub settings: HostedSettings,
+    pub status: EnvironmentStatus,
+    #[serde(default)]
+    pub error: Option<EnvironmentError>,
+    pub created_at: Timestamp,
+    /// Whose it is; a prewarmed one is nobody's until a session takes it.
+    #[serde(default)]
+    pub session: Option<SessionId>,
+    /// The session is there, and is told what becomes of it.
+    #[serde(default)]
+    pub is_told: bool,
+    /// The newest moment at which something was done with it. Written now and then, not with each use.
+    pub used_at: Timestamp,
+    /// The executor's session, to be resumed by a server that comes after this one.
+    #[serde(default)]
+    pub executor_session: Option<String>,
+    /// How often its disk was replaced.
+    #[serde(default)]
+    pub resets: u64,
+    /// The last completed turn whose outputs were published.
+    #[serde(default)]
+    pub published: Option<TurnId>,
+}
+
+/// What an environment is made of and nobody may read back.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Setup {
+    pub files: Vec<SeedFile>,
+    pub skills: Vec<Archive>,
+    pub plugins: Vec<Archive>,
+    pub env: BTreeMap<String, String>,
+    pub commands: Vec<SetupCommand>,
+}
+
+/// A file that is there from the beginning.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SeedFile {
+    /// Absolute, in the environment; checked.
+    pub path: String,
+    pub content: SeedContent,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SeedContent {
+    /// Standard base64.
+    Inline(String),
+    /// An uploaded file, read at each setup.
+    File(String),
+}
+
+/// A skill or a plugin as a ZIP archive.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Archive {
+    pub name: String,
+    pub description: String,
+    /// Standard base64.
+    pub zip: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SetupCommand {
+    pub command: String,
+    /// Absolute. None: `/workspace`.
+    #[serde(default)]
+    pub cwd: Option<String>,
+}
+
+/// A saved recipe for environments. Its `settings` have no id of an environment and no ids of files.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Template {
+    pub id: String,
+    pub name: Option<String>,
+    pub settings: HostedSettings,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// A file that a completed turn published.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Artifact {
+    /// `artifact_` and 24 hex digits.
+    pub id: String,
+    pub created_at: Timestamp,
+    pub environment: types::EnvironmentId,
+    /// Absolute, in the environment.
+    pub path: String,
+    pub bytes: u64,
+    pub turn: TurnId,
+}

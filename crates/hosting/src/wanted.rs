@@ -1,0 +1,36 @@
+//! What a request asks for, before a template is put under it: each field as it was said, or not said. Pure.
+
+use crate::record::{Archive, SeedFile, SetupCommand};
+use std::collections::BTreeMap;
+use types::{ContainerSize, NetworkSettings, Packages};
+
+/// A hosted environment as a request describes it. None: the template's, or the default.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    pub template: Option<String>,
+    pub container_size: Option<ContainerSize>,
+    pub network: Option<NetworkSettings>,
+    pub capability_directories: Option<Vec<String>>,
+    pub packages: Option<Packages>,
+    pub files: Option<Vec<SeedFile>>,
+    pub skills: Option<Vec<Archive>>,
+    pub plugins: Option<Vec<Archive>>,
+    pub env: Option<BTreeMap<String, String>>,
+    pub commands: Option<Vec<SetupCommand>>,
+}
+
+/// A change of a template. None: as it is.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct TemplateChange {
+    pub name: Option<Option<String>>,
+    pub wanted: Wanted,
+}
+
+/// Whose environment a new session takes.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Claim {
+    /// One of its own, made now.
+    New(Wanted),
+    /// One that is there already and nobody's.
+    Existing(String),
+}
