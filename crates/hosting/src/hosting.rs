@@ -1,14 +1,15 @@
 //! The face: what doors, tools and the server ask of hosted environments.
 
-use crate::record::{Artifact, Environment, Template};
-use crate::wanted::{Claim, TemplateChange, Wanted};
+use crate::record::Environment;
+use crate::rows::{ENVIRONMENTS, Rows};
+use crate::wanted::{Claim, Wanted};
 use environments::workbench::Station;
 use runtime::{Files, Handle, Listed, Page};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use store::Store;
-use types::{Clock, Entropy, HostedSettings, ProjectId, Refusal, SessionId, Spawn, TurnId};
+use types::{Clock, Entropy, HostedSettings, ProjectId, Refusal, RefusalKind, SessionId, Spawn};
 
 /// What a server says of its hosted environments.
 #[derive(Clone, Debug)]
@@ -39,30 +40,78 @@ pub struct Around {
 /// Hosted environments of all projects. Cheap to clone.
 #[derive(Clone)]
 pub struct Hosting {
-    #[expect(dead_code, reason = "scaffolding")]
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
-struct Inner {
-    #[expect(dead_code, reason = "scaffolding")]
-    settings: Settings,
-    #[expect(dead_code, reason = "scaffolding")]
-    around: Around,
+pub(crate) struct Inner {
+    pub(crate) settings: Settings,
+    pub(crate) around: Around,
+    pub(crate) rows: Rows,
+    /// A row is read, changed and written: one at a time.
+    changing: tokio::sync::Mutex<()>,
+    /// From `begin` on.
+    served: OnceLock<Served>,
 }
 
-fn unavailable<T>() -> Result<T, Refusal> {
-    Err(Refusal::new(types::RefusalKind::Unavailable, "Hosted environments are not there yet."))
+struct Served {
+    handle: Handle,
+    files: Files,
+}
+
+pub(crate) fn unavailable<T>() -> Result<T, Refusal> {
+    Err(Refusal::new(RefusalKind::Unavailable, "Hosted environments are not there yet."))
+}
+
+impl Inner {
+    /// The folder of an environment; its disk is `disk` in it.
+    pub(crate) fn folder(&self, id: &str) -> PathBuf {
+        self.settings.folder.join(id)
+    }
+
+    pub(crate) fn handle(&self) -> Result<&Handle, Refusal> {
+        self.served.get().map(|served| &served.handle).map_or_else(unavailable, Ok)
+    }
+
+    pub(crate) fn files(&self) -> Result<&Files, Refusal> {
+        self.served.get().map(|served| &served.files).map_or_else(unavailable, Ok)
+    }
+
+    /// `NotFound`: none of this project's.
+    pub(crate) async fn environment(&self, project: &ProjectId, id: &str) -> Result<Environment, Refusal> {
+        let row = self.rows.read(project, ENVIRONMENTS, id).await?;
+        row.ok_or_else(|| Refusal::not_found("environment", id))
+    }
+
+    /// Changes the row of an environment; changes of one are made one after the other. The row as it is then.
+    pub(crate) async fn change(
+        &self,
+        project: &ProjectId,
+        id: &str,
+        change: impl FnOnce(&mut Environment) + Send,
+    ) -> Result<Environment, Refusal> {
+        let _one_at_a_time = self.changing.lock().await;
+        let mut row = self.environment(project, id).await?;
+        let before = row.clone();
+        change(&mut row);
+        if row != before {
+            self.rows.write(project, (ENVIRONMENTS, id), &row, false).await?;
+        }
+        Ok(row)
+    }
 }
 
 impl Hosting {
     pub fn new(settings: Settings, around: Around) -> Self {
-        Self { inner: Arc::new(Inner { settings, around }) }
+        let rows = Rows::new(around.store.clone(), around.clock.clone());
+        let (changing, served) = (tokio::sync::Mutex::default(), OnceLock::new());
+        Self { inner: Arc::new(Inner { settings, around, rows, changing, served }) }
     }
 
     /// Takes up what an earlier server left: adopts its sandboxes, goes on with setups, drops claims without a session.
     /// From now on sessions are told, and what is idle is suspended and expires.
-    pub async fn begin(&self, _handle: Handle, _files: Files) -> Result<(), Refusal> {
-        unavailable()
+    pub async fn begin(&self, handle: Handle, files: Files) -> Result<(), Refusal> {
+        let _ = self.inner.served.set(Served { handle, files });
+        Ok(())
     }
 
     /// The server ends: sandboxes in which nothing is under way are suspended, the others left to the next server.
@@ -81,12 +130,12 @@ impl Hosting {
         unavailable()
     }
 
-    pub async fn environment(&self, _project: &ProjectId, _id: &str) -> Result<Environment, Refusal> {
-        unavailable()
+    pub async fn environment(&self, project: &ProjectId, id: &str) -> Result<Environment, Refusal> {
+        self.inner.environment(project, id).await
     }
 
-    pub async fn environments(&self, _project: &ProjectId, _page: Page) -> Result<Listed<Environment>, Refusal> {
-        unavailable()
+    pub async fn environments(&self, project: &ProjectId, page: Page) -> Result<Listed<Environment>, Refusal> {
+        self.inner.rows.list(project, ENVIRONMENTS, "environment", page).await
     }
 
     /// The environment of a session that is about to be created, to be written into its settings.

@@ -6,9 +6,16 @@
 //!
 //! It decides nothing about sessions: it tells them what became of their environment, as the rendezvous does.
 
+#![expect(dead_code, reason = "scaffolding")]
+
+mod artifacts;
+mod files;
 mod hosting;
 pub mod record;
+mod rows;
+mod templates;
 mod wanted;
 
-pub use hosting::{Around, Content, EnvironmentFile, FilePage, Hosting, NewFile, Settings};
+pub use files::{Content, EnvironmentFile, FilePage, NewFile};
+pub use hosting::{Around, Hosting, Settings};
 pub use wanted::{Claim, TemplateChange, Wanted};
