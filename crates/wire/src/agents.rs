@@ -9,6 +9,7 @@ pub mod request;
 mod agent;
 mod environment;
 mod event;
+mod hosted;
 mod item;
 mod ledger;
 mod list;
@@ -22,6 +23,7 @@ pub use environment::{
     Capability, Environment, EnvironmentError, EnvironmentState, Hosted, HostedFile, Network, Packages,
 };
 pub use event::{Event, EventBody, SessionError};
+pub use hosted::{Artifact, EnvironmentFile, EnvironmentInfo, Template, TemplateFile, TokenPage};
 pub use item::{Content, Item, Output};
 pub use ledger::{Attempt, Effect, EffectError};
 pub use list::{Deleted, List};

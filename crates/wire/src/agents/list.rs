@@ -40,4 +40,10 @@ impl<'a> Deleted<'a> {
     pub fn session(id: &'a str) -> Self {
         Self { id, object: "agent.session.deleted", deleted: true }
     }
+    pub fn artifact(id: &'a str) -> Self {
+        Self { id, object: "agent.session.artifact.deleted", deleted: true }
+    }
+    pub fn template(id: &'a str) -> Self {
+        Self { id, object: "agent.environment.template.deleted", deleted: true }
+    }
 }

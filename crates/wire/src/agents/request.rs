@@ -3,8 +3,10 @@
 mod agent;
 mod environment;
 mod fork;
+mod hosted;
 mod input;
 mod session;
+mod template;
 #[cfg(test)]
 mod tests;
 mod tool;
@@ -12,8 +14,12 @@ mod tool;
 pub use agent::{AgentCreate, AgentPatch, AgentUpdate, Format, TextSettings};
 pub use environment::{EnvironmentParam, SelfHosted};
 pub use fork::SessionFork;
+pub use hosted::{
+    ArchiveParam, CommandParam, FileParam, FileSource, HostedParam, NetworkParam, PackagesParam, Recipe, SkillParam,
+};
 pub use input::{CallOutput, Input, InputContent, Message};
 pub use session::{SessionCreate, SessionInput, SessionUpdate};
+pub use template::{EnvironmentCreate, TemplateCreate, TemplateUpdate};
 pub use tool::{McpTool, Place, ToolParam, TransportParam, WebSearch};
 
 use crate::error::{Fault, clip};

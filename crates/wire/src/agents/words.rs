@@ -26,6 +26,13 @@ words! {
     ContextSize { Low => "low", Medium => "medium", High => "high" }
 
     EnvironmentKind { None => "none", OpenaiHosted => "openai_hosted", SelfHosted => "self_hosted" }
+    /// The one kind that is made ahead of a session.
+    HostedKind { OpenaiHosted => "openai_hosted" }
+    FileSourceKind { Inline => "inline", FileId => "file_id" }
+    SkillKind { Inline => "inline", Reference => "skill_reference" }
+    PluginKind { Inline => "inline" }
+    ArchiveCoding { Base64 => "base64" }
+    ArchiveType { Zip => "application/zip" }
     ContainerSize { Small => "small", Medium => "medium", Large => "large" }
     NetworkAccess { Enabled => "enabled", Disabled => "disabled", Restricted => "restricted" }
     EnvironmentStatus {
