@@ -20,4 +20,4 @@ mod seccomp;
 mod syscalls;
 
 pub use keeper::keeper;
-pub use namespaces::Namespaces;
+pub use namespaces::{Namespaces, owner};

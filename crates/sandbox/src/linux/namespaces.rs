@@ -122,6 +122,12 @@ fn begin(order: Order, keeper: u32, channel: &OwnedFd) -> Result<Begun, Error> {
     }
 }
 
+/// The user and group of this machine that sandboxes run as: whose a disk and all on it should be.
+pub fn owner() -> (u32, u32) {
+    let (user, group, _) = identity();
+    (user, group)
+}
+
 /// The user and group outside that a sandbox runs as, and whether they are not the server's own.
 fn identity() -> (u32, u32, bool) {
     if rustix::process::geteuid().is_root() {
