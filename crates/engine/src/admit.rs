@@ -14,7 +14,7 @@ mod respond;
 mod tool;
 
 pub use attempt::would_try_again;
-pub use environment::ENVIRONMENT_PATIENCE;
+pub use environment::{environment_patience, waits_for_environment};
 
 use crate::state::{Call, State, Turn};
 use types::{Attempt, EffectId, Input, Record, RecordBody, Refusal, Rules, Seq, Stamp};

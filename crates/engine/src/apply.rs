@@ -172,6 +172,8 @@ fn turn_created(
 }
 
 fn turn_started(state: &mut State, at: Timestamp) -> Vec<EventBody> {
+    // One that waited for a hosted environment was in progress already.
+    let is_told = state.is_held() && state.status == SessionStatus::InProgress;
     state.status = SessionStatus::InProgress;
     if let Some(turn) = &mut state.turn {
         turn.started_at = Some(at);
@@ -179,7 +181,10 @@ fn turn_started(state: &mut State, at: Timestamp) -> Vec<EventBody> {
         turn.working_since = at;
     }
     open_call(state);
-    let mut events = vec![EventBody::SessionInProgress(session_view(state))];
+    let mut events = Vec::new();
+    if !is_told {
+        events.push(EventBody::SessionInProgress(session_view(state)));
+    }
     events.extend(state.turn.as_ref().map(|turn| EventBody::TurnInProgress(running_view(state, turn))));
     events
 }

@@ -14,7 +14,7 @@ mod pending;
 mod state;
 mod view;
 
-pub use admit::{ENVIRONMENT_PATIENCE, admit, would_try_again};
+pub use admit::{admit, environment_patience, waits_for_environment, would_try_again};
 pub use apply::apply;
 pub use pending::{context, pending, standing};
 pub use state::{Call, CallState, HeadKind, Held, Intent, ItemHead, LastTurn, OpenCall, OpenTool, State, Turn};

@@ -5,6 +5,7 @@ mod calls;
 mod doors;
 mod environments;
 mod forks;
+mod hosted;
 mod ledger;
 mod random;
 mod script;

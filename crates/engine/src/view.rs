@@ -27,7 +27,8 @@ pub fn head(state: &State) -> Head {
 
 fn required_actions(state: &State) -> Vec<RequiredAction> {
     let Some(turn) = &state.turn else { return Vec::new() };
-    let awaited = state.environment.iter().filter(|_| turn.held.is_some());
+    let is_hosted = state.settings.environment.hosted().is_some();
+    let awaited = state.environment.iter().filter(|_| turn.held.is_some() && !is_hosted);
     let awaited = awaited.map(|known| RequiredAction::EnvironmentConnection { environment: known.id.clone() });
     turn.open
         .iter()

@@ -406,8 +406,9 @@ impl Actor {
         self.append(batch).await
     }
 
-    async fn append(&mut self, batch: Batch) -> Result<(), Failure> {
+    async fn append(&mut self, mut batch: Batch) -> Result<(), Failure> {
         let now = self.world.clock.now();
+        let ended = batch.take_ended();
         let (mut append, events) = batch.finish(&self.project, self.epoch, now, &self.state);
         append.base = self.base.take();
         self.tail.fall_behind();
@@ -416,6 +417,7 @@ impl Actor {
                 types::failpoint!(BeforePublish);
                 self.tail.publish(events, self.speaking());
                 types::failpoint!(AfterPublish);
+                ended.iter().for_each(|turn| self.world.tools.turn_ended(&self.project, &self.session, turn));
                 Ok(())
             }
             Err(error) => {

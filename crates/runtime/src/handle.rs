@@ -10,6 +10,7 @@ mod response;
 mod turns;
 
 pub use environment::EnvironmentPlace;
+pub use fork::NewFork;
 pub use lease::Lease;
 pub use respond::{Place, RepeatKey, Respond, TurnPlace};
 pub use response::Response;
@@ -81,14 +82,22 @@ impl Handle {
         Self { world, registry }
     }
 
+    /// An id for a session that is about to be created: for whoever has to make something beside it first.
+    pub fn new_session_id(&self) -> SessionId {
+        SessionId::new(Stamp::new(self.world.clock.now(), &*self.world.entropy).id("sess"))
+    }
+
     /// Creates a session. What it returns is durable. Errors: `ModelNotFound`, `Invalid` (a tool or an environment that
-    /// is not served, a schema that the model cannot hold), `Busy`.
+    /// is not served, a schema that the model cannot hold), `Busy`, `Conflict` (the id that it was given is taken).
     pub async fn create(&self, project: &ProjectId, new: NewSession) -> Result<SessionView, Refusal> {
         self.check_model(&new.agent.model, "agent.model")?;
         check_tools(&new.agent.tools)?;
         self.check_schemas(&new.agent.model, &new.agent.tools, &new.agent.text.format)?;
         let mut stamp = Stamp::new(self.world.clock.now(), &*self.world.entropy);
-        let session = SessionId::new(stamp.id("sess"));
+        let session = match new.id {
+            Some(session) => self.check_free(project, session).await?,
+            None => SessionId::new(stamp.id("sess")),
+        };
         let agent_id = new.agent_id.unwrap_or_else(|| AgentId::new(stamp.id("agent")));
         let settings = SessionSettings {
             agent_id,
@@ -337,6 +346,14 @@ impl Handle {
     async fn head(&self, project: &ProjectId, session: &SessionId) -> Result<HeadRow, Refusal> {
         let row = self.world.store.session(project, session).await.map_err(|error| store_refusal(&error))?;
         row.ok_or_else(|| Refusal::not_found("session", session.as_str()))
+    }
+
+    /// Refuses an id under which there is a session already: an actor that makes one does not look.
+    async fn check_free(&self, project: &ProjectId, session: SessionId) -> Result<SessionId, Refusal> {
+        match self.world.store.session(project, &session).await.map_err(|error| store_refusal(&error))? {
+            None => Ok(session),
+            Some(_) => Err(Refusal::conflict("The session is there already.")),
+        }
     }
 
     /// Whether conversations can be held with it.

@@ -24,7 +24,7 @@ pub use catalog::{Catalog, Identity, NewKey};
 pub use engine::ledger::{EffectKind, EffectState, Entry, Outcome, Problem, Try};
 pub use files::{Draft, FILE_BYTES, File, FileContent, Files, NewFile, NewUpload, Part, Upload, UploadStatus};
 pub use handle::{
-    Activity, EnvironmentPlace, Handle, Lease, Listed, Place, RepeatKey, RequestKey, Respond, Response, Start,
+    Activity, EnvironmentPlace, Handle, Lease, Listed, NewFork, Place, RepeatKey, RequestKey, Respond, Response, Start,
     TurnPlace,
 };
 pub use ledger::{effect_id, ledger};

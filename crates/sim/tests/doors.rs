@@ -312,6 +312,7 @@ fn a_turn_that_is_no_response_is_not_continued_as_one() {
     run(|stage| async move {
         let handle = &stage.handle;
         let new = NewSession {
+            id: None,
             agent_id: None,
             agent_name: None,
             agent: AgentSettings::new("m"),

@@ -121,6 +121,7 @@ fn is_command(body: &RecordBody) -> bool {
 /// A session with an environment of its own and something to do in it.
 fn waiting() -> NewSession {
     NewSession {
+        id: None,
         agent_id: None,
         agent_name: None,
         agent: AgentSettings::new("any"),

@@ -137,6 +137,7 @@ impl Client {
             strict: None,
         });
         let new = NewSession {
+            id: None,
             agent_id: None,
             agent_name: None,
             agent,

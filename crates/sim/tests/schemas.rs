@@ -53,6 +53,7 @@ fn agent(model: &str, tools: Vec<Tool>) -> AgentSettings {
 
 fn session(agent: AgentSettings) -> NewSession {
     NewSession {
+        id: None,
         agent_id: None,
         agent_name: None,
         agent,

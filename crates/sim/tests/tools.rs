@@ -166,6 +166,7 @@ async fn create(handle: &Handle, script: &str) -> SessionId {
         strict: None,
     });
     let new = NewSession {
+        id: None,
         agent_id: None,
         agent_name: None,
         agent,

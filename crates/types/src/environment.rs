@@ -112,6 +112,14 @@ impl EnvironmentSettings {
         }
     }
 
+    /// What is known of one that this server starts by itself; None for any other.
+    pub fn hosted(&self) -> Option<&HostedSettings> {
+        match self {
+            Self::OpenaiHosted(hosted) => Some(hosted),
+            Self::None | Self::SelfHosted { .. } => None,
+        }
+    }
+
     pub fn id(&self) -> Option<&EnvironmentId> {
         match self {
             Self::None => None,
@@ -166,12 +174,20 @@ pub struct EnvironmentState {
     pub status: EnvironmentStatus,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<EnvironmentError>,
+    /// How often its disk was replaced by a fresh one, as far as the session was told.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub resets: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl EnvironmentState {
     /// Before anybody has heard of it.
     pub fn of(settings: &EnvironmentSettings) -> Option<Self> {
-        Some(Self { id: settings.id()?.clone(), status: EnvironmentStatus::Pending, error: None })
+        Some(Self { id: settings.id()?.clone(), status: EnvironmentStatus::Pending, error: None, resets: 0 })
     }
 }
 
@@ -181,7 +197,8 @@ pub struct EnvironmentChange {
     pub status: EnvironmentStatus,
     /// Why, where that is no good news.
     pub error: Option<EnvironmentError>,
-    /// Its disk was replaced by a fresh one, for the how manieth time.
+    /// The number of the reset that brought this about: its disk was replaced by a fresh one, and what was on the old one
+    /// is gone. Numbers only grow; one that was told already is no news.
     pub reset: Option<u64>,
 }
 

@@ -1,7 +1,7 @@
 //! Neutral events: what doors see of a session. They are derived, never stored; an event's id is a position.
 
 use crate::effect::Attempt;
-use crate::id::{ItemId, Seq, SessionId, TurnId};
+use crate::id::{EnvironmentId, ItemId, Seq, SessionId, TurnId};
 use crate::item::{Item, Origin};
 use crate::session::{SessionView, TurnError, TurnView};
 use std::fmt;
@@ -25,6 +25,11 @@ pub enum EventBody {
     SessionFailed(SessionView),
     /// What is known of the session's environment, as its head says.
     Environment(SessionView),
+    /// Its disk was replaced by a fresh one: what was on the old one is gone. Said before what it is from then on.
+    EnvironmentReset {
+        environment: EnvironmentId,
+        count: u64,
+    },
     TurnCreated(TurnView),
     TurnInProgress(TurnView),
     TurnCompleted(TurnView),

@@ -21,11 +21,15 @@ use std::time::Duration;
 /// What a client asks for when it creates a session. The agent is resolved already.
 #[derive(Clone, PartialEq, Debug)]
 pub struct NewSession {
+    /// The id that was drawn for it (`Handle::new_session_id`), where something beside it was made under that id before.
+    /// None: it gets one.
+    pub id: Option<SessionId>,
     /// None for a session-local agent: it gets an id of its own.
     pub agent_id: Option<AgentId>,
     pub agent_name: Option<String>,
     pub agent: AgentSettings,
-    /// Whatever id it has, the session's own environment gets one of its own.
+    /// Whatever id it has, a self-hosted environment gets one of its own. A hosted one keeps the id under which it was
+    /// claimed for this session.
     pub environment: EnvironmentSettings,
     pub vault_ids: Vec<String>,
     pub prompt_cache: Option<PromptCacheTtl>,
@@ -182,7 +186,7 @@ pub enum Input {
         spoke: bool,
         retry: bool,
     },
-    /// The session's environment connected, went away or failed.
+    /// What became of the session's environment.
     Environment(EnvironmentChange),
     /// What the session's model may call from now on, beside its functions, and what it is told of that.
     Offer(Offer),

@@ -205,15 +205,18 @@ pub struct ItemRemoved {
     pub seq: Seq,
 }
 
-/// What became of the connection to the session's environment.
+/// What became of the session's environment.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct EnvironmentChanged {
     pub status: EnvironmentStatus,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<EnvironmentError>,
+    /// The number of the reset that brought this about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reset: Option<u64>,
 }
 
-/// The turn begins when the session's environment is connected, which must be so before long. A second one of a turn only
+/// The turn begins when the session's environment is there, which must be so before long. A second one of a turn only
 /// says until when, as the clock tells time then.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct TurnHeld {

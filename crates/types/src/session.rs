@@ -130,7 +130,7 @@ pub struct SpendControl {
 pub enum RequiredAction {
     /// `arguments` is a JSON object as text.
     FunctionCall { turn: TurnId, call_id: CallId, name: String, arguments: String },
-    /// The turn begins when this environment is connected.
+    /// The turn begins when this environment, which is the client's to bring, is connected.
     EnvironmentConnection { environment: EnvironmentId },
 }
 

@@ -183,6 +183,10 @@ pub trait Tools: Send + Sync + 'static {
 
     /// Nobody waits for the attempt any more: it may stop. Its outcome is still heard for a while.
     fn cancel(&self, _request: &ToolRequest) {}
+
+    /// A turn of the session has ended, however, and its end is durable. Returns at once. After a crash nobody is told: who
+    /// must not miss one looks for itself (`Handle::last_completed_turn`).
+    fn turn_ended(&self, _project: &ProjectId, _session: &SessionId, _turn: &TurnId) {}
 }
 
 /// A world without tools.

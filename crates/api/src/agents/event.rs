@@ -75,6 +75,12 @@ fn body<'a>(session: &'a SessionId, event: &'a EventBody, remote_url: &'a str) -
         }
         EventBody::SessionFailed(view) => Shown::SessionFailed { session: Box::new(shown::session(view, remote_url)) },
         EventBody::Environment(view) => return environment::event(session_id, view),
+        EventBody::EnvironmentReset { environment, count } => Shown::EnvironmentReset {
+            session_id,
+            turn_id: None,
+            environment_id: environment.as_str(),
+            reset_count: *count,
+        },
         EventBody::TurnCreated(view) => {
             Shown::TurnCreated { session_id, turn_id: view.id.as_str(), turn: turn(session, view) }
         }

@@ -8,7 +8,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use runtime::Identity;
+use runtime::{Identity, NewFork};
 use std::sync::Arc;
 use types::{ItemId, SessionId};
 use wire::agents::request::SessionFork;
@@ -22,12 +22,12 @@ pub async fn create(
 ) -> Result<Response, Failure> {
     let (object, _held) = body::object(&door, request).await?;
     let SessionFork { after_item_id, agent } = SessionFork::read(object)?;
-    let item = after_item_id.map(ItemId::new);
+    let wanted = NewFork { after_item: after_item_id.map(ItemId::new), ..NewFork::default() };
     let change = |settings: &mut types::SessionSettings| {
         settings.door = types::Door::Agents;
         incoming::patch(&mut settings.agent, agent);
     };
-    let view = door.handle.fork(&identity.project, &SessionId::new(id), item.as_ref(), change).await?;
+    let view = door.handle.fork(&identity.project, &SessionId::new(id), wanted, change).await?;
     Ok((StatusCode::CREATED, Json(shown::session(&view, door.remote_url()))).into_response())
 }
 

@@ -123,7 +123,7 @@ pub fn session() -> SessionView {
 pub fn session_with_environment(status: EnvironmentStatus, error: Option<EnvironmentError>) -> SessionView {
     let mut view = session();
     let id = EnvironmentId::new("env_1");
-    Arc::make_mut(&mut view.head).environment = Some(EnvironmentState { id: id.clone(), status, error });
+    Arc::make_mut(&mut view.head).environment = Some(EnvironmentState { id: id.clone(), status, error, resets: 0 });
     let (workspace_directory, capability_directories) = ("/w".to_owned(), Vec::new());
     Arc::make_mut(&mut view.settings).environment =
         EnvironmentSettings::SelfHosted { id, workspace_directory, capability_directories };

@@ -69,6 +69,7 @@ async fn resolve(door: &Door, project: &ProjectId, wanted: SessionCreate) -> Res
     };
     incoming::patch(&mut agent, wanted.agent);
     Ok(NewSession {
+        id: None,
         agent_id,
         agent_name,
         agent,

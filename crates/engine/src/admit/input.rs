@@ -82,6 +82,7 @@ pub(super) fn message(state: &State, input: Vec<Message>, stamp: &mut Stamp<'_>)
         _ if input.is_empty() => Ok(Vec::new()),
         (_, Some(turn)) => Ok(user_messages(&turn.id, input, stamp)),
         (_, None) => {
+            environment::check_usable(state)?;
             let settings = &state.settings;
             let records = start_turn(state, input, settings.prompt_cache, &settings.environment, stamp);
             Ok(close_open_calls(state, records))

@@ -36,6 +36,7 @@ pub(super) fn respond(state: &State, asked: Asked, stamp: &mut Stamp<'_>) -> Res
         _ => {}
     }
     check_rest(state)?;
+    environment::check_usable(state)?;
     let mut records = Vec::new();
     let mut request = asked.request;
     let changed = asked.agent != state.settings.agent;

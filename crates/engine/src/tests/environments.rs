@@ -83,6 +83,20 @@ fn without_its_initial_input_there_is_no_session() {
 }
 
 #[test]
+fn no_turn_begins_where_the_environment_has_failed() {
+    for steps in [
+        "create self\nenvironment failed executor_version_incompatible\nmessage hello",
+        "create hosted\nenvironment failed sandbox_error\nmessage hello",
+        "create hosted\nenvironment failed sandbox_error\nrespond user hello",
+    ] {
+        refused(
+            steps,
+            expect!["Conflict: The session's environment has failed and cannot be used again. Create a new session."],
+        );
+    }
+}
+
+#[test]
 fn any_other_input_that_waited_in_vain_may_come_again() {
     check(
         "create self\nmessage hello\ndeadline\nenvironment connected\nmessage again\nsays hi",

@@ -177,3 +177,20 @@ fn the_stream_begins_with_the_fork() {
     let [Event { body: EventBody::SessionCreated(view), .. }] = events.as_slice() else { panic!("{events:?}") };
     assert_eq!((view.head.session.as_str(), view.head.status), ("sess_2", SessionStatus::Idle));
 }
+
+#[test]
+fn a_fork_of_a_session_whose_turn_waits_has_an_environment_of_its_own() {
+    let mut script = run("create hosted hello");
+    let mut settings = Box::new((*script.state.settings).clone());
+    settings.environment = super::script::hosted("env_2");
+    script
+        .take("fork", Input::Fork { session: SessionId::new("sess_2"), settings, keeps_calls: false })
+        .expect("taken");
+    let known = head(&script.state).environment.expect("one of its own");
+    assert_eq!((known.id.as_str(), known.status, known.resets), ("env_2", EnvironmentStatus::Pending, 0));
+    assert_eq!((script.state.status, script.state.is_held()), (SessionStatus::Idle, false));
+    script.step("message go on").expect("taken");
+    assert!(script.state.is_held(), "it waits for the new one");
+    script.step("environment ready").expect("taken");
+    assert!(pending(&script.state, &script.rules.limits).iter().any(|due| matches!(due, Effect::ModelCall { .. })));
+}

@@ -3,7 +3,7 @@
 
 use super::script::Script;
 use std::collections::BTreeSet;
-use types::{Class, EnvironmentStatus, ItemBody, RecordBody};
+use types::{Class, EnvironmentSettings, EnvironmentStatus, ItemBody, RecordBody};
 
 const STEPS: &[&str] = &[
     "message more",
@@ -77,6 +77,27 @@ fn any_order_is_sound_with_an_environment_that_comes_and_goes() {
     sound(200, "create self", &steps);
 }
 
+/// Of one that this server sets up.
+const HOSTED: &[&str] = &[
+    "environment ready",
+    "environment connected",
+    "environment connected reset 1",
+    "environment pending reset 2",
+    "environment suspended",
+    "environment expired",
+    "message more",
+    "deadline",
+    "cancel",
+    "recover",
+];
+
+#[test]
+fn any_order_is_sound_with_a_hosted_environment() {
+    let steps = [STEPS, AWAY, HOSTED, HOSTED].concat();
+    sound(200, "create hosted hello", &steps);
+    sound(200, "create hosted", &steps);
+}
+
 fn sound(seeds: u64, first: &str, steps: &[&str]) {
     for seed in 1..=seeds {
         let mut chance = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -148,21 +169,34 @@ fn pairs(script: &Script, seed: u64) {
     assert_eq!(missing, open, "seed {seed}: calls without a result are those that wait");
 }
 
-/// A turn begins only while the environment is there, and no model is asked and no tool called before it begins.
+/// A turn begins only where the environment lets it, and no model is asked and no tool called before it begins.
 fn begun_where_it_can(script: &Script, seed: u64) {
-    let (mut connected, mut begun) = (true, false);
+    let settings = &script.state.settings.environment;
+    let (mut status, mut begun) = (EnvironmentStatus::Pending, false);
     for record in &script.log {
         match &record.body {
-            RecordBody::SessionCreated { settings, .. } => connected = settings.environment.id().is_none(),
-            RecordBody::EnvironmentChanged(changed) => connected = changed.status == EnvironmentStatus::Connected,
+            RecordBody::EnvironmentChanged(changed) => status = changed.status,
             RecordBody::TurnCreated { .. } => begun = false,
+            RecordBody::TurnHeld(_) => {
+                assert_ne!(status, EnvironmentStatus::Failed, "seed {seed}: it waits for nothing");
+            }
             RecordBody::TurnStarted { .. } => {
-                assert!(connected, "seed {seed}: begun while the environment was away");
+                let may_begin = match settings {
+                    EnvironmentSettings::None => true,
+                    EnvironmentSettings::SelfHosted { .. } => status == EnvironmentStatus::Connected,
+                    EnvironmentSettings::OpenaiHosted(_) => {
+                        !matches!(status, EnvironmentStatus::Pending | EnvironmentStatus::Failed)
+                    }
+                };
+                assert!(may_begin, "seed {seed}: begun while the environment was {status:?}");
                 begun = true;
             }
             RecordBody::Intended(_) | RecordBody::Committed(_) => assert!(begun, "seed {seed}: asked too early"),
             _ => {}
         }
+    }
+    if script.state.is_held() {
+        assert!(crate::waits_for_environment(settings, Some(status)), "seed {seed}: held while it is {status:?}");
     }
 }
 

@@ -17,7 +17,8 @@
 //! respond ITEM [& ITEM]   follows SEQ ITEM [& ITEM]   import ITEM [& ITEM]     see `doors`
 //! remove ITEM         unlist TURN         stop TURN
 //!
-//! create self TEXT    the same with an environment         environment STATUS [CODE]
+//! create self TEXT    the same with an environment         create hosted TEXT
+//! environment STATUS [CODE]           environment STATUS reset COUNT
 //! ran N EXIT TEXT     its outcome is that of a command
 //!
 //! `N.A` names another attempt than the one that is open.
@@ -229,17 +230,13 @@ impl Script {
 
     fn create(&self, text: &str) -> Input {
         let mut settings = (*self.state.settings).clone();
-        let text = match text.strip_prefix("self") {
-            Some(text) => {
-                settings.environment = EnvironmentSettings::SelfHosted {
-                    id: EnvironmentId::new("env_1"),
-                    workspace_directory: "/workspace".to_owned(),
-                    capability_directories: Vec::new(),
-                };
-                text.trim()
-            }
-            None => text,
+        let (kind, more) = text.split_once(' ').unwrap_or((text, ""));
+        let (environment, text) = match kind {
+            "self" => (self_hosted(), more),
+            "hosted" => (hosted("env_1"), more),
+            _ => (EnvironmentSettings::None, text),
         };
+        settings.environment = environment;
         settings.agent = AgentSettings::new("m");
         settings.agent_id = AgentId::new("agent_1");
         settings.agent.tools = ["f", "g"]
@@ -304,6 +301,27 @@ impl Script {
     }
 }
 
+fn self_hosted() -> EnvironmentSettings {
+    EnvironmentSettings::SelfHosted {
+        id: EnvironmentId::new("env_1"),
+        workspace_directory: "/workspace".to_owned(),
+        capability_directories: Vec::new(),
+    }
+}
+
+pub(super) fn hosted(id: &str) -> EnvironmentSettings {
+    EnvironmentSettings::OpenaiHosted(Box::new(HostedSettings {
+        id: EnvironmentId::new(id),
+        container_size: ContainerSize::default(),
+        network: NetworkSettings::default(),
+        capability_directories: Vec::new(),
+        files: Vec::new(),
+        packages: Packages::default(),
+        plugins: Vec::new(),
+        skills: Vec::new(),
+    }))
+}
+
 /// Tools, and behind a bar what is told of them.
 fn offer(rest: &str) -> Offer {
     let (tools, told) = rest.split_once('|').unwrap_or((rest, ""));
@@ -324,9 +342,11 @@ fn offered(tool: &str) -> OfferedTool {
 }
 
 fn change(rest: &str) -> EnvironmentChange {
-    let (status, code) = rest.split_once(' ').map_or((rest, None), |(status, code)| (status, Some(code)));
+    let (status, more) = rest.split_once(' ').map_or((rest, None), |(status, more)| (status, Some(more)));
+    let reset = more.and_then(|more| more.strip_prefix("reset ")).map(|count| count.parse().expect("a count"));
+    let code = more.filter(|_| reset.is_none());
     let error = code.map(|code| EnvironmentError { code: code.to_owned(), message: "it broke".to_owned() });
-    EnvironmentChange { status: serde_json::from_value(status.into()).expect("a status"), error }
+    EnvironmentChange { status: serde_json::from_value(status.into()).expect("a status"), error, reset }
 }
 
 fn call_id(rest: &str) -> CallId {
@@ -414,6 +434,7 @@ fn name(body: &EventBody) -> String {
             let known = view.head.environment.as_ref().expect("an environment");
             format!("environment[{:?}]", known.status)
         }
+        EventBody::EnvironmentReset { count, .. } => format!("environment.reset({count})"),
         EventBody::PartAdded { .. } => "part.added".to_owned(),
         EventBody::Delta { .. } => "delta".to_owned(),
         EventBody::TextDone { .. } => "text.done".to_owned(),

@@ -5,7 +5,7 @@ use crate::handle::RequestKey;
 use engine::State;
 use std::time::Duration;
 use store::{Append, Idempotency, SideWrite};
-use types::{Encoded, Epoch, Event, ProjectId, Record, RecordBody, Reservation, Seq, SessionId, Timestamp, Verdict};
+use types::{Encoded, Epoch, Event, ProjectId, Record, RecordBody, Reservation, Seq, SessionId, Timestamp, TurnId, Verdict};
 
 /// A day is promised; another is for a wall clock that jumps.
 const IDEMPOTENCY_LIFE: Duration = Duration::from_secs(2 * 24 * 3600);
@@ -16,19 +16,26 @@ pub(super) struct Batch {
     events: Vec<(Seq, Vec<Event>)>,
     side: Vec<SideWrite>,
     settings_changed: bool,
+    /// The turns that end with it.
+    ended: Vec<TurnId>,
     /// Whether a timer that an older version has set is taken away.
     clears_timer: bool,
 }
 
 impl Batch {
     pub(super) fn new(state: &State) -> Self {
-        let (records, events, side) = (Vec::new(), Vec::new(), Vec::new());
-        Self { expected: state.seq, records, events, side, settings_changed: false, clears_timer: false }
+        let (records, events, side, ended) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { expected: state.seq, records, events, side, settings_changed: false, ended, clears_timer: false }
     }
 
     /// No timer may be left, although nothing else may change.
     pub(super) fn clear_timer(&mut self) {
         self.clears_timer = true;
+    }
+
+    /// The turns that end with it; they are not said a second time.
+    pub(super) fn take_ended(&mut self) -> Vec<TurnId> {
+        std::mem::take(&mut self.ended)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -39,6 +46,9 @@ impl Batch {
     pub(super) fn take(&mut self, state: &mut State, record: &Record) -> Seq {
         let seq = Seq(self.expected.0 + self.records.len() as u64 + 1);
         self.book(state, &record.body);
+        if let RecordBody::TurnEnded(ended) = &record.body {
+            self.ended.push(ended.turn.clone());
+        }
         self.events.push((seq, engine::apply(state, seq, record)));
         self.records.push(record.encode());
         seq

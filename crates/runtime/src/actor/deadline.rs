@@ -29,7 +29,10 @@ impl Deadline {
         })?;
         let is_known = |known: &Self| known.turn == turn && known.at == at;
         known.filter(is_known).or_else(|| {
-            let longest = if state.is_held() { engine::ENVIRONMENT_PATIENCE } else { limits.turn_time };
+            let longest = match &state.settings.environment {
+                environment if state.is_held() => engine::environment_patience(environment),
+                _ => limits.turn_time,
+            };
             let left = clock.now().until(at).min(longest);
             Some(Self { turn, at, due: clock.monotonic() + left, timer: clock.sleep(left) })
         })

@@ -3,7 +3,7 @@
 use super::{Actor, Failure, append_failure, store_refusal};
 use crate::handle::RequestKey;
 use std::time::Duration;
-use types::{EnvironmentStatus, Input, Refusal, RefusalKind, Seq};
+use types::{Input, Refusal, RefusalKind, Seq};
 
 /// The route under which keys of `sessions.events.create` are remembered.
 pub(super) const EVENTS_ROUTE: &str = "sessions.events.create";
@@ -61,8 +61,13 @@ impl Actor {
     /// Whether a turn that began now would wait for its environment.
     fn would_wait(&self, inputs: &[Input]) -> bool {
         match inputs.first() {
-            Some(Input::Create { settings, input, .. }) => settings.environment.id().is_some() && !input.is_empty(),
-            _ => self.state.environment.as_ref().is_some_and(|known| known.status != EnvironmentStatus::Connected),
+            Some(Input::Create { settings, input, .. }) => {
+                engine::waits_for_environment(&settings.environment, None) && !input.is_empty()
+            }
+            _ => {
+                let status = self.state.environment.as_ref().map(|known| known.status);
+                engine::waits_for_environment(&self.state.settings.environment, status)
+            }
         }
     }
 

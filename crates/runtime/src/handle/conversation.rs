@@ -18,7 +18,7 @@ impl Handle {
         metadata: Metadata,
         items: Vec<InputItem>,
     ) -> Result<SessionView, Refusal> {
-        let session = self.fresh_session();
+        let session = self.new_session_id();
         let settings = Box::new(self.plain_settings(door, AgentSettings::new(""), metadata));
         let mut inputs = vec![Input::Create { session: session.clone(), settings, input: Vec::new() }];
         if !items.is_empty() {

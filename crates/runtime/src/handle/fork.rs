@@ -6,10 +6,24 @@ use crate::actor::{Command, store_refusal};
 use crate::subscription::fold;
 use crate::tail::Tail;
 use store::LogQuery;
-use types::{Input, ItemId, ProjectId, Refusal, Seq, SessionId, SessionSettings, SessionView, Stamp};
+use types::{
+    EnvironmentSettings, HostedSettings, Input, ItemId, ProjectId, Refusal, Seq, SessionId, SessionSettings, SessionView,
+};
 
 /// What belongs to an item that ends an answer or a turn, although it stands behind it.
 const ENDS: [&str; 2] = ["committed", "turn_ended"];
+
+/// What is said of a fork before it is made.
+#[derive(Clone, Default, PartialEq, Debug)]
+pub struct NewFork {
+    /// The last item that it shares; None for all of them.
+    pub after_item: Option<ItemId>,
+    /// As in `NewSession`.
+    pub id: Option<SessionId>,
+    /// The hosted environment that was claimed for it. Without one, the fork of a session with a hosted environment has
+    /// none: no two sessions share one.
+    pub hosted: Option<HostedSettings>,
+}
 
 impl Handle {
     /// A new session on the records of `parent`: all that are durable now, or those up to an item. `change` is shown the
@@ -21,11 +35,11 @@ impl Handle {
         &self,
         project: &ProjectId,
         parent: &SessionId,
-        after_item: Option<&ItemId>,
+        wanted: NewFork,
         change: impl FnOnce(&mut SessionSettings) + Send,
     ) -> Result<SessionView, Refusal> {
         let head = self.head(project, parent).await?.head.seq;
-        let at = match after_item {
+        let at = match &wanted.after_item {
             Some(item) => self.cut_after(project, parent, item).await?,
             None => head,
         };
@@ -40,8 +54,15 @@ impl Handle {
         self.check_model(&agent.model, "agent.model")?;
         check_tools(&agent.tools)?;
         self.check_schemas(&agent.model, &agent.tools, &agent.text.format)?;
-        let session = SessionId::new(Stamp::new(self.world.clock.now(), &*self.world.entropy).id("sess"));
-        settings.environment = settings.environment.owned_by(&session);
+        let session = match wanted.id {
+            Some(session) => self.check_free(project, session).await?,
+            None => self.new_session_id(),
+        };
+        settings.environment = match (wanted.hosted, settings.environment) {
+            (Some(hosted), _) => EnvironmentSettings::OpenaiHosted(Box::new(hosted)),
+            (None, EnvironmentSettings::OpenaiHosted(_)) => EnvironmentSettings::None,
+            (None, environment) => environment.owned_by(&session),
+        };
         let fork = Input::Fork { session: session.clone(), settings: Box::new(settings), keeps_calls: false };
         self.branch(project, (parent.clone(), at), &session, vec![fork]).await
     }

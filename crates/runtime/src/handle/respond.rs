@@ -119,7 +119,7 @@ impl Handle {
         };
         let fresh = || match derived {
             Some(derived) => derived.session.clone(),
-            None => self.fresh_session(),
+            None => self.new_session_id(),
         };
         let (session, view) = match place {
             Place::New => {
@@ -171,10 +171,6 @@ impl Handle {
         inputs: Vec<Input>,
     ) -> Result<SessionView, Refusal> {
         self.ask(project, session, |reply| Command::Submit { inputs: inputs.clone(), key: None, reply }).await
-    }
-
-    pub(super) fn fresh_session(&self) -> SessionId {
-        SessionId::new(Stamp::new(self.world.clock.now(), &*self.world.entropy).id("sess"))
     }
 
     /// The settings of a session of which only this was said.

@@ -1,10 +1,13 @@
 //! A session's turns, from their records.
 
 use super::{Handle, Listed, from};
-use crate::Page;
+use crate::{Direction, Page};
 use crate::actor::store_refusal;
+use crate::subscription::decode;
 use store::{HeadRow, LogQuery};
-use types::{Ending, ProjectId, Record, RecordBody, Refusal, Seq, SessionId, TurnError, TurnId, TurnStatus, TurnView};
+use types::{
+    Ending, ProjectId, Record, RecordBody, Refusal, Seq, SessionId, TurnEnded, TurnError, TurnId, TurnStatus, TurnView,
+};
 
 impl Handle {
     /// Unknown `after`: `NotFound`.
@@ -28,6 +31,39 @@ impl Handle {
             }
         }
         Ok(Listed { data, has_more })
+    }
+
+    /// The newest turn of the session's own that came to its answer. Turns of a session that it was forked from do not count.
+    pub async fn last_completed_turn(
+        &self,
+        project: &ProjectId,
+        session: &SessionId,
+    ) -> Result<Option<TurnId>, Refusal> {
+        /// Records read at a time: mostly the newest turn is it.
+        const AT_A_TIME: usize = 8;
+        let base = self.head(project, session).await?.head.base.unwrap_or_default();
+        let mut before = None;
+        loop {
+            let (direction, limit) = (Direction::Descending, AT_A_TIME);
+            let query = LogQuery { kinds: vec!["turn_ended"], before, direction, limit, ..LogQuery::after(base) };
+            let log = self.world.store.log(project, session, query).await.map_err(|error| store_refusal(&error))?;
+            for stored in &log {
+                if let RecordBody::TurnEnded(TurnEnded { turn, ending: Ending::Completed, .. }) =
+                    decode(&stored.record)?.body
+                {
+                    return Ok(Some(turn));
+                }
+            }
+            match log.last() {
+                Some(last) => before = Some(last.seq),
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// Whether the session has a turn that has not ended, also one that waits.
+    pub async fn has_open_turn(&self, project: &ProjectId, session: &SessionId) -> Result<bool, Refusal> {
+        Ok(self.head(project, session).await?.head.turn.is_some())
     }
 
     pub async fn turn(&self, project: &ProjectId, session: &SessionId, turn: &TurnId) -> Result<TurnView, Refusal> {

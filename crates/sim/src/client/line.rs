@@ -57,7 +57,7 @@ impl Client {
             code: "environment_connection_failed".to_owned(),
             message: "The line is dead.".to_owned(),
         });
-        let change = EnvironmentChange { status, error };
+        let change = EnvironmentChange { status, error, reset: None };
         for _ in 0..TRIES {
             let (project, id, change) = (self.arena.project.clone(), session.clone(), change.clone());
             let line = format!("environment {status:?}");

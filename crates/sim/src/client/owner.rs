@@ -86,6 +86,7 @@ impl Client {
         let mut agent = AgentSettings::new(MODEL);
         agent.tools = functions();
         NewSession {
+            id: None,
             agent_id: None,
             agent_name: None,
             agent,

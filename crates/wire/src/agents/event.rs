@@ -117,6 +117,10 @@ events! {
     EnvironmentDisconnected "agent.session.environment.disconnected" {
         session_id: &'a str, turn_id: Option<&'a str>, environment: EnvironmentState<'a>,
     }
+    /// `environment_id` is the same as before.
+    EnvironmentReset "agent.session.environment.reset" {
+        session_id: &'a str, turn_id: Option<&'a str>, environment_id: &'a str, reset_count: u64,
+    }
     EnvironmentFailed "agent.session.environment.failed" {
         session_id: &'a str, turn_id: Option<&'a str>, environment: EnvironmentState<'a>,
     }
