@@ -218,12 +218,12 @@ def test_f06_a_checkpoint_on_a_full_disk_is_made_later(tmp_path):
         server.control.write_errno = errno.ENOSPC
         server.control.write_room = 1 << 20
         assert fill(client, 34) == 34, "the log itself has room"
-        assert server.control.write_failed > 0
+        wait_for(lambda: server.control.write_failed, "a checkpoint")
         reads(server, client, session)
         say(client, session, "say on")
         server.control.write_room = -1
         fill(client, 34)
-        assert (server.data / "outcrop.db").stat().st_size > 34 << 20
+        wait_for(lambda: (server.data / "outcrop.db").stat().st_size > 34 << 20, "the next checkpoint")
         assert len(messages(client, session)) == 4
         assert server.stop() == 0
     verify(server)

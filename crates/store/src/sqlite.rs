@@ -9,6 +9,7 @@ mod backup;
 mod batch;
 mod blobs;
 mod check;
+mod checkpoint;
 mod conversion;
 mod fault;
 mod health;
@@ -114,7 +115,7 @@ impl Sqlite {
         Ok(Self {
             files: Workers::start("store-blobs", vec![(); BLOB_WRITERS])?,
             readers: Workers::start("store-reader", readers)?,
-            writer: Writer::start(connection, data.join("outcrop.db-wal"), health.clone())?,
+            writer: Writer::start(connection, &file, health.clone())?,
             folder: Arc::new(Folder::new(data, health.clone())),
             backlog: Arc::default(),
             health,

@@ -138,7 +138,7 @@ pub(super) fn open(file: &Path, may_migrate: impl FnOnce() -> Result<(), Error>)
     // Page size and vacuum mode are fixed by the first table; on a database that has one these do nothing.
     connection.execute_batch("PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL;")?;
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0))?;
-    // Checkpoints are the writer's: SQLite's own would hide a failed fsync and try it again.
+    // Checkpoints are ours (`checkpoint`): SQLite's own would hide a failed fsync and try it again.
     connection.execute_batch(
         "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY;
          PRAGMA cache_size = -65536; PRAGMA journal_size_limit = 67108864;",
@@ -164,6 +164,14 @@ pub(super) fn settle(connection: &Connection) -> Result<(), Error> {
 fn prepare_once(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.set_prepared_statement_cache_capacity(96);
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(|_| ())
+}
+
+/// The connection that copies the write-ahead log into the database. The file must have been opened for writing before.
+pub(super) fn open_copier(file: &Path) -> Result<Connection, Error> {
+    let connection = Connection::open(file)?;
+    connection.busy_timeout(PATIENCE)?;
+    connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;")?;
+    Ok(connection)
 }
 
 /// A connection that only reads. The file must have been opened for writing before.

@@ -11,11 +11,12 @@
 //! written as a whole; and another process's lock. Then nothing is true that was not true before: the batch is refused,
 //! or the checkpoint put off, and the store goes on, because there may be room again.
 
+use super::checkpoint::Checkpoints;
 use super::fault::Fault;
 use super::health::Health;
 use crate::Error;
 use rusqlite::{Connection, ErrorCode};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
@@ -23,11 +24,6 @@ use tokio::sync::oneshot;
 
 /// Writes that may share a transaction. More would make the first of them wait too long for its answer.
 const BATCH: usize = 512;
-
-/// Changed rows before the write-ahead log is copied into the database, or
-const CHECKPOINT_ROWS: u64 = 8192;
-/// bytes by which its file has grown.
-const CHECKPOINT_BYTES: u64 = 32 << 20;
 
 /// The writing thread and the queue before it.
 pub(super) struct Writer {
@@ -37,14 +33,16 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, log: PathBuf, health: Arc<Health>) -> Result<Self, Error> {
+    /// `connection` is to the database in `file`.
+    pub(super) fn start(connection: Connection, file: &Path, health: Arc<Health>) -> Result<Self, Error> {
+        let checkpoints = Checkpoints::start(file, health.clone())?;
         let (queue, writes) = channel();
         let seen = health.clone();
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || {
                 let _guard = Guard(&seen);
-                serve(&connection, &writes, Frames::new(log), &seen);
+                serve(&connection, &writes, checkpoints, &seen);
             })
             .map_err(|error| Error::Failed(format!("no thread for the writer: {error}")))?;
         Ok(Self { queue: Some(queue), thread: Some(thread), health })
@@ -144,7 +142,7 @@ where
     }
 }
 
-fn serve(connection: &Connection, writes: &Receiver<Box<dyn Write>>, mut frames: Frames, health: &Health) {
+fn serve(connection: &Connection, writes: &Receiver<Box<dyn Write>>, mut checkpoints: Checkpoints, health: &Health) {
     let mut batch = Vec::with_capacity(BATCH);
     while let Ok(first) = writes.recv() {
         batch.push(first);
@@ -162,14 +160,8 @@ fn serve(connection: &Connection, writes: &Receiver<Box<dyn Write>>, mut frames:
         for write in batch.drain(..) {
             write.answer(&fate);
         }
-        if matches!(fate, Fate::Committed)
-            && let Err(error) = frames.checkpoint(connection)
-        {
-            if is_unwritten(&error) {
-                tracing::warn!(%error, "a checkpoint is put off: the disk takes no more");
-            } else {
-                health.stop(format!("a checkpoint failed: {error}"));
-            }
+        if matches!(fate, Fate::Committed) {
+            checkpoints.committed(connection, health);
         }
     }
 }
@@ -210,7 +202,7 @@ fn commit(connection: &Connection, batch: &mut [Box<dyn Write>], health: &Health
 }
 
 /// Whether it is a write that the disk did not take, and no fsync.
-fn is_unwritten(error: &rusqlite::Error) -> bool {
+pub(super) fn is_unwritten(error: &rusqlite::Error) -> bool {
     use rusqlite::ffi::{SQLITE_FULL, SQLITE_IOERR_WRITE};
     let code = error.sqlite_error().map(|error| error.extended_code);
     code == Some(SQLITE_FULL) || code == Some(SQLITE_IOERR_WRITE)
@@ -261,34 +253,4 @@ fn apply(connection: &Connection, write: &mut dyn Write) -> Result<(), rusqlite:
 
 fn execute(connection: &Connection, sql: &str) -> Result<(), rusqlite::Error> {
     connection.prepare_cached(sql)?.execute([]).map(|_| ())
-}
-
-/// When the write-ahead log is copied into the database. Asking SQLite for the length of the log costs a lock; changed
-/// rows and the size of the file are a fair measure, and a checkpoint that comes early or late does no harm.
-struct Frames {
-    log: PathBuf,
-    changes: u64,
-    bytes: u64,
-}
-
-impl Frames {
-    fn new(log: PathBuf) -> Self {
-        Self { log, changes: 0, bytes: 0 }
-    }
-
-    fn checkpoint(&mut self, connection: &Connection) -> Result<(), rusqlite::Error> {
-        let changes = connection.total_changes();
-        let bytes = std::fs::metadata(&self.log).map_or(0, |file| file.len());
-        if changes.saturating_sub(self.changes) < CHECKPOINT_ROWS && bytes.saturating_sub(self.bytes) < CHECKPOINT_BYTES
-        {
-            return Ok(());
-        }
-        self.changes = changes;
-        self.bytes = bytes;
-        // Busy is no failure: a reader was in the way, and the next one copies more.
-        types::failpoint!(BeforeCheckpoint);
-        connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
-        types::failpoint!(AfterCheckpoint);
-        Ok(())
-    }
 }

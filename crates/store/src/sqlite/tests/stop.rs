@@ -62,7 +62,7 @@ fn a_full_disk_refuses_and_the_store_goes_on() {
     let limit = connection.query_row(&format!("PRAGMA max_page_count = {}", pages + 2), [], |row| row.get::<_, i64>(0));
     assert_eq!(limit.unwrap(), pages + 2);
     let health = Arc::new(Health::default());
-    let writer = Writer::start(connection, data.join("outcrop.db-wal"), health.clone()).unwrap();
+    let writer = Writer::start(connection, &data.join("outcrop.db"), health.clone()).unwrap();
     block_on(async {
         let large = writer.write(|connection| {
             connection.execute("INSERT INTO blobs (hash, project, size) VALUES (hex(zeroblob(100000)), 'p', 1)", [])?;
