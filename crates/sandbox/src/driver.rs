@@ -5,12 +5,18 @@ use crate::error::Error;
 use crate::plan::Plan;
 use std::io::{PipeReader, PipeWriter};
 use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::path::Path;
 
 /// Starting and waiting block the calling thread: starting for some ten milliseconds.
 pub trait Driver: Send + Sync + 'static {
     fn ability(&self) -> &Ability;
-    /// Builds the sandbox and runs the plan's command in it. Nothing is left where this fails.
-    fn start(&self, plan: &Plan) -> Result<Running, Error>;
+    /// Builds the sandbox and runs the plan's command in it, with `stdin` as its standard input, or a pipe. Nothing is left
+    /// where this fails.
+    fn start(&self, plan: &Plan, stdin: Option<OwnedFd>) -> Result<Running, Error>;
+    /// Finds a standing sandbox again by its control socket, and takes it from whoever has it. It may have ended since:
+    /// `wait` says so. None where nobody is there any more; what is left of the socket is removed.
+    fn resume(&self, control: &Path) -> Result<Option<Running>, Error>;
 }
 
 /// What a driver keeps of a sandbox.
@@ -19,12 +25,15 @@ pub trait Hold: Send + Sync + 'static {
     fn kill(&self);
     /// Waits until no process of the sandbox is left.
     fn wait(&self) -> Result<Exit, Error>;
+    /// Lets go of a standing sandbox; whoever waits hears [`Error::Parted`]. Any other one ends.
+    fn leave(&self);
     /// As this machine counts processes; for diagnosis.
     fn process(&self) -> u32;
 }
 
 /// A sandbox in which a command runs. Dropping it kills everything in it and waits until that is done.
 pub struct Running {
+    /// None where something else was handed in, and in standing sandboxes, which have no pipes.
     pub stdin: Option<PipeWriter>,
     pub stdout: Option<PipeReader>,
     pub stderr: Option<PipeReader>,
@@ -44,6 +53,11 @@ impl Running {
 
     pub fn wait(&self) -> Result<Exit, Error> {
         self.hold.wait()
+    }
+
+    /// From now on nothing here ends a standing sandbox: it runs on until a server takes it, or its time is over.
+    pub fn leave(&self) {
+        self.hold.leave();
     }
 
     pub fn process(&self) -> u32 {

@@ -22,6 +22,9 @@ pub enum Error {
     /// The keeper could not be started, or ended without a word.
     #[error("the sandbox's keeper: {0}")]
     Keeper(String),
+    /// The sandbox may well run, but this server has let go of it, or another has taken it.
+    #[error("this server has let go of the sandbox, or another has taken it")]
+    Parted,
 }
 
 impl Error {

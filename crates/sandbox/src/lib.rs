@@ -20,5 +20,5 @@ pub use driver::{Driver, Exit, Hold, Running};
 pub use error::Error;
 pub use isolation::{Isolation, Layer};
 #[cfg(target_os = "linux")]
-pub use linux::{Namespaces, keeper};
-pub use plan::{Bind, Disk, Keeper, Limits, Plan, Size};
+pub use linux::{Namespaces, keeper, owner};
+pub use plan::{Bind, Disk, Keeper, Limits, Plan, Size, Standing};

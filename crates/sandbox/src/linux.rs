@@ -1,7 +1,7 @@
 //! The driver for Linux. Three processes make a sandbox: the *keeper*, which the server starts and talks to, outside;
 //! the *init*, the first process inside, which builds everything, gives up every right and then only reaps; and the
-//! command. When the server goes, the keeper ends the init; when the keeper goes, the kernel does; and with the init the
-//! kernel ends whatever is inside.
+//! command. When the server goes, the keeper ends the init, at once or, if it stands, when no server came for its time; when
+//! the keeper goes, the kernel does; and with the init the kernel ends whatever is inside.
 
 mod attempts;
 mod build;
@@ -14,6 +14,7 @@ mod kernel;
 mod landlock;
 mod limits;
 mod namespaces;
+mod post;
 mod quota;
 mod running;
 mod seccomp;

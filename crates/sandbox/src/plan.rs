@@ -5,6 +5,7 @@ use crate::isolation::{Isolation, Layer};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 /// Where the environment's own disk is seen inside.
 const WORKSPACE: &str = "/workspace";
@@ -12,6 +13,8 @@ const WORKSPACE: &str = "/workspace";
 const TAKEN: [&str; 4] = ["/workspace", "/proc", "/dev", "/sys"];
 /// Nothing is bound at these; below them it may be.
 const COVERED: [&str; 5] = ["/", "/etc", "/usr", "/tmp", "/run"];
+/// The longest that a sandbox may stand without a server.
+const LONGEST_ALONE: Duration = Duration::from_secs(24 * 3600);
 
 /// How to start the keeper: a program that calls [`crate::keeper`] first of all when it is given these arguments.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,6 +44,19 @@ pub struct Plan {
     /// Whether a sandbox may be used that lacks layers, because of `isolation` or of the machine. Without the layer
     /// `Mounts`, which only `isolation` can leave out, nothing stands at `/workspace`.
     pub allow_weak: bool,
+    /// A sandbox that outlives the server that started it. Its command has no standard streams but the one that is handed
+    /// in: what it writes is lost.
+    #[serde(default)]
+    pub standing: Option<Standing>,
+}
+
+/// How a sandbox is found again by a server that comes after the one that started it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Standing {
+    /// A Unix socket of the keeper's, outside, for this user alone. Its folder is there; an old file is replaced.
+    pub control: PathBuf,
+    /// Without a server for so long, everything ends.
+    pub time: Duration,
 }
 
 /// The disk that is seen at `/workspace`.
@@ -89,9 +105,9 @@ pub enum Size {
 impl Size {
     pub fn limits(self) -> Limits {
         let (memory, cpu, processes, disk) = match self {
-            Self::Small => (512 << 20, 1_000, 128, 1 << 30),
-            Self::Medium => (2 << 30, 2_000, 512, 8 << 30),
-            Self::Large => (8 << 30, 4_000, 2_048, 32 << 30),
+            Self::Small => (1 << 30, 1_000, 256, 4 << 30),
+            Self::Medium => (4 << 30, 2_000, 1_024, 8 << 30),
+            Self::Large => (16 << 30, 4_000, 4_096, 32 << 30),
         };
         Limits { memory, cpu, processes, disk, files: disk >> 13, temporary: memory / 4 }
     }
@@ -117,6 +133,7 @@ impl Plan {
             listen: Vec::new(),
             isolation: Isolation::full(),
             allow_weak: false,
+            standing: None,
         }
     }
 
@@ -158,10 +175,22 @@ impl Plan {
                 return Err(Error::Plan(format!("nothing can be bound at `{}`", bind.target)));
             }
         }
+        self.check_standing()?;
         let limits = &self.limits;
         if limits.memory < 16 << 20 || limits.cpu < 10 || limits.processes < 1 || limits.disk == 0 || limits.files == 0
         {
             return Err(Error::Plan("limits of nothing: at least 16 MiB, 0.01 cores, a process and a file".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn check_standing(&self) -> Result<(), Error> {
+        let Some(Standing { control, time }) = &self.standing else { return Ok(()) };
+        if !control.is_absolute() || control.file_name().is_none() {
+            return Err(Error::Plan(format!("`{}` is not the absolute path of a socket", control.display())));
+        }
+        if time.is_zero() || *time > LONGEST_ALONE {
+            return Err(Error::Plan("a sandbox stands for some time, at most a day".to_owned()));
         }
         Ok(())
     }

@@ -52,7 +52,7 @@ pub(super) fn check(findings: &Findings) {
 fn trial(driver: &Namespaces) -> Result<(), Error> {
     let mut plan = Plan::new(Disk::Memory, &["true"]);
     plan.allow_weak = true;
-    let exit = driver.start(&plan).and_then(|running| running.wait())?;
+    let exit = driver.start(&plan, None).and_then(|running| running.wait())?;
     match exit.code {
         Some(0) => Ok(()),
         _ => Err(Error::Command(format!("it ended with {:?}, signal {:?}", exit.code, exit.signal))),

@@ -2,6 +2,7 @@
 //! bounds the server bounds its sandboxes too.
 
 use crate::plan::Limits;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,12 +24,16 @@ pub enum Groups {
     Split(BTreeMap<&'static str, PathBuf>),
 }
 
+/// Where the group of one sandbox is, by controller; of one hierarchy for all under no name.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Place {
+    unified: bool,
+    folders: BTreeMap<String, PathBuf>,
+}
+
 /// The group of one sandbox. Dropping it removes it, once nothing runs in it.
 #[derive(Debug)]
-pub struct Group {
-    unified: bool,
-    folders: BTreeMap<&'static str, PathBuf>,
-}
+pub struct Group(Place);
 
 static MADE: AtomicU64 = AtomicU64::new(0);
 
@@ -75,25 +80,30 @@ impl Groups {
     /// A group with these limits and nothing in it.
     pub fn create(&self, limits: &Limits) -> io::Result<Group> {
         let number = MADE.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{NAME}{}-{number}", std::process::id());
-        let mut group = Group { unified: matches!(self, Self::Unified(_)), folders: BTreeMap::new() };
+        let own = std::process::id();
+        let name = format!("{NAME}{own}-{}-{number}", begun(&own.to_string()).unwrap_or_default());
+        let mut group = Group(Place { unified: matches!(self, Self::Unified(_)), folders: BTreeMap::new() });
         for (controller, parent) in self.parents() {
             let folder = parent.join(&name);
             std::fs::create_dir(&folder)?;
-            group.folders.insert(controller, folder);
+            group.0.folders.insert(controller.to_owned(), folder);
         }
         group.limit(limits)?;
         Ok(group)
     }
 
-    /// Removes what servers have left that are gone.
-    fn sweep(&self) {
+    /// Removes what servers have left that are gone. A group in which something runs, because its keeper stands, cannot be
+    /// removed, and is not.
+    pub fn sweep(&self) {
         for (_, parent) in self.parents() {
             let Ok(entries) = std::fs::read_dir(parent) else { continue };
             for entry in entries.filter_map(Result::ok) {
                 let name = entry.file_name();
-                let owner = name.to_str().and_then(|name| name.strip_prefix(NAME)?.split('-').next());
-                if owner.is_some_and(|owner| !Path::new("/proc").join(owner).exists()) {
+                let Some(of) = name.to_str().and_then(|name| name.strip_prefix(NAME)) else { continue };
+                let mut parts = of.split('-');
+                let (owner, since) = (parts.next().unwrap_or_default(), parts.next());
+                // The number of a server that is gone may be another process's by now.
+                if begun(owner).is_none_or(|begun| Some(begun.as_str()) != since) {
                     let _ = std::fs::remove_dir(entry.path());
                 }
             }
@@ -102,11 +112,25 @@ impl Groups {
 }
 
 impl Group {
+    /// One that a server made which is gone.
+    pub fn found(place: Place) -> Self {
+        Self(place)
+    }
+
+    pub fn place(&self) -> &Place {
+        &self.0
+    }
+
+    /// Lets it be: it is somebody else's to remove.
+    pub fn leave(mut self) {
+        self.0.folders.clear();
+    }
+
     fn limit(&self, limits: &Limits) -> io::Result<()> {
         let memory = limits.memory.to_string();
         let processes = (u64::from(limits.processes) + OWN).to_string();
         let quota = (u64::from(limits.cpu) * PERIOD / 1_000).to_string();
-        if self.unified {
+        if self.0.unified {
             self.write("", "memory.max", &memory)?;
             self.write("", "pids.max", &processes)?;
             self.write("", "cpu.max", &format!("{quota} {PERIOD}"))?;
@@ -125,20 +149,20 @@ impl Group {
 
     /// Puts a process into the group, with all that will come of it.
     pub fn add(&self, process: u32) -> io::Result<()> {
-        self.folders.keys().try_for_each(|controller| self.write(controller, "cgroup.procs", &process.to_string()))
+        self.0.folders.keys().try_for_each(|controller| self.write(controller, "cgroup.procs", &process.to_string()))
     }
 
     /// How often something was killed because the memory was used up.
     pub fn out_of_memory(&self) -> Option<u64> {
-        let (controller, file) = if self.unified { ("", "memory.events") } else { ("memory", "memory.oom_control") };
-        let text = std::fs::read_to_string(self.folders.get(controller)?.join(file)).ok()?;
+        let (controller, file) = if self.0.unified { ("", "memory.events") } else { ("memory", "memory.oom_control") };
+        let text = std::fs::read_to_string(self.0.folders.get(controller)?.join(file)).ok()?;
         text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok())
     }
 
     /// Ends what is left in it, whatever namespace it is in.
     pub fn kill(&self) {
-        for folder in self.folders.values() {
-            if self.unified && std::fs::write(folder.join("cgroup.kill"), "1").is_ok() {
+        for folder in self.0.folders.values() {
+            if self.0.unified && std::fs::write(folder.join("cgroup.kill"), "1").is_ok() {
                 continue;
             }
             let processes = std::fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
@@ -149,7 +173,7 @@ impl Group {
     }
 
     fn write(&self, controller: &str, file: &str, text: &str) -> io::Result<()> {
-        let folder = self.folders.get(controller).ok_or(io::ErrorKind::NotFound)?;
+        let folder = self.0.folders.get(controller).ok_or(io::ErrorKind::NotFound)?;
         std::fs::write(folder.join(file), text)
             .map_err(|error| io::Error::new(error.kind(), format!("{file}: {error}")))
     }
@@ -157,7 +181,7 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        for folder in self.folders.values() {
+        for folder in self.0.folders.values() {
             // What was killed without a process namespace takes a moment to be gone; what stays is swept later.
             for _ in 0..100 {
                 match std::fs::remove_dir(folder).map_err(|error| error.raw_os_error()) {
@@ -169,6 +193,13 @@ impl Drop for Group {
             }
         }
     }
+}
+
+/// When a process began, in the kernel's own count; none where it is gone.
+fn begun(process: &str) -> Option<String> {
+    let text = std::fs::read_to_string(Path::new("/proc").join(process).join("stat")).ok()?;
+    // Its name comes second, in brackets, and may hold anything.
+    text.rsplit_once(") ")?.1.split(' ').nth(19).map(str::to_owned)
 }
 
 /// Sees to it that groups below this folder have the controllers.

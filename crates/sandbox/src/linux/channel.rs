@@ -1,5 +1,6 @@
 //! What server, keeper and init tell each other: a message is JSON in one packet of a socket pair, descriptors beside it.
 
+use super::cgroup::Place;
 use crate::isolation::{Isolation, Layer};
 use crate::plan::Plan;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -18,7 +19,7 @@ const DESCRIPTORS: usize = 12;
 
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Message {
-    /// To the keeper: start this. With it come the three standard streams.
+    /// To the keeper: start this. With it come the three standard streams, and the control socket of a standing sandbox.
     Order(Box<Order>),
     /// To the keeper: try what this machine can do.
     Probe,
@@ -28,11 +29,18 @@ pub enum Message {
     /// The command runs. With it come the listeners.
     Ready,
     Failed(Failure),
-    Exited {
-        code: Option<i32>,
-        signal: Option<i32>,
-        out_of_disk: bool,
+    Exited(Ended),
+    /// To the keeper of a standing sandbox: end everything.
+    Kill,
+    /// To the keeper of a standing sandbox: how it ended was heard, and need not be kept for anybody else.
+    Heard,
+    /// To a server that comes to a standing sandbox. With it come the listeners.
+    Standing {
+        keeper: u32,
+        place: Option<Place>,
     },
+    /// To a server whose standing sandbox another has taken.
+    Taken,
     /// What of these layers cannot be had, and why.
     Unable(Vec<(Layer, String)>),
 }
@@ -47,6 +55,16 @@ pub struct Order {
     pub group: u32,
     /// Whether supplementary groups can be given up.
     pub ungrouped: bool,
+    /// The control group that the keeper is in.
+    pub place: Option<Place>,
+}
+
+/// How the command ended.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Ended {
+    pub code: Option<i32>,
+    pub signal: Option<i32>,
+    pub out_of_disk: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

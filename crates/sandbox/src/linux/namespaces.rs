@@ -1,9 +1,10 @@
 //! The driver itself, from the server's side: what the machine can do, and the start of a sandbox.
 
-use super::cgroup::Groups;
+use super::cgroup::{Group, Groups, Place};
 use super::channel::{self, LONGEST, Message, Order};
 use super::etc;
-use super::running::Kept;
+use super::post;
+use super::running::{self, Kept};
 use crate::ability::{Ability, Finding};
 use crate::driver::{Driver, Running};
 use crate::error::Error;
@@ -13,6 +14,7 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Gid, Mode, OFlags, Uid, fchown, fstat, open};
 use rustix::net::sockopt::{Timeout, set_socket_recv_buffer_size, set_socket_send_buffer_size, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::io;
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
@@ -46,7 +48,7 @@ impl Driver for Namespaces {
         &self.ability
     }
 
-    fn start(&self, plan: &Plan) -> Result<Running, Error> {
+    fn start(&self, plan: &Plan, stdin: Option<OwnedFd>) -> Result<Running, Error> {
         plan.check()?;
         let isolation = self.ability.agree(&plan.isolation, plan.allow_weak)?;
         let (user, group, root) = identity();
@@ -58,10 +60,11 @@ impl Driver for Namespaces {
         let limited = limited.map_err(|error| Error::build("control group", error))?;
         let (mut keeper, channel) = employ(&self.keeper)?;
         let joined = limited.as_ref().map_or(Ok(()), |limited| limited.add(keeper.id()));
-        let order = Order { plan: plan.clone(), isolation, user, group, ungrouped: root };
+        let place = limited.as_ref().map(|limited| limited.place().clone());
+        let order = Order { plan: plan.clone(), isolation, user, group, ungrouped: root, place };
         let begun = joined
             .map_err(|error| Error::build("control group", error))
-            .and_then(|()| begin(order, keeper.id(), &channel))
+            .and_then(|()| begin(order, keeper.id(), &channel, stdin))
             .and_then(|begun| patience(&channel, None).map(|()| begun).map_err(keeper_said));
         let begun = match begun {
             Ok(begun) => begun,
@@ -72,34 +75,99 @@ impl Driver for Namespaces {
                     let _ = keeper.kill();
                 }
                 let _ = keeper.wait();
+                if let Some(standing) = &plan.standing {
+                    let _ = post::remove(&standing.control);
+                }
                 return Err(error);
             }
         };
-        let mut running = Running::new(Box::new(Kept::new(keeper, channel, limited)));
-        running.stdin = Some(begun.stdin);
-        running.stdout = Some(begun.stdout);
-        running.stderr = Some(begun.stderr);
+        let (process, standing) = (keeper.id(), plan.standing.is_some());
+        let kept = Kept::new(process, running::Keeper::Started(keeper), channel, limited, standing);
+        let mut running = Running::new(Box::new(kept));
+        (running.stdin, running.stdout, running.stderr) = (begun.stdin, begun.stdout, begun.stderr);
         running.listeners = begun.listeners;
         Ok(running)
+    }
+
+    fn resume(&self, control: &Path) -> Result<Option<Running>, Error> {
+        let failed = |error| Error::build("control socket", error);
+        let answer = match post::connect(control, PATIENCE).map_err(failed)? {
+            Some(channel) => answer(channel)?,
+            None => None,
+        };
+        let Some((channel, process, place, listeners)) = answer else {
+            // The keeper could not remove the group that it was in.
+            if let Some(groups) = &self.groups {
+                groups.sweep();
+            }
+            return Ok(None);
+        };
+        patience(&channel, None).map_err(keeper_said)?;
+        let handle = i32::try_from(process).ok().and_then(Pid::from_raw);
+        let handle = handle.and_then(|keeper| pidfd_open(keeper, PidfdFlags::empty()).ok());
+        let group = place.map(Group::found);
+        let kept = Kept::new(process, running::Keeper::Found(handle), channel, group, true);
+        let mut running = Running::new(Box::new(kept));
+        running.listeners = listeners;
+        Ok(Some(running))
+    }
+}
+
+/// What a standing keeper says to a server that has just connected; none where it ended at the same moment.
+fn answer(channel: OwnedFd) -> Result<Option<(OwnedFd, u32, Option<Place>, Vec<TcpListener>)>, Error> {
+    match channel::receive(&channel) {
+        Ok(Some((Message::Standing { keeper, place }, descriptors))) => {
+            Ok(Some((channel, keeper, place, descriptors.into_iter().map(TcpListener::from).collect())))
+        }
+        Ok(None) => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(None),
+        Ok(Some((other, _))) => Err(Error::Keeper(format!("said {other:?}"))),
+        Err(error) => Err(keeper_said(error)),
     }
 }
 
 struct Begun {
-    stdin: io::PipeWriter,
-    stdout: io::PipeReader,
-    stderr: io::PipeReader,
+    stdin: Option<io::PipeWriter>,
+    stdout: Option<io::PipeReader>,
+    stderr: Option<io::PipeReader>,
     listeners: Vec<TcpListener>,
 }
 
+/// Where what the command writes can be read, and where it writes. Nobody may be there to read of a standing one.
+fn output(standing: bool) -> io::Result<(Option<io::PipeReader>, OwnedFd)> {
+    if standing {
+        let nowhere = std::fs::File::options().write(true).open("/dev/null")?;
+        return Ok((None, nowhere.into()));
+    }
+    let (read, write) = io::pipe()?;
+    Ok((Some(read), write.into()))
+}
+
+/// What the command reads, and where that is written.
+fn input(given: Option<OwnedFd>, standing: bool) -> io::Result<(OwnedFd, Option<io::PipeWriter>)> {
+    match given {
+        Some(given) => Ok((given, None)),
+        None if standing => Ok((std::fs::File::open("/dev/null")?.into(), None)),
+        None => io::pipe().map(|(read, write)| (read.into(), Some(write))),
+    }
+}
+
 /// Gives the order, and is there for what the keeper cannot do itself, until the command runs.
-fn begin(order: Order, keeper: u32, channel: &OwnedFd) -> Result<Begun, Error> {
-    let pipe = || io::pipe().map_err(|error| Error::build("streams", error));
-    let ((input, stdin), (stdout, output), (stderr, errors)) = (pipe()?, pipe()?, pipe()?);
+fn begin(order: Order, keeper: u32, channel: &OwnedFd, given: Option<OwnedFd>) -> Result<Begun, Error> {
+    let standing = order.plan.standing.as_ref();
+    let failed = |error| Error::build("streams", error);
+    let (input, stdin) = input(given, standing.is_some()).map_err(failed)?;
+    let (stdout, output_end) = output(standing.is_some()).map_err(failed)?;
+    let (stderr, errors) = output(standing.is_some()).map_err(failed)?;
+    let control = standing.map(|standing| post::listen(&standing.control)).transpose();
+    let control = control.map_err(|error| Error::build("control socket", error))?;
     let ports = order.plan.listen.len();
     let (user, group, ungrouped) = (order.user, order.group, order.ungrouped);
     let message = Message::Order(Box::new(order));
-    channel::send(channel, &message, &[input.as_fd(), output.as_fd(), errors.as_fd()]).map_err(keeper_said)?;
-    drop((input, output, errors));
+    let mut descriptors = vec![input.as_fd(), output_end.as_fd(), errors.as_fd()];
+    descriptors.extend(control.as_ref().map(AsFd::as_fd));
+    channel::send(channel, &message, &descriptors).map_err(keeper_said)?;
+    drop((input, output_end, errors, control));
     loop {
         match channel::receive(channel).map_err(keeper_said)? {
             Some((Message::Unshared, _)) => {
@@ -114,7 +182,7 @@ fn begin(order: Order, keeper: u32, channel: &OwnedFd) -> Result<Begun, Error> {
                 return Err(Error::Command(failure.error));
             }
             Some((Message::Failed(failure), _)) => return Err(Error::build(&failure.step, failure.error)),
-            Some((Message::Exited { .. }, _)) | None => {
+            Some((Message::Exited(_), _)) | None => {
                 return Err(Error::Keeper("ended before the command ran".to_owned()));
             }
             Some((other, _)) => return Err(Error::Keeper(format!("said {other:?}"))),

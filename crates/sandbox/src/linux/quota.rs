@@ -1,14 +1,48 @@
 //! How much of a folder is used, counted by walking it. A sandbox may rearrange the folder at the same time: no link is
 //! followed, so the walk never leaves it.
 
+use super::channel::Order;
+use crate::plan::Disk;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, openat, statat};
+use std::time::{Duration, Instant};
 
 /// Folders deeper than this are not counted; nothing that is meant is.
 const DEEPEST: usize = 200;
+/// How often the disk is measured at most.
+const MEASURED: Duration = Duration::from_secs(1);
+/// Measuring takes at most this part of the time.
+const SHARE: u32 = 20;
+
+/// A folder whose use is measured.
+pub struct Watched {
+    folder: OwnedFd,
+    bytes: u64,
+    files: u64,
+    /// How long to wait until the next measuring.
+    pub pause: Duration,
+}
+
+impl Watched {
+    /// None for a disk in memory, which is bounded by itself.
+    pub fn of(order: &Order) -> Option<Self> {
+        let Disk::Folder(path) = &order.plan.disk else { return None };
+        let folder = std::fs::File::open(path).ok()?.into();
+        let limits = &order.plan.limits;
+        Some(Self { folder, bytes: limits.disk, files: limits.files, pause: MEASURED })
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "how long a walk took decides when the next may be")]
+    pub fn is_full(&mut self) -> bool {
+        let begun = Instant::now();
+        let full = exceeded(&self.folder, self.bytes, self.files);
+        self.pause = MEASURED.max(begun.elapsed().saturating_mul(SHARE));
+        full
+    }
+}
 
 /// Whether more bytes or more files are below the folder than may be. What cannot be read counts as nothing.
-pub fn exceeded(folder: impl AsFd, bytes: u64, files: u64) -> bool {
+fn exceeded(folder: impl AsFd, bytes: u64, files: u64) -> bool {
     let mut count = Count { bytes, files };
     walk(folder.as_fd().try_clone_to_owned().ok(), &mut count, 0).is_none()
 }

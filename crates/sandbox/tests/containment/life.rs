@@ -23,7 +23,7 @@ fn with_daemon(folder: &Folder, word: &str, isolation: Isolation) -> Running {
          os.execv('/usr/bin/python3',['python3','-I','-S','-c',{daemon:?},'{word}'])\n  os._exit(0)\n\
          os.wait()\nprint('ready',flush=True)\ntime.sleep(600)"
     );
-    let mut running = driver().start(&with(python(folder, &program), isolation)).expect("start");
+    let mut running = driver().start(&with(python(folder, &program), isolation), None).expect("start");
     let mut line = String::new();
     BufReader::new(running.stdout.take().expect("stdout")).read_line(&mut line).expect("line");
     assert_eq!(line, "ready\n");
@@ -122,7 +122,7 @@ fn a_loop_without_end_is_ended() {
     }
     let folder = Folder::new();
     for program in ["while True: pass", "print('in',flush=True)\nsum(range(10**14))"] {
-        let running = driver().start(&python(&folder, program)).expect("start");
+        let running = driver().start(&python(&folder, program), None).expect("start");
         running.kill();
         assert_eq!(running.wait().expect("wait").signal, Some(9));
         assert_eq!(running.wait().expect("again").signal, Some(9));
@@ -134,7 +134,7 @@ fn input_and_errors_go_through() {
     let folder = Folder::new();
     let mut plan = Plan::new(Disk::Folder(folder.0.clone()), &["sh", "-c", "read a; echo $a; echo wrong >&2"]);
     plan.allow_weak = true;
-    let mut running = driver().start(&plan).expect("start");
+    let mut running = driver().start(&plan, None).expect("start");
     running.stdin.as_mut().expect("stdin").write_all(b"right\n").expect("write");
     let said = finish(running);
     assert_eq!((said.out.as_str(), said.err.as_str()), ("right\n", "wrong\n"));
@@ -147,7 +147,7 @@ fn what_cannot_be_started_is_an_error_and_leaves_nothing() {
     let fails = |change: &dyn Fn(&mut Plan)| {
         let mut plan = good.clone();
         change(&mut plan);
-        driver().start(&plan).map(|_| ()).expect_err("an error")
+        driver().start(&plan, None).map(|_| ()).expect_err("an error")
     };
     let named = |error: Error| error.to_string();
     assert!(matches!(fails(&|plan| plan.command = vec!["/no/such".to_owned()]), Error::Command(_)));

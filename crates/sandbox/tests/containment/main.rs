@@ -104,7 +104,7 @@ struct Said {
 
 /// Runs a plan to its end.
 fn run(plan: &Plan) -> Said {
-    finish(driver().start(plan).expect("start"))
+    finish(driver().start(plan, None).expect("start"))
 }
 
 fn finish(mut running: Running) -> Said {
@@ -178,7 +178,7 @@ fn a_weaker_sandbox_is_refused_and_the_refusal_says_what_is_missing() {
     let folder = Folder::new();
     let mut plan = with(python(&folder, "print('ran')"), Isolation::full().without(&[Layer::Seccomp]));
     plan.allow_weak = false;
-    match driver().start(&plan).map(|_| ()) {
+    match driver().start(&plan, None).map(|_| ()) {
         Err(Error::Weak { missing }) => assert!(missing.contains(&Layer::Seccomp), "{missing:?}"),
         other => panic!("{other:?}"),
     }

@@ -60,7 +60,7 @@ fn a_port_of_the_plan_leads_to_the_caller() {
     let program = "for p in (3128, 3129):\n  s=socket.create_connection(('127.0.0.1',p)); print(s.recv(9).decode())";
     let mut plan = python(&folder, program);
     plan.listen = vec![3128, 3129];
-    let mut running = driver().start(&plan).expect("start");
+    let mut running = driver().start(&plan, None).expect("start");
     for (listener, word) in std::mem::take(&mut running.listeners).into_iter().zip(["one", "two"]) {
         let (mut stream, _) = listener.accept().expect("accept");
         stream.write_all(word.as_bytes()).expect("write");

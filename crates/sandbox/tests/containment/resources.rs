@@ -79,7 +79,7 @@ fn processor_time_is_bounded_for_the_whole() {
     let folder = Folder::new();
     let mut plan = python(&folder, "sys.stdin.read()");
     plan.limits.cpu = 250;
-    let running = driver().start(&plan).expect("start");
+    let running = driver().start(&plan, None).expect("start");
     let groups = std::fs::read_to_string(format!("/proc/{}/cgroup", running.process())).expect("groups");
     let group = |prefix: &str| groups.lines().find_map(|line| line.split_once(prefix).map(|(_, path)| path.to_owned()));
     let said = match group(":cpu:").or_else(|| group(":cpu,cpuacct:")) {

@@ -35,12 +35,12 @@ fn version_two_below_the_own_group_or_beside_it() {
 fn limits_are_written_as_version_two_wants_them() {
     let folder = std::env::temp_dir().join(format!("sandbox-cgroup-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
-    let group = Group { unified: true, folders: [("", folder.clone())].into() };
+    let group = Group(Place { unified: true, folders: [(String::new(), folder.clone())].into() });
     group.limit(&crate::plan::Size::Medium.limits()).unwrap();
     let read = |file: &str| std::fs::read_to_string(folder.join(file)).unwrap();
-    assert_eq!(read("memory.max"), "2147483648");
+    assert_eq!(read("memory.max"), "4294967296");
     assert_eq!(read("cpu.max"), "200000 100000");
-    assert_eq!(read("pids.max"), "514");
+    assert_eq!(read("pids.max"), "1026");
     std::fs::write(folder.join("memory.events"), "low 0\noom 3\noom_kill 2\n").unwrap();
     assert_eq!(group.out_of_memory(), Some(2));
     drop(group);
