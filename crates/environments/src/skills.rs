@@ -80,7 +80,7 @@ impl Skills {
             Ok(bytes) => bytes,
             Err(fault) => return self.warn(&path, fault),
         };
-        match text_of(&bytes).ok_or("it is no text").and_then(|text| front_matter(&text)) {
+        match described(&bytes) {
             Err(problem) => self.warnings.push(format!("{path}: {problem}")),
             Ok((name, _)) if self.skills.iter().any(|skill| skill.name == name) => {
                 self.warnings.push(format!("{path}: there is a skill {name:?} already"));
@@ -89,6 +89,11 @@ impl Skills {
         }
         Ok(())
     }
+}
+
+/// Name and description in the bytes of a `SKILL.md`; or why it is none: the rest of a sentence.
+pub fn described(bytes: &[u8]) -> Result<(String, String), &'static str> {
+    text_of(bytes).ok_or("it is no text").and_then(|text| front_matter(&text))
 }
 
 /// Name and description from the lines between the two `---`. Of YAML it reads what such files are made of: plain and
