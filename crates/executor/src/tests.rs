@@ -8,6 +8,7 @@ use wire::executor::{Message, Notification};
 
 mod connections;
 mod files;
+mod inherited;
 mod processes;
 
 const LONG: Duration = Duration::from_secs(3600);

@@ -147,7 +147,8 @@ pub struct Conform {
 
 #[derive(Args, Debug)]
 pub struct Executor {
-    /// `ws://ADDRESS:PORT` on this machine's loopback, where port 0 takes a free one; or `stdio`, a message a line
+    /// `ws://ADDRESS:PORT` on this machine's loopback, where port 0 takes a free one; `stdio`, a message a line; or
+    /// `inherited`, a listening Unix socket as the standard input
     #[arg(long, value_name = "WHERE", default_value = "ws://127.0.0.1:0")]
     pub listen: String,
     /// Keep a session and its processes this long after its connection was lost

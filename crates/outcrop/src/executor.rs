@@ -16,7 +16,7 @@ pub async fn run(wanted: &cli::Executor) -> ExitCode {
     let Some(place) = Place::read(&wanted.listen) else {
         let said = terminal::tame(&wanted.listen);
         terminal::warn(format_args!(
-            "error: --listen {said}: write ws://ADDRESS:PORT, such as ws://127.0.0.1:0, or stdio"
+            "error: --listen {said}: write ws://ADDRESS:PORT, such as ws://127.0.0.1:0, stdio or inherited"
         ));
         return ExitCode::from(MISUSED);
     };
@@ -31,6 +31,7 @@ pub async fn run(wanted: &cli::Executor) -> ExitCode {
 
 enum Place {
     Stdio,
+    Inherited,
     WebSocket(SocketAddr),
 }
 
@@ -38,6 +39,7 @@ impl Place {
     fn read(text: &str) -> Option<Self> {
         match text {
             "stdio" => Some(Self::Stdio),
+            "inherited" => Some(Self::Inherited),
             _ => text.strip_prefix("ws://")?.trim_end_matches('/').parse().ok().map(Self::WebSocket),
         }
     }
@@ -57,7 +59,12 @@ async fn serve(place: Place, kept_detached: Duration) -> Result<()> {
             Place::WebSocket(address) => {
                 let listener = websocket::Listener::bind(address).await;
                 let listener = listener.with_context(|| format!("cannot listen on ws://{address}"))?;
-                terminal::say(listener.url());
+                terminal::say(listener.url().unwrap_or_default());
+                listener.serve(Arc::clone(&executor)).await;
+            }
+            Place::Inherited => {
+                let listener = websocket::Listener::standard_input();
+                let listener = listener.context("--listen inherited: the standard input")?;
                 listener.serve(Arc::clone(&executor)).await;
             }
         }

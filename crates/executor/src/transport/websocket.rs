@@ -1,6 +1,7 @@
 //! Messages as frames of a WebSocket that clients open on this machine. `GET /readyz` says that the executor is there.
 //!
-//! There is no authentication: it listens on loopback only, and refuses what a browser's page opens.
+//! There is no authentication: it listens on loopback only, and refuses what a browser's page opens; or on a Unix socket
+//! that was handed in, where who can name it is decided by whoever made it.
 
 use super::{Carrier, Inbox, Transport};
 use crate::{session::Executor, world};
@@ -10,13 +11,16 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use rustix::net::{AddressFamily, SocketType, sockopt};
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -31,8 +35,14 @@ const PING_EVERY: Duration = Duration::from_secs(30);
 const REQUEST_TIME: Duration = Duration::from_secs(10);
 
 pub struct Listener {
-    socket: TcpListener,
-    address: SocketAddr,
+    /// Of a socket that was handed in only the giver knows where it is.
+    address: Option<SocketAddr>,
+    socket: Socket,
+}
+
+enum Socket {
+    Loopback(TcpListener),
+    Inherited(UnixListener),
 }
 
 impl Listener {
@@ -46,13 +56,40 @@ impl Listener {
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
         }
         let socket = TcpListener::bind(address).await?;
-        Ok(Self { address: socket.local_addr()?, socket })
+        Ok(Self { address: Some(socket.local_addr()?), socket: Socket::Loopback(socket) })
     }
 
-    /// What clients connect to, such as `ws://127.0.0.1:4500`.
+    /// The standard input as a Unix socket that somebody else has made and listens on already. It is the standard input no
+    /// more: what is started here does not find it.
+    ///
+    /// # Errors
+    /// It is something else.
+    pub fn standard_input() -> io::Result<Self> {
+        let input = io::stdin().as_fd().try_clone_to_owned()?;
+        rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null")?)?;
+        Self::inherited(input)
+    }
+
+    /// The same of any descriptor.
+    ///
+    /// # Errors
+    /// It is no Unix socket that is listened on.
+    pub fn inherited(socket: OwnedFd) -> io::Result<Self> {
+        let is_its = sockopt::socket_domain(&socket)? == AddressFamily::UNIX
+            && sockopt::socket_type(&socket)? == SocketType::STREAM
+            && sockopt::socket_acceptconn(&socket)?;
+        if !is_its {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no listening Unix socket"));
+        }
+        let socket = std::os::unix::net::UnixListener::from(socket);
+        socket.set_nonblocking(true)?;
+        Ok(Self { address: None, socket: Socket::Inherited(UnixListener::from_std(socket)?) })
+    }
+
+    /// What clients connect to, such as `ws://127.0.0.1:4500`; none of a socket that was handed in.
     #[must_use]
-    pub fn url(&self) -> String {
-        format!("ws://{}", self.address)
+    pub fn url(&self) -> Option<String> {
+        self.address.map(|address| format!("ws://{address}"))
     }
 
     /// Serves clients for ever; drop the future to end it.
@@ -60,25 +97,35 @@ impl Listener {
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         loop {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-            match self.socket.accept().await {
-                Ok((stream, _)) => {
-                    let executor = Arc::clone(&executor);
-                    world::spawn(async move {
-                        answer(stream, executor).await;
-                        drop(place);
-                    });
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "a connection could not be taken");
-                    world::sleep(Duration::from_millis(100)).await;
-                }
+            let executor = Arc::clone(&executor);
+            let taken = match &self.socket {
+                Socket::Loopback(socket) => socket.accept().await.map(|(stream, _)| {
+                    _ = stream.set_nodelay(true);
+                    spawn(stream, executor, place)
+                }),
+                Socket::Inherited(socket) => socket.accept().await.map(|(stream, _)| spawn(stream, executor, place)),
+            };
+            if let Err(error) = taken {
+                tracing::warn!(%error, "a connection could not be taken");
+                world::sleep(Duration::from_millis(100)).await;
             }
         }
     }
 }
 
-async fn answer(stream: TcpStream, executor: Arc<Executor>) {
-    _ = stream.set_nodelay(true);
+/// Bytes of one client.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for S {}
+
+fn spawn(stream: impl Stream, executor: Arc<Executor>, place: OwnedSemaphorePermit) {
+    world::spawn(async move {
+        answer(stream, executor).await;
+        drop(place);
+    });
+}
+
+async fn answer(stream: impl Stream, executor: Arc<Executor>) {
     let (opened, mut sockets) = mpsc::channel(1);
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         let opened = opened.clone();
@@ -142,10 +189,10 @@ fn accepted(headers: &HeaderMap) -> Option<HeaderValue> {
     HeaderValue::from_str(&derive_accept_key(key.as_bytes())).ok()
 }
 
-type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
+type Frames = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
 
 /// Moves messages until either side has enough.
-async fn carry(socket: Socket, Carrier { inbox, mut outbox }: Carrier) {
+async fn carry(socket: Frames, Carrier { inbox, mut outbox }: Carrier) {
     let (mut sink, mut stream) = socket.split();
     let last_word = tokio::select! {
         biased;
@@ -180,7 +227,7 @@ async fn carry(socket: Socket, Carrier { inbox, mut outbox }: Carrier) {
 }
 
 /// Ends with the code to close with, if the other side has not gone already.
-async fn receive(stream: &mut futures_util::stream::SplitStream<Socket>, inbox: &Inbox) -> Option<CloseCode> {
+async fn receive(stream: &mut futures_util::stream::SplitStream<Frames>, inbox: &Inbox) -> Option<CloseCode> {
     while let Some(message) = stream.next().await {
         let bytes: Vec<u8> = match message {
             Ok(Message::Text(text)) => Bytes::from(text).into(),
