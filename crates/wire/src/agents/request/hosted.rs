@@ -7,6 +7,8 @@ mod network;
 mod package;
 mod path;
 mod setup;
+#[cfg(test)]
+mod tests;
 
 pub use capability::{ArchiveParam, SkillParam};
 pub use file::{FileParam, FileSource};
