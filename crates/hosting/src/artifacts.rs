@@ -1,34 +1,93 @@
-//! What completed turns left in `/workspace/outputs`.
+//! What completed turns left in `/workspace/outputs`: each file as it was then, kept beside the session's log until the
+//! session goes, whatever becomes of the environment.
+//!
+//! A turn's outputs are published beside, as soon as it has ended, and at the latest when somebody looks: which turn was
+//! published last is kept with the artifacts, so that a crash loses none. To publish never fails a turn.
 
-use crate::hosting::{Hosting, unavailable};
+mod publish;
+mod queues;
+mod shelf;
+
+pub(crate) use queues::Queues;
+
+use crate::disk::Disk;
+use crate::hosting::Hosting;
 use crate::record::Artifact;
-use runtime::{Listed, Page};
-use types::{ProjectId, Refusal, SessionId, TurnId};
+use runtime::{File, Listed, Page};
+use shelf::Shelf;
+use types::{EnvironmentSettings, ProjectId, Refusal, RefusalKind, SessionId, TurnId};
 
 impl Hosting {
     /// A turn of the session ended. Returns at once; publishes its outputs beside.
-    pub fn turn_ended(&self, _project: &ProjectId, _session: &SessionId, _turn: &TurnId) {}
+    pub fn turn_ended(&self, project: &ProjectId, session: &SessionId, _turn: &TurnId) {
+        let (hosting, project, session) = (self.clone(), project.clone(), session.clone());
+        let publish = async move { hosting.publish(&project, &session).await };
+        self.inner.around.spawn.spawn("artifacts", Box::pin(publish));
+    }
 
+    /// Of a session that is gone: `NotFound`. Unknown `after`: `Invalid`.
     pub async fn artifacts(
         &self,
-        _project: &ProjectId,
-        _session: &SessionId,
-        _environment: Option<&str>,
-        _page: Page,
+        project: &ProjectId,
+        session: &SessionId,
+        environment: Option<&str>,
+        page: Page,
     ) -> Result<Listed<Artifact>, Refusal> {
-        unavailable()
+        self.inner.handle()?.session(project, session).await?;
+        self.publish(project, session).await;
+        self.shelf(project, session)?.list(environment, page).await
     }
 
+    /// Unknown: `NotFound`. Its content is read as that of a file.
     pub async fn artifact(
         &self,
-        _project: &ProjectId,
-        _session: &SessionId,
-        _id: &str,
-    ) -> Result<(Artifact, runtime::File), Refusal> {
-        unavailable()
+        project: &ProjectId,
+        session: &SessionId,
+        id: &str,
+    ) -> Result<(Artifact, File), Refusal> {
+        self.inner.handle()?.session(project, session).await?;
+        self.shelf(project, session)?.artifact(id).await
     }
 
-    pub async fn delete_artifact(&self, _project: &ProjectId, _session: &SessionId, _id: &str) -> Result<(), Refusal> {
-        unavailable()
+    /// Unknown, or deleted before: `NotFound`. A later turn publishes the file again, if it is still there.
+    pub async fn delete_artifact(&self, project: &ProjectId, session: &SessionId, id: &str) -> Result<(), Refusal> {
+        self.inner.handle()?.session(project, session).await?;
+        let _one_at_a_time = self.inner.queues.wait(project, session).await;
+        self.shelf(project, session)?.delete(id).await
+    }
+
+    /// Publishes what the last completed turn left, if that was not done yet, or waits until it is done: before the next
+    /// turn's tools, before the disk goes. What goes wrong is logged and tried at the next look.
+    pub(crate) async fn publish(&self, project: &ProjectId, session: &SessionId) {
+        match self.publish_now(project, session).await {
+            Err(refusal) if refusal.kind != RefusalKind::NotFound => {
+                tracing::warn!(%session, %refusal, "a turn's outputs cannot be published now");
+            }
+            // Or the session is gone, and wants none.
+            _ => {}
+        }
+    }
+
+    /// The session is gone: so are its artifacts. Before the row of its environment goes, so that a crash leaves none.
+    pub(crate) async fn forget_artifacts(&self, project: &ProjectId, session: &SessionId) -> Result<(), Refusal> {
+        let _one_at_a_time = self.inner.queues.wait(project, session).await;
+        self.shelf(project, session)?.forget().await
+    }
+
+    async fn publish_now(&self, project: &ProjectId, session: &SessionId) -> Result<(), Refusal> {
+        let handle = self.inner.handle()?;
+        let _one_at_a_time = self.inner.queues.wait(project, session).await;
+        // Asked behind all others: a session that is gone by now gets nothing any more.
+        let view = handle.session(project, session).await?;
+        let EnvironmentSettings::OpenaiHosted(settings) = &view.settings.environment else { return Ok(()) };
+        let Some(turn) = handle.last_completed_turn(project, session).await? else { return Ok(()) };
+        let disk = Disk::new(&self.inner.folder(settings.id.as_str()));
+        self.shelf(project, session)?.publish(&settings.id, turn, &disk).await
+    }
+
+    fn shelf<'a>(&'a self, project: &'a ProjectId, session: &'a SessionId) -> Result<Shelf<'a>, Refusal> {
+        let around = &self.inner.around;
+        let (clock, entropy) = (&*around.clock, &*around.entropy);
+        Ok(Shelf { rows: &self.inner.rows, files: self.inner.files()?, clock, entropy, project, session })
     }
 }

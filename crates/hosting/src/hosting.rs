@@ -48,7 +48,9 @@ pub(crate) struct Inner {
     pub(crate) around: Around,
     pub(crate) rows: Rows,
     /// A row is read, changed and written: one at a time.
-    changing: tokio::sync::Mutex<()>,
+    pub(crate) changing: tokio::sync::Mutex<()>,
+    /// Sessions whose artifacts are being changed.
+    pub(crate) queues: crate::artifacts::Queues,
     /// From `begin` on.
     served: OnceLock<Served>,
 }
@@ -104,7 +106,7 @@ impl Hosting {
     pub fn new(settings: Settings, around: Around) -> Self {
         let rows = Rows::new(around.store.clone(), around.clock.clone());
         let (changing, served) = (tokio::sync::Mutex::default(), OnceLock::new());
-        Self { inner: Arc::new(Inner { settings, around, rows, changing, served }) }
+        Self { inner: Arc::new(Inner { settings, around, rows, changing, queues: Default::default(), served }) }
     }
 
     /// Takes up what an earlier server left: adopts its sandboxes, goes on with setups, drops claims without a session.

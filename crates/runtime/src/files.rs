@@ -6,11 +6,13 @@
 //! beside them.
 
 mod draft;
+mod kept;
 mod media;
 mod sweep;
 mod upload;
 
 pub use draft::Draft;
+pub use kept::Keep;
 pub use media::FileContent;
 pub use upload::{NewUpload, Upload, UploadStatus};
 

@@ -1,5 +1,5 @@
-//! What a client is sending: cut into blobs as it comes. What does not become a file is taken away again, also when the
-//! request is dropped in the middle; after a crash the store's sweep does it.
+//! What a client is sending, or an environment made: cut into blobs as it comes. What does not become a file is taken away
+//! again, also when the request is dropped in the middle; after a crash the store's sweep does it.
 
 use super::{Files, Part, hashes};
 use crate::actor::store_refusal;
@@ -53,8 +53,8 @@ impl Draft {
         Ok(())
     }
 
-    /// All parts, written. They are this draft's to take away until `keep`.
-    pub(super) async fn finish(&mut self) -> Result<Vec<Part>, Refusal> {
+    /// All parts, written. They are this draft's to take away until it is kept.
+    pub async fn finish(&mut self) -> Result<Vec<Part>, Refusal> {
         if !self.buffer.is_empty() {
             self.flush().await?;
         }
@@ -63,11 +63,21 @@ impl Draft {
 
     /// Makes the change that names the parts. It may be made even if nobody waits for it any more, so from its beginning
     /// on nothing is taken away; where it is known not to be made, everything is.
-    pub(super) async fn keep(mut self, change: impl Future<Output = Result<(), Refusal>>) -> Result<(), Refusal> {
-        let parts = mem::take(&mut self.parts);
+    pub(super) async fn keep(self, change: impl Future<Output = Result<(), Refusal>>) -> Result<(), Refusal> {
+        Self::keep_all(vec![self], change).await
+    }
+
+    /// The same for several drafts whose parts one change names.
+    pub(super) async fn keep_all(
+        mut drafts: Vec<Self>,
+        change: impl Future<Output = Result<(), Refusal>>,
+    ) -> Result<(), Refusal> {
+        let parts: Vec<Vec<Part>> = drafts.iter_mut().map(|draft| mem::take(&mut draft.parts)).collect();
         let made = change.await;
         if made.is_err() {
-            self.parts = parts;
+            for (draft, parts) in drafts.iter_mut().zip(parts) {
+                draft.parts = parts;
+            }
         }
         made
     }
