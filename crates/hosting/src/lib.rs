@@ -8,11 +8,16 @@
 
 #![expect(dead_code, reason = "scaffolding")]
 
+mod archive;
 mod artifacts;
+mod detached;
+mod disk;
 mod files;
 mod hosting;
+mod packages;
 pub mod record;
 mod rows;
+mod setup;
 mod templates;
 mod wanted;
 

@@ -1,4 +1,15 @@
-//! What a request asks for, before a template is put under it: each field as it was said, or not said. Pure.
+//! What a request asks for: each field as it was said, or not said; and what that comes to over a template and the
+//! defaults. It looks at all of it before anything is written, and writes nothing itself.
+
+mod check;
+mod network;
+mod recipe;
+mod settle;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use recipe::Recipe;
+pub(crate) use settle::verified;
 
 use crate::record::{Archive, SeedFile, SetupCommand};
 use std::collections::BTreeMap;

@@ -1,0 +1,99 @@
+//! Packages: fetched by this machine's own tools, which know its mirrors, and put onto an environment's disk. Nothing that
+//! is in a package runs here: of Python only what is built already is taken, of npm no script is run, and neither tool is
+//! let take anything that is in no registry.
+//!
+//! | kind | where it comes to be | how it is found |
+//! |---|---|---|
+//! | python | `/workspace/.managed-agents/python`, programs in `bin` | `PYTHONPATH`, `PATH` |
+//! | npm | `/workspace/.managed-agents/npm/node_modules`, programs in `npm/bin` | `NODE_PATH`, `PATH` |
+//! | system | in the base already | |
+
+pub(crate) mod name;
+mod npm;
+mod python;
+mod system;
+#[cfg(test)]
+mod tests;
+mod tool;
+
+use crate::disk::{Disk, Error, Place, remove_folder};
+use crate::setup::{Context, Log, Runner, SetupFailed};
+use std::path::{Path, PathBuf};
+use types::Packages;
+
+/// Beside the disk: what is fetched, on its way.
+const WORKSHOP: &str = "packages";
+/// On the disk.
+const HOME: &str = "/workspace/.managed-agents";
+
+pub(crate) async fn install(
+    context: &Context<'_>,
+    runner: &mut Runner<'_>,
+    disk: &Disk,
+    log: &Log,
+    packages: &Packages,
+) -> Result<(), SetupFailed> {
+    let Packages { npm, python, system } = packages;
+    check("npm", npm, name::is_npm)?;
+    check("python", python, name::is_python)?;
+    check("system", system, name::is_system)?;
+    if !system.is_empty() {
+        system::require(runner, system).await?;
+    }
+    if npm.is_empty() && python.is_empty() {
+        return Ok(());
+    }
+    let workshop = context.folder.join(WORKSHOP);
+    empty(&workshop).await?;
+    let done = fetch(context, runner, disk, log, &workshop, packages).await;
+    if remove_folder(workshop).await.is_err() {
+        tracing::warn!("what was fetched for an environment is left over");
+    }
+    done
+}
+
+async fn fetch(
+    context: &Context<'_>,
+    runner: &mut Runner<'_>,
+    disk: &Disk,
+    log: &Log,
+    workshop: &Path,
+    packages: &Packages,
+) -> Result<(), SetupFailed> {
+    let (clock, tools) = (context.clock, tool::Surroundings::of_this_machine());
+    if !packages.python.is_empty() {
+        let target = python::fetch(clock, &tools, runner, log, workshop, &packages.python).await?;
+        keep(disk, target, "python").await?;
+    }
+    if !packages.npm.is_empty() {
+        let target = npm::fetch(clock, &tools, log, workshop, &packages.npm).await?;
+        keep(disk, target, "npm").await?;
+    }
+    Ok(())
+}
+
+/// The door has looked at them too; a tool gets nothing that was not looked at here.
+fn check(kind: &str, names: &[String], is_name: fn(&str) -> bool) -> Result<(), SetupFailed> {
+    match names.iter().position(|name| !is_name(name)) {
+        None => Ok(()),
+        Some(index) => Err(SetupFailed::new(format!("packages.{kind}[{index}] is no name of a package."))),
+    }
+}
+
+async fn empty(folder: &Path) -> Result<(), SetupFailed> {
+    let prepared = match remove_folder(folder.to_owned()).await {
+        Ok(()) => std::fs::create_dir_all(folder).map_err(Error::Io),
+        left => left,
+    };
+    prepared.map_err(|error| unkept(&error))
+}
+
+async fn keep(disk: &Disk, folder: PathBuf, name: &str) -> Result<(), SetupFailed> {
+    let place = Place::clean(&format!("{HOME}/{name}")).ok_or_else(|| SetupFailed::internal("There is no place."))?;
+    disk.adopt(folder, place).await.map_err(|error| unkept(&error))
+}
+
+fn unkept(error: &Error) -> SetupFailed {
+    tracing::warn!(%error, "packages cannot be put onto a disk");
+    SetupFailed::internal("The packages could not be put onto the disk.")
+}

@@ -1,0 +1,222 @@
+//! A tool of this machine at work for an environment: in a folder of its own, with few variables, for a limited time, with
+//! limited output, and limited in what it puts down. It ends, with all that it started, when nobody waits for it any more.
+
+use crate::setup::{Log, SetupFailed};
+use rustix::process::{Pid, Signal, kill_process_group};
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::process::{Child, Command};
+use types::Clock;
+
+const TIME: Duration = Duration::from_secs(600);
+/// How often it is looked how much there is by now.
+const LOOK: Duration = Duration::from_secs(2);
+/// Bytes and files that it may put down.
+const BYTES: u64 = 2 << 30;
+const ENTRIES: u64 = 200_000;
+/// Bytes of the end of what it says that are kept, and characters of that in an error.
+const SAID: usize = 64 << 10;
+const SHOWN: usize = 600;
+
+/// The variables by which tools know where home is, and how the network and their registries are reached.
+const VARIABLES: [&str; 19] = [
+    "HOME",
+    "PATH",
+    "LANG",
+    "USER",
+    "XDG_CONFIG_HOME",
+    "XDG_CACHE_HOME",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "all_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "ALL_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "NODE_EXTRA_CA_CERTS",
+];
+const PREFIXES: [&str; 3] = ["PIP_", "npm_config_", "NPM_CONFIG_"];
+
+/// The variables that tools are started with.
+pub(super) struct Surroundings(Vec<(OsString, OsString)>);
+
+/// How it went wrong.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) enum Trouble {
+    /// There is no such program.
+    Missing,
+    Failed(String),
+}
+
+impl Surroundings {
+    pub(super) fn of_this_machine() -> Self {
+        Self::of(std::env::vars_os())
+    }
+
+    pub(super) fn of(variables: impl Iterator<Item = (OsString, OsString)>) -> Self {
+        let is_known = |name: &str| VARIABLES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+        Self(variables.filter(|(name, _)| name.to_str().is_some_and(is_known)).collect())
+    }
+}
+
+/// A child and all that it starts: gone when this is.
+struct Leashed(Child);
+
+impl Drop for Leashed {
+    fn drop(&mut self) {
+        // No number any more where it has ended and was waited for.
+        if let Some(group) = self.0.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw) {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+/// Runs a program in `folder`. What it says is in the log.
+pub(super) async fn run(
+    clock: &dyn Clock,
+    surroundings: &Surroundings,
+    folder: &Path,
+    program: &str,
+    arguments: &[&str],
+    log: &Log,
+) -> Result<(), Trouble> {
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .env_clear()
+        .envs(surroundings.0.iter().map(|(name, value)| (name, value)))
+        // What it puts down on its way counts too.
+        .env("TMPDIR", folder)
+        .current_dir(folder)
+        .process_group(0)
+        .kill_on_drop(true)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = match command.spawn() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Trouble::Missing),
+        Err(error) => return Err(Trouble::Failed(format!("{program} could not be started: {error}"))),
+        Ok(child) => Leashed(child),
+    };
+    let (out, err) = (child.0.stdout.take(), child.0.stderr.take());
+    let (mut said, mut complained) = (Vec::new(), Vec::new());
+    let work = async { tokio::join!(hear(out, &mut said), hear(err, &mut complained), child.0.wait()).2 };
+    let ended = tokio::select! {
+        biased;
+        status = work => Ok(status),
+        () = clock.sleep(TIME) => Err(format!("{program} did not end within {} minutes", TIME.as_secs() / 60)),
+        why = excess(clock, folder) => Err(format!("{program} put down too much: {why}")),
+    };
+    drop(child);
+    said.extend_from_slice(&complained);
+    log.add(&format!("{program} {}", ended.as_ref().map_or("was ended", |_| "ended")), &said);
+    match ended {
+        Ok(Ok(status)) if status.success() => Ok(()),
+        Ok(Ok(_)) => Err(Trouble::Failed(shown(if complained.is_empty() { &said } else { &complained }, folder))),
+        Ok(Err(error)) => Err(Trouble::Failed(format!("{program} got lost: {error}"))),
+        Err(why) => Err(Trouble::Failed(why)),
+    }
+}
+
+/// Keeps the end of it.
+async fn hear(pipe: Option<impl AsyncRead + Unpin>, said: &mut Vec<u8>) {
+    let Some(mut pipe) = pipe else { return };
+    let mut buffer = vec![0; 16 << 10];
+    while let Ok(read @ 1..) = pipe.read(&mut buffer).await {
+        said.extend_from_slice(&buffer[..read]);
+        said.drain(..said.len().saturating_sub(SAID));
+    }
+}
+
+/// Ends when there is too much in the folder, and says what.
+async fn excess(clock: &dyn Clock, folder: &Path) -> String {
+    loop {
+        clock.sleep(LOOK).await;
+        let folder = folder.to_owned();
+        #[expect(clippy::disallowed_methods, reason = "an edge: a folder is looked over")]
+        let weighed = tokio::task::spawn_blocking(move || weigh(&folder)).await;
+        if let Ok(Some(why)) = weighed {
+            return why;
+        }
+    }
+}
+
+/// What is too much in a folder that somebody fills meanwhile.
+fn weigh(folder: &Path) -> Option<String> {
+    let (mut bytes, mut entries, mut folders) = (0_u64, 0_u64, vec![folder.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).ok().into_iter().flatten().flatten() {
+            let Ok(metadata) = entry.metadata() else { continue };
+            entries += 1;
+            bytes = bytes.saturating_add(metadata.len());
+            if metadata.is_dir() {
+                folders.push(entry.path());
+            }
+            if entries > ENTRIES {
+                return Some(format!("more than {ENTRIES} files"));
+            }
+        }
+    }
+    (bytes > BYTES).then(|| format!("more than {} GiB", BYTES >> 30))
+}
+
+/// The end of what it said, in one line; nobody's password, and no path of this machine.
+fn shown(said: &[u8], folder: &Path) -> String {
+    let text = String::from_utf8_lossy(said).replace(&*folder.to_string_lossy(), "…");
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let words: Vec<String> = text.split_whitespace().map(without_password).collect();
+    let text = words.join(" ");
+    let begin = text.chars().count().saturating_sub(SHOWN);
+    let end: String = text.chars().skip(begin).collect();
+    if end.is_empty() { "it said nothing".to_owned() } else { end }
+}
+
+fn without_password(word: &str) -> String {
+    match word.split_once("://").map(|(scheme, rest)| (scheme, rest.split_once('@'))) {
+        Some((scheme, Some((user, rest)))) if !user.contains('/') => format!("{scheme}://…@{rest}"),
+        _ => word.to_owned(),
+    }
+}
+
+impl Trouble {
+    /// As the environment's failure; `kind` is the word for the packages.
+    pub(super) fn failed(self, kind: &str, program: &str) -> SetupFailed {
+        SetupFailed::new(match self {
+            Self::Missing => format!(
+                "{kind} packages are fetched by {program} of the server's machine, which has none. Put them into a base."
+            ),
+            Self::Failed(why) => format!("The {kind} packages could not be fetched: {why}"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_shows_the_end_without_passwords_and_paths() {
+        let said = b"Looking in https://me:secret@mirror/simple\nERROR: no such thing in /data/env/packages/x\n\x1b[0m";
+        let text = shown(said, Path::new("/data/env/packages"));
+        assert_eq!(text, "Looking in https://…@mirror/simple ERROR: no such thing in …/x [0m");
+        assert_eq!(shown("ä".repeat(2000).as_bytes(), Path::new("/x")).chars().count(), SHOWN);
+        assert_eq!(shown(b"\n", Path::new("/x")), "it said nothing");
+    }
+
+    #[test]
+    fn few_variables_are_handed_on() {
+        let all = ["HOME", "PIP_INDEX_URL", "OUTCROP_API_KEY", "npm_config_registry", "AWS_SECRET", "LD_PRELOAD"];
+        let Surroundings(kept) = Surroundings::of(all.into_iter().map(|name| (name.into(), "x".into())));
+        let names: Vec<_> = kept.iter().filter_map(|(name, _)| name.to_str()).collect();
+        assert_eq!(names, ["HOME", "PIP_INDEX_URL", "npm_config_registry"]);
+    }
+}
