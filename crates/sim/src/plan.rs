@@ -2,7 +2,7 @@
 
 use crate::random::Random;
 use std::time::Duration;
-use types::{Limits, MicroUsd, ModelRules, Price, Rules};
+use types::{EnvironmentStatus, Limits, MicroUsd, ModelRules, Price, Rules};
 
 /// A run. The same plan is the same run, to the last bit.
 #[derive(Clone, PartialEq, Debug)]
@@ -33,7 +33,7 @@ pub struct Plan {
     pub line: Option<Line>,
 }
 
-/// How the line to a session's environment behaves.
+/// What a session's environment is, and how it behaves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Line {
     /// It comes when turns may wait for it already, or have given up, and stays.
@@ -41,6 +41,18 @@ pub enum Line {
     /// It comes and goes all the time, and may fail for good.
     Restless,
     Never,
+    /// The server's own: it is set up, which may take too long or fail, then used, suspended, expired, and set up anew.
+    Hosted,
+}
+
+impl Line {
+    /// Whether a turn may begin while it is so.
+    pub fn lets_begin(self, status: EnvironmentStatus) -> bool {
+        match self {
+            Self::Hosted => !matches!(status, EnvironmentStatus::Pending | EnvironmentStatus::Failed),
+            Self::Late | Self::Restless | Self::Never => status == EnvironmentStatus::Connected,
+        }
+    }
 }
 
 /// When the process dies, counted in boundaries that were crossed.

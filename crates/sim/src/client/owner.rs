@@ -2,11 +2,11 @@
 //! steers, cancels, changes settings and deletes as it likes.
 
 use super::follower::follow;
-use super::line::hold;
+use super::line::{hold, hosted};
 use super::{Answer, Client, Heard, Listener, POISON, text_of};
 use crate::arena::Arena;
 use crate::notes::{Told, What};
-use crate::plan::{MODEL, SPARE};
+use crate::plan::{Line, MODEL, SPARE};
 use runtime::{Direction, Page, SessionFilter, Start};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -56,8 +56,18 @@ impl Client {
         let message = self.random.chance(700).then(|| self.plan_to(None, What::Message, false));
         let new = self.new_session(mark, message);
         for _ in 0..super::TRIES {
-            let (project, new) = (self.arena.project.clone(), new.clone());
-            let answer = self.ask("create", |handle| Box::pin(async move { handle.create(&project, new).await })).await;
+            let (project, mut new, line) = (self.arena.project.clone(), new.clone(), self.arena.plan.line);
+            let create = |handle: runtime::Handle| -> types::BoxFuture<'static, _> {
+                Box::pin(async move {
+                    // What it will work in is made first, for a session that is to come.
+                    if line == Some(Line::Hosted) {
+                        let session = handle.new_session_id();
+                        (new.environment, new.id) = (hosted(&session), Some(session));
+                    }
+                    handle.create(&project, new).await
+                })
+            };
+            let answer = self.ask("create", create).await;
             self.told(mark, answer.told());
             message.into_iter().for_each(|message| self.told(message, answer.told()));
             let known = answer.told().is_refusal();
