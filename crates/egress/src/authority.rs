@@ -59,14 +59,7 @@ impl Authority {
     /// What a sandbox adds to what it trusts.
     #[must_use]
     pub fn certificate_pem(&self) -> String {
-        let text = BASE64.encode(self.certificate());
-        let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
-        for line in text.as_bytes().chunks(64) {
-            pem.push_str(&String::from_utf8_lossy(line));
-            pem.push('\n');
-        }
-        pem.push_str("-----END CERTIFICATE-----\n");
-        pem
+        pem(self.certificate())
     }
 
     /// The same in DER.
@@ -115,6 +108,18 @@ impl Authority {
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(config)
     }
+}
+
+/// A certificate as text.
+pub(crate) fn pem(certificate: &[u8]) -> String {
+    let text = BASE64.encode(certificate);
+    let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
+    for line in text.as_bytes().chunks(64) {
+        pem.push_str(&String::from_utf8_lossy(line));
+        pem.push('\n');
+    }
+    pem.push_str("-----END CERTIFICATE-----\n");
+    pem
 }
 
 fn named(name: &str) -> DistinguishedName {

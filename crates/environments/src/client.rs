@@ -42,6 +42,9 @@ pub struct Settings {
     pub output: usize,
     /// Processes that are known at once.
     pub processes: usize,
+    /// Whether a command gets those of the executor's variables too whose names speak of keys and tokens. Where the
+    /// executor has a credential of its own, it does not.
+    pub all_variables: bool,
 }
 
 impl Default for Settings {
@@ -52,6 +55,7 @@ impl Default for Settings {
             silence: Duration::from_secs(30),
             output: 1024 * 1024,
             processes: 256,
+            all_variables: false,
         }
     }
 }
@@ -91,6 +95,8 @@ struct State {
     open: Option<Open>,
     /// Dropped, it ends the newest line.
     stop: Option<oneshot::Sender<()>>,
+    /// No other line will come.
+    abandoned: bool,
     /// Since when there is no line to use.
     down: Duration,
     next_request: i64,
@@ -115,6 +121,7 @@ impl Client {
             lines: 0,
             open: None,
             stop: None,
+            abandoned: false,
             down: world.clock.monotonic(),
             next_request: 1,
             waiting: BTreeMap::new(),
@@ -145,8 +152,20 @@ impl Client {
         self.shared.close(&mut state);
     }
 
+    /// The executor is gone, and no line will lead to it again: whoever waits for one, or for a process, learns that now.
+    pub fn abandon(&self) {
+        self.detach();
+        self.shared.state().abandoned = true;
+        self.shared.forget_session();
+    }
+
     pub fn is_connected(&self) -> bool {
         self.shared.state().open.is_some()
+    }
+
+    /// Whether a process runs that this client has heard of.
+    pub fn is_busy(&self) -> bool {
+        self.shared.state().processes.values().any(|process| !process.is_over())
     }
 }
 

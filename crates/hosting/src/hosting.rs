@@ -1,15 +1,23 @@
-//! The face: what doors, tools and the server ask of hosted environments.
+//! The face: hosted environments of all projects, and what all of its parts share. What it does is in the parts: whose
+//! an environment is (`claims`), its use (`raise`), its rest (`idle`), its files, its artifacts, templates.
 
 use crate::record::Environment;
 use crate::rows::{ENVIRONMENTS, Rows};
-use crate::wanted::{Claim, Wanted};
-use environments::workbench::Station;
-use runtime::{Files, Handle, Listed, Page};
+use crate::seat::Seats;
+use crate::start::Trust;
+use runtime::{Files, Handle, Telling};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use store::Store;
-use types::{Clock, Entropy, HostedSettings, ProjectId, Refusal, RefusalKind, SessionId, Spawn};
+use tokio::sync::{Semaphore, watch};
+use types::{Clock, Entropy, EnvironmentId, ProjectId, Refusal, RefusalKind, SessionId, Spawn};
+
+/// Sandboxes that are started at one time: more would only wait for each other.
+const STARTS: usize = 4;
+const TURNS: usize = 64;
 
 /// What a server says of its hosted environments.
 #[derive(Clone, Debug)]
@@ -35,6 +43,7 @@ pub struct Around {
     pub spawn: Arc<dyn Spawn>,
     pub store: Arc<dyn Store>,
     pub driver: Arc<dyn sandbox::Driver>,
+    pub telling: Telling,
 }
 
 /// Hosted environments of all projects. Cheap to clone.
@@ -47,12 +56,23 @@ pub(crate) struct Inner {
     pub(crate) settings: Settings,
     pub(crate) around: Around,
     pub(crate) rows: Rows,
+    pub(crate) seats: Seats,
+    pub(crate) trust: Trust,
+    /// Who may start a sandbox now.
+    pub(crate) starts: Semaphore,
+    pub(crate) telling: Telling,
     /// A row is read, changed and written: one at a time.
     pub(crate) changing: tokio::sync::Mutex<()>,
+    /// The same of environments, each with its own.
+    turns: [tokio::sync::Mutex<()>; TURNS],
     /// Sessions whose artifacts are being changed.
     pub(crate) queues: crate::artifacts::Queues,
+    /// Of sessions whose environment was there before them.
+    owners: Mutex<BTreeMap<SessionId, String>>,
     /// From `begin` on.
     served: OnceLock<Served>,
+    begun: watch::Sender<bool>,
+    closed: AtomicBool,
 }
 
 struct Served {
@@ -60,8 +80,8 @@ struct Served {
     files: Files,
 }
 
-pub(crate) fn unavailable<T>() -> Result<T, Refusal> {
-    Err(Refusal::new(RefusalKind::Unavailable, "Hosted environments are not there yet."))
+fn not_yet() -> Refusal {
+    Refusal::new(RefusalKind::Unavailable, "The server is not ready yet. Try again shortly.")
 }
 
 impl Inner {
@@ -71,11 +91,11 @@ impl Inner {
     }
 
     pub(crate) fn handle(&self) -> Result<&Handle, Refusal> {
-        self.served.get().map(|served| &served.handle).map_or_else(unavailable, Ok)
+        self.served.get().map(|served| &served.handle).ok_or_else(not_yet)
     }
 
     pub(crate) fn files(&self) -> Result<&Files, Refusal> {
-        self.served.get().map(|served| &served.files).map_or_else(unavailable, Ok)
+        self.served.get().map(|served| &served.files).ok_or_else(not_yet)
     }
 
     /// `NotFound`: none of this project's.
@@ -91,7 +111,11 @@ impl Inner {
         id: &str,
         change: impl FnOnce(&mut Environment) + Send,
     ) -> Result<Environment, Refusal> {
-        let _one_at_a_time = self.changing.lock().await;
+        let turn = id.bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into())) % TURNS;
+        let _one_at_a_time = match self.turns.get(turn) {
+            Some(turn) => turn.lock().await,
+            None => self.changing.lock().await,
+        };
         let mut row = self.environment(project, id).await?;
         let before = row.clone();
         change(&mut row);
@@ -100,86 +124,66 @@ impl Inner {
         }
         Ok(row)
     }
+
+    /// The environment of a session that has a hosted one.
+    pub(crate) fn id_of(&self, session: &SessionId) -> String {
+        self.owners().get(session).cloned().unwrap_or_else(|| EnvironmentId::of(session).to_string())
+    }
+
+    /// Notes whose it is, where its id does not say so.
+    pub(crate) fn own(&self, session: &SessionId, id: &str) {
+        if EnvironmentId::of(session).as_str() != id {
+            self.owners().insert(session.clone(), id.to_owned());
+        }
+    }
+
+    pub(crate) fn owners(&self) -> MutexGuard<'_, BTreeMap<SessionId, String>> {
+        self.owners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn serve(&self, handle: Handle, files: Files) {
+        let _ = self.served.set(Served { handle, files });
+    }
+
+    pub(crate) fn begin(&self) {
+        self.begun.send_replace(true);
+    }
+
+    /// Returns when what an earlier server left is known.
+    pub(crate) async fn begun(&self) {
+        let _ = self.begun.subscribe().wait_for(|begun| *begun).await;
+    }
+
+    /// Nothing is started any more.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Relaxed);
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Relaxed)
+    }
 }
 
 impl Hosting {
     pub fn new(settings: Settings, around: Around) -> Self {
         let rows = Rows::new(around.store.clone(), around.clock.clone());
-        let (changing, served) = (tokio::sync::Mutex::default(), OnceLock::new());
-        Self { inner: Arc::new(Inner { settings, around, rows, changing, queues: Default::default(), served }) }
-    }
-
-    /// Takes up what an earlier server left: adopts its sandboxes, goes on with setups, drops claims without a session.
-    /// From now on sessions are told, and what is idle is suspended and expires.
-    pub async fn begin(&self, handle: Handle, files: Files) -> Result<(), Refusal> {
-        let _ = self.inner.served.set(Served { handle, files });
-        Ok(())
-    }
-
-    /// The server ends: sandboxes in which nothing is under way are suspended, the others left to the next server.
-    pub async fn stop(&self) {}
-
-    // Environments.
-
-    /// A prewarmed environment, being set up. `key`: the Idempotency-Key with a hash of the request; the same twice is one
-    /// environment, another request under it a `Conflict`.
-    pub async fn create(
-        &self,
-        _project: &ProjectId,
-        _wanted: Wanted,
-        _key: Option<runtime::RequestKey>,
-    ) -> Result<Environment, Refusal> {
-        unavailable()
-    }
-
-    pub async fn environment(&self, project: &ProjectId, id: &str) -> Result<Environment, Refusal> {
-        self.inner.environment(project, id).await
-    }
-
-    pub async fn environments(&self, project: &ProjectId, page: Page) -> Result<Listed<Environment>, Refusal> {
-        self.inner.rows.list(project, ENVIRONMENTS, "environment", page).await
-    }
-
-    /// The environment of a session that is about to be created, to be written into its settings.
-    pub async fn claim(
-        &self,
-        _project: &ProjectId,
-        _session: &SessionId,
-        _claim: Claim,
-    ) -> Result<HostedSettings, Refusal> {
-        unavailable()
-    }
-
-    /// The session is there: from now on it is told.
-    pub async fn begin_session(&self, _project: &ProjectId, _session: &SessionId) {}
-
-    /// The session could not be created: what was claimed for it is dropped, a prewarmed one given back.
-    pub async fn drop_claim(&self, _project: &ProjectId, _session: &SessionId) {}
-
-    /// The session is gone: its sandbox ends, its disk, its rows and its artifacts are removed.
-    pub async fn forget(&self, _project: &ProjectId, _session: &SessionId) {}
-
-    /// The environment of a fork: a copy of the parent's disk as it is now.
-    pub async fn fork(
-        &self,
-        _project: &ProjectId,
-        _parent: &SessionId,
-        _fork: &SessionId,
-    ) -> Result<HostedSettings, Refusal> {
-        unavailable()
-    }
-
-    // The agent's tools.
-
-    /// The machine of a session's environment, started where it is not running; None where it is not there within
-    /// `patience`, or failed.
-    pub async fn station(
-        &self,
-        _project: &ProjectId,
-        _session: &SessionId,
-        _settings: &HostedSettings,
-        _patience: Duration,
-    ) -> Option<Station> {
-        None
+        let telling = around.telling.clone();
+        let inner = Inner {
+            settings,
+            around,
+            rows,
+            telling,
+            seats: Seats::default(),
+            trust: Trust::default(),
+            starts: Semaphore::new(STARTS),
+            changing: tokio::sync::Mutex::default(),
+            turns: [(); TURNS].map(|()| tokio::sync::Mutex::default()),
+            queues: Default::default(),
+            owners: Mutex::default(),
+            served: OnceLock::new(),
+            begun: watch::Sender::new(false),
+            closed: AtomicBool::new(false),
+        };
+        Self { inner: Arc::new(inner) }
     }
 }

@@ -10,14 +10,24 @@
 
 mod archive;
 mod artifacts;
+mod begin;
+mod claims;
 mod detached;
 mod disk;
 mod files;
 mod hosting;
+mod idle;
+mod life;
+mod link;
+mod live;
 mod packages;
+mod plan;
+mod raise;
 pub mod record;
 mod rows;
+mod seat;
 mod setup;
+mod start;
 mod templates;
 mod wanted;
 

@@ -16,6 +16,12 @@ pub struct Environment {
     /// Whose it is; a prewarmed one is nobody's until a session takes it.
     #[serde(default)]
     pub session: Option<SessionId>,
+    /// It was made for nobody, and stays where the session that takes it does not come to be.
+    #[serde(default)]
+    pub is_prewarmed: bool,
+    /// The hash of the request that made it, where that came with a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
     /// The session is there, and is told what becomes of it.
     #[serde(default)]
     pub is_told: bool,
@@ -30,6 +36,27 @@ pub struct Environment {
     /// The last completed turn whose outputs were published.
     #[serde(default)]
     pub published: Option<TurnId>,
+}
+
+impl Environment {
+    /// One of nobody's, of which nothing is known yet.
+    #[must_use]
+    pub fn new(settings: HostedSettings, status: EnvironmentStatus, now: Timestamp) -> Self {
+        Self {
+            settings,
+            status,
+            error: None,
+            created_at: now,
+            session: None,
+            is_prewarmed: false,
+            request: None,
+            is_told: false,
+            used_at: now,
+            executor_session: None,
+            resets: 0,
+            published: None,
+        }
+    }
 }
 
 /// What an environment is made of and nobody may read back.

@@ -18,11 +18,12 @@ mod slots;
 mod start;
 mod subscription;
 mod tail;
+mod telling;
 mod waits;
 
 pub use catalog::{Catalog, Identity, NewKey};
 pub use engine::ledger::{EffectKind, EffectState, Entry, Outcome, Problem, Try};
-pub use files::{Draft, FILE_BYTES, File, FileContent, Files, NewFile, NewUpload, Part, Upload, UploadStatus};
+pub use files::{Draft, FILE_BYTES, File, FileContent, Files, Keep, NewFile, NewUpload, Part, Upload, UploadStatus};
 pub use handle::{
     Activity, EnvironmentPlace, Handle, Lease, Listed, NewFork, Place, RepeatKey, RequestKey, Respond, Response, Start,
     TurnPlace,
@@ -32,6 +33,7 @@ pub use registry::ModelCounters;
 pub use start::start;
 pub use store::{Direction, KeyRow, Page, SessionFilter};
 pub use subscription::Subscription;
+pub use telling::Telling;
 
 use models::Models;
 use std::sync::Arc;

@@ -80,8 +80,12 @@ impl Shared {
         let found = async {
             loop {
                 changes.borrow_and_update();
-                if let Some(open) = self.state().open.clone() {
-                    return Some(open);
+                let (open, abandoned) = {
+                    let state = self.state();
+                    (state.open.clone(), state.abandoned)
+                };
+                if open.is_some() || abandoned {
+                    return open;
                 }
                 changes.changed().await.ok()?;
             }

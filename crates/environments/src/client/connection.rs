@@ -147,6 +147,7 @@ pub(super) fn describe(info: EnvironmentInfo) -> Info {
         shell: info.shell.map(|shell| shell.path),
         working_directory: info.cwd.map(path),
         home: info.user_home_dir.map(path),
+        temporary: info.temp_dir.map(path),
         platform: info.platform_os,
         executor_version: info.executor_version,
     }

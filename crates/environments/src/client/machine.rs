@@ -164,7 +164,7 @@ impl Shared {
 
     async fn start(&self, command: Command) -> Result<(), Fault> {
         let process = command.process.clone();
-        let params = request(command)?;
+        let params = request(command, self.settings.all_variables)?;
         {
             let mut state = self.state();
             if state.processes.contains_key(&process) {
@@ -286,11 +286,10 @@ impl Shared {
     }
 }
 
-fn request(command: Command) -> Result<ProcessStart, Fault> {
-    // What speaks of keys and tokens in the executor's own variables stays there: its own credential is one of them.
+fn request(command: Command, all_variables: bool) -> Result<ProcessStart, Fault> {
     let policy = EnvironmentPolicy {
         inherit: Inherit::All,
-        ignore_default_excludes: false,
+        ignore_default_excludes: all_variables,
         exclude: Vec::new(),
         set: BTreeMap::new(),
         include_only: Vec::new(),

@@ -1,0 +1,163 @@
+//! A server begins: what an earlier one left is taken up.
+
+use crate::disk::remove_folder;
+use crate::hosting::Hosting;
+use crate::life::{self, Left};
+use crate::plan;
+use crate::record::Environment;
+use crate::rows::{ENVIRONMENTS, refusal};
+use crate::seat::Seat;
+use runtime::{Files, Handle};
+use std::collections::BTreeSet;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use store::{Direction, Page};
+use types::{EnvironmentStatus, ProjectId, Refusal, RefusalKind};
+
+/// Rows read at a time.
+const PAGE: usize = 256;
+
+impl Hosting {
+    /// Takes up what an earlier server left: adopts its sandboxes, goes on with setups, drops claims without a session.
+    /// From now on sessions are told, and what is idle is suspended and expires.
+    pub async fn begin(&self, handle: Handle, files: Files) -> Result<(), Refusal> {
+        self.inner.serve(handle, files);
+        make_folder(&self.inner.settings.folder).map_err(|error| {
+            let folder = self.inner.settings.folder.display();
+            Refusal::new(RefusalKind::Internal, format!("The folder {folder} cannot be made: {error}."))
+        })?;
+        let keys = self.inner.around.store.keys().await.map_err(|error| refusal(&error))?;
+        let projects: BTreeSet<ProjectId> = keys.into_iter().map(|key| key.project).collect();
+        let mut known = BTreeSet::new();
+        for project in &projects {
+            self.take_up_all(project, &mut known).await?;
+        }
+        self.clear(&known);
+        self.inner.begin();
+        self.inner.around.spawn.spawn("idle environments", Box::pin(self.clone().look_after()));
+        Ok(())
+    }
+
+    async fn take_up_all(&self, project: &ProjectId, known: &mut BTreeSet<String>) -> Result<(), Refusal> {
+        let mut after = None;
+        loop {
+            let page = Page { after, limit: PAGE, direction: Direction::Ascending };
+            let rows = self.inner.rows.list::<Environment>(project, ENVIRONMENTS, "environment", page).await?;
+            for row in &rows.data {
+                if self.take_up(project, row).await? {
+                    known.insert(row.settings.id.to_string());
+                }
+            }
+            after = rows.data.last().map(|row| row.settings.id.to_string());
+            if !rows.has_more {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Whether it is still there.
+    async fn take_up(&self, project: &ProjectId, row: &Environment) -> Result<bool, Refusal> {
+        let id = row.settings.id.as_str();
+        let head = match &row.session {
+            Some(session) => {
+                let found = self.inner.around.store.session(project, session).await;
+                found.map_err(|error| refusal(&error))?
+            }
+            None => None,
+        };
+        let left = life::left(row, head.is_some());
+        if left == Left::Drop {
+            self.remove(project, id).await?;
+            return Ok(false);
+        }
+        let seat = self.seat(project, id);
+        let unused = self.inner.around.clock.now().0.saturating_sub(row.used_at.0);
+        seat.unused_before(Duration::from_millis(unused));
+        let (session, told) = match (left, &row.session) {
+            (Left::GiveBack, _) | (_, None) => (None, false),
+            (_, Some(session)) => (Some(session.clone()), true),
+        };
+        if let Some(session) = &session {
+            self.inner.own(session, id);
+            if left == Left::Forget {
+                self.forget_soon(project, session, id);
+                return Ok(true);
+            }
+        }
+        let row = self.inner.change(project, id, |row| (row.session, row.is_told) = (session, told)).await?;
+        let state = head.and_then(|head| head.head.environment);
+        if state.is_none_or(|state| state.status != row.status || state.resets < row.resets) {
+            self.tell(&seat, &row);
+        }
+        match left {
+            Left::SetUp => self.set_up_soon(&seat),
+            Left::Find => self.find_soon(&seat, &row),
+            // One that is nobody's again may be anything of the three.
+            Left::GiveBack if row.status == EnvironmentStatus::Pending => self.set_up_soon(&seat),
+            Left::GiveBack if life::has_disk(row.status) => self.find_soon(&seat, &row),
+            Left::GiveBack | Left::Keep | Left::Drop | Left::Forget => {}
+        }
+        Ok(true)
+    }
+
+    /// What should run, or may: it is looked for.
+    fn find_soon(&self, seat: &Arc<Seat>, row: &Environment) {
+        let may_run = self.inner.folder(&seat.id).join(plan::CONTROL).exists();
+        if !may_run && row.status != EnvironmentStatus::Connected {
+            return;
+        }
+        let (hosting, seat) = (self.clone(), seat.clone());
+        let finding = async move {
+            if let Err(refusal) = hosting.found(&seat).await {
+                tracing::warn!(environment = seat.id, %refusal, "an environment is not taken up");
+            }
+        };
+        self.inner.around.spawn.spawn("environment", Box::pin(finding));
+    }
+
+    async fn found(&self, seat: &Arc<Seat>) -> Result<(), Refusal> {
+        let _turn = seat.turn.lock().await;
+        let row = self.inner.environment(&seat.project, &seat.id).await?;
+        if seat.live().is_some() || !life::has_disk(row.status) {
+            return Ok(());
+        }
+        match self.find(seat, &row).await {
+            Some(live) => self.arrive(seat, &live).await,
+            None if row.status == EnvironmentStatus::Connected => {
+                let error = Some(life::died(None));
+                self.became(seat, EnvironmentStatus::Disconnected, error).await.map(|_| ())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Removes folders that belong to no row, beside everything else.
+    fn clear(&self, known: &BTreeSet<String>) {
+        let entries = match std::fs::read_dir(&self.inner.settings.folder) {
+            Ok(entries) => entries,
+            Err(error) => return tracing::warn!(%error, "the folder of the environments cannot be read"),
+        };
+        let is_known = |entry: &std::fs::DirEntry| entry.file_name().to_str().is_some_and(|name| known.contains(name));
+        let left: Vec<_> = entries.flatten().filter(|entry| !is_known(entry)).map(|entry| entry.path()).collect();
+        if left.is_empty() {
+            return;
+        }
+        let hosting = self.clone();
+        let clearing = async move {
+            for folder in left {
+                hosting.end_left(&folder).await;
+                if let Err(error) = remove_folder(folder).await {
+                    tracing::warn!(%error, "what is left of an environment cannot be removed");
+                }
+            }
+        };
+        self.inner.around.spawn.spawn("left environments", Box::pin(clearing));
+    }
+}
+
+/// For the server's own user alone.
+fn make_folder(folder: &Path) -> std::io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}

@@ -1,0 +1,114 @@
+//! What nobody uses: first its processes end, then its disk goes.
+
+use crate::disk::Disk;
+use crate::hosting::Hosting;
+use crate::life::{self, Idle};
+use crate::record::Environment;
+use crate::seat::Seat;
+use std::sync::Arc;
+use std::time::Duration;
+use types::{EnvironmentStatus, Refusal};
+
+/// How often it is looked, at least and at most.
+const SELDOM: Duration = Duration::from_secs(15);
+const OFTEN: Duration = Duration::from_millis(50);
+
+impl Hosting {
+    /// For ever.
+    pub(crate) async fn look_after(self) {
+        let (suspend_after, expire_after) = (self.inner.settings.suspend_after, self.inner.settings.expire_after);
+        let pause = (suspend_after.min(expire_after) / 4).clamp(OFTEN, SELDOM);
+        let clock = &self.inner.around.clock;
+        while !self.inner.is_closed() {
+            clock.sleep(pause).await;
+            for seat in self.inner.seats.list() {
+                let idle = seat.idle(clock.monotonic());
+                match life::idle(seat.live().is_some(), idle, suspend_after, expire_after) {
+                    Idle::Suspend => {
+                        self.suspend(&seat, suspend_after).await;
+                    }
+                    Idle::Expire if !seat.rests() => self.expire(&seat, expire_after).await,
+                    Idle::Expire | Idle::Keep => {}
+                }
+            }
+        }
+    }
+
+    /// Ends its processes, unless something is under way or it was used within that time. Whether it did.
+    pub(crate) async fn suspend(&self, seat: &Arc<Seat>, unused: Duration) -> bool {
+        let Ok(_turn) = seat.turn.try_lock() else { return false };
+        match self.suspended(seat, unused).await {
+            Ok(suspended) => suspended,
+            Err(refusal) => {
+                tracing::warn!(environment = seat.id, %refusal, "an environment is not suspended");
+                false
+            }
+        }
+    }
+
+    async fn suspended(&self, seat: &Arc<Seat>, unused: Duration) -> Result<bool, Refusal> {
+        let Some(live) = seat.live() else { return Ok(false) };
+        let row = self.inner.environment(&seat.project, &seat.id).await?;
+        if self.is_busy(seat, &row).await? || seat.idle(self.inner.around.clock.monotonic()) < unused {
+            return Ok(false);
+        }
+        if let Some(session) = &row.session {
+            self.publish(&seat.project, session).await;
+        }
+        seat.take();
+        live.end().await;
+        self.became(seat, EnvironmentStatus::Suspended, None).await?;
+        Ok(true)
+    }
+
+    /// Whether a turn is open, or a command of it runs. What is busy was used just now.
+    async fn is_busy(&self, seat: &Seat, row: &Environment) -> Result<bool, Refusal> {
+        let turn = match &row.session {
+            Some(session) => self.inner.handle()?.has_open_turn(&seat.project, session).await?,
+            None => false,
+        };
+        let busy = turn || seat.live().is_some_and(|live| live.client.is_busy());
+        if busy {
+            seat.used(self.inner.around.clock.monotonic());
+        }
+        Ok(busy)
+    }
+
+    async fn expire(&self, seat: &Arc<Seat>, unused: Duration) {
+        let Ok(_turn) = seat.turn.try_lock() else { return };
+        if let Err(refusal) = self.expired(seat, unused).await {
+            tracing::warn!(environment = seat.id, %refusal, "an environment does not expire");
+        }
+    }
+
+    async fn expired(&self, seat: &Arc<Seat>, unused: Duration) -> Result<(), Refusal> {
+        let row = self.inner.environment(&seat.project, &seat.id).await?;
+        let is_used = seat.live().is_some() || seat.idle(self.inner.around.clock.monotonic()) < unused;
+        if is_used || self.is_busy(seat, &row).await? {
+            return Ok(());
+        }
+        seat.rest();
+        if !life::has_disk(row.status) {
+            return Ok(());
+        }
+        // First the word, then the disk: one that is gone is never taken for one that is there.
+        self.became(seat, EnvironmentStatus::Expired, Some(life::idle_for_long())).await?;
+        if let Err(error) = Disk::new(&self.inner.folder(&seat.id)).remove().await {
+            tracing::warn!(environment = seat.id, %error, "the disk of an environment is not removed");
+        }
+        Ok(())
+    }
+
+    /// The server ends: sandboxes in which nothing is under way are suspended, the others left to the next server.
+    pub async fn stop(&self) {
+        self.inner.close();
+        let ends = self.inner.seats.list().into_iter().map(|seat| async move {
+            if !self.suspend(&seat, Duration::ZERO).await
+                && let Some(live) = seat.live()
+            {
+                live.leave();
+            }
+        });
+        futures_util::future::join_all(ends).await;
+    }
+}

@@ -1,0 +1,129 @@
+//! One environment while this server knows it: what runs of it, since when nobody has used it, and whose turn it is to
+//! change that. It starts and ends nothing.
+
+use crate::live::Live;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+use types::ProjectId;
+
+/// Starting, suspending, removing: whoever does one of these has `turn`.
+pub(crate) struct Seat {
+    pub(crate) project: ProjectId,
+    pub(crate) id: String,
+    pub(crate) turn: tokio::sync::Mutex<()>,
+    state: Mutex<State>,
+    doomed: watch::Sender<bool>,
+}
+
+struct State {
+    live: Option<Arc<Live>>,
+    /// Monotonic.
+    used: Duration,
+    /// How long it had not been used then: an earlier server's time.
+    before: Duration,
+    /// Nothing becomes of it until it is used again.
+    rests: bool,
+}
+
+impl Seat {
+    fn new(project: &ProjectId, id: &str, now: Duration) -> Self {
+        let state = State { live: None, used: now, before: Duration::ZERO, rests: false };
+        Self {
+            project: project.clone(),
+            id: id.to_owned(),
+            turn: tokio::sync::Mutex::default(),
+            state: Mutex::new(state),
+            doomed: watch::Sender::new(false),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// It is to go: whoever sets it up stops.
+    pub(crate) fn doom(&self) {
+        self.doomed.send_replace(true);
+    }
+
+    /// Returns when it is to go.
+    pub(crate) async fn doomed(&self) {
+        let _ = self.doomed.subscribe().wait_for(|doomed| *doomed).await;
+    }
+
+    pub(crate) fn live(&self) -> Option<Arc<Live>> {
+        self.state().live.clone()
+    }
+
+    pub(crate) fn put(&self, live: Arc<Live>) {
+        self.state().live = Some(live);
+    }
+
+    pub(crate) fn take(&self) -> Option<Arc<Live>> {
+        self.state().live.take()
+    }
+
+    /// Takes this one out, if it is still what runs.
+    pub(crate) fn take_if(&self, live: &Arc<Live>) -> bool {
+        let mut state = self.state();
+        let is_it = state.live.as_ref().is_some_and(|there| Arc::ptr_eq(there, live));
+        if is_it {
+            state.live = None;
+        }
+        is_it
+    }
+
+    pub(crate) fn used(&self, now: Duration) {
+        let mut state = self.state();
+        (state.used, state.before, state.rests) = (now, Duration::ZERO, false);
+    }
+
+    /// It was not used for so long when this server began.
+    pub(crate) fn unused_before(&self, before: Duration) {
+        self.state().before = before;
+    }
+
+    pub(crate) fn idle(&self, now: Duration) -> Duration {
+        let state = self.state();
+        state.before + now.saturating_sub(state.used)
+    }
+
+    pub(crate) fn rests(&self) -> bool {
+        self.state().rests
+    }
+
+    pub(crate) fn rest(&self) {
+        self.state().rests = true;
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Seats(Mutex<BTreeMap<String, Arc<Seat>>>);
+
+impl Seats {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Seat>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An environment's seat; ids are unique over all projects. The caller knows that the environment is there.
+    pub(crate) fn of(&self, project: &ProjectId, id: &str, now: Duration) -> Arc<Seat> {
+        let mut all = self.all();
+        let seat = all.entry(id.to_owned()).or_insert_with(|| Arc::new(Seat::new(project, id, now)));
+        seat.clone()
+    }
+
+    pub(crate) fn remove(&self, id: &str) {
+        self.all().remove(id);
+    }
+
+    pub(crate) fn list(&self) -> Vec<Arc<Seat>> {
+        self.all().values().cloned().collect()
+    }
+
+    /// How many sandboxes run.
+    pub(crate) fn running(&self) -> usize {
+        self.all().values().filter(|seat| seat.live().is_some()).count()
+    }
+}
