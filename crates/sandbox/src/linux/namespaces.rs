@@ -1,6 +1,6 @@
 //! The driver itself, from the server's side: what the machine can do, and the start of a sandbox.
 
-use super::cgroup::{Group, Groups, Place};
+use super::cgroup::{Group, Groups};
 use super::channel::{self, LONGEST, Message, Order};
 use super::etc;
 use super::post;
@@ -91,39 +91,34 @@ impl Driver for Namespaces {
 
     fn resume(&self, control: &Path) -> Result<Option<Running>, Error> {
         let failed = |error| Error::build("control socket", error);
-        let answer = match post::connect(control, PATIENCE).map_err(failed)? {
-            Some(channel) => answer(channel)?,
+        let found = match post::connect(control, PATIENCE).map_err(failed)? {
+            Some(channel) => take_up(channel)?,
             None => None,
         };
-        let Some((channel, process, place, listeners)) = answer else {
+        if let (None, Some(groups)) = (&found, &self.groups) {
             // The keeper could not remove the group that it was in.
-            if let Some(groups) = &self.groups {
-                groups.sweep();
-            }
-            return Ok(None);
-        };
-        patience(&channel, None).map_err(keeper_said)?;
-        let handle = i32::try_from(process).ok().and_then(Pid::from_raw);
-        let handle = handle.and_then(|keeper| pidfd_open(keeper, PidfdFlags::empty()).ok());
-        let group = place.map(Group::found);
-        let kept = Kept::new(process, running::Keeper::Found(handle), channel, group, true);
-        let mut running = Running::new(Box::new(kept));
-        running.listeners = listeners;
-        Ok(Some(running))
+            groups.sweep();
+        }
+        Ok(found)
     }
 }
 
-/// What a standing keeper says to a server that has just connected; none where it ended at the same moment.
-fn answer(channel: OwnedFd) -> Result<Option<(OwnedFd, u32, Option<Place>, Vec<TcpListener>)>, Error> {
-    match channel::receive(&channel) {
-        Ok(Some((Message::Standing { keeper, place }, descriptors))) => {
-            Ok(Some((channel, keeper, place, descriptors.into_iter().map(TcpListener::from).collect())))
-        }
-        Ok(None) => Ok(None),
-        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(None),
-        Ok(Some((other, _))) => Err(Error::Keeper(format!("said {other:?}"))),
-        Err(error) => Err(keeper_said(error)),
-    }
+/// A standing sandbox whose keeper has just been connected to; none where it ended at the same moment.
+fn take_up(channel: OwnedFd) -> Result<Option<Running>, Error> {
+    let (process, place, listeners) = match channel::receive(&channel) {
+        Ok(Some((Message::Standing { keeper, place }, listeners))) => (keeper, place, listeners),
+        Ok(None) => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
+        Ok(Some((other, _))) => return Err(Error::Keeper(format!("said {other:?}"))),
+        Err(error) => return Err(keeper_said(error)),
+    };
+    patience(&channel, None).map_err(keeper_said)?;
+    let handle = i32::try_from(process).ok().and_then(Pid::from_raw);
+    let handle = handle.and_then(|keeper| pidfd_open(keeper, PidfdFlags::empty()).ok());
+    let kept = Kept::new(process, running::Keeper::Found(handle), channel, place.map(Group::found), true);
+    let mut running = Running::new(Box::new(kept));
+    running.listeners = listeners.into_iter().map(TcpListener::from).collect();
+    Ok(Some(running))
 }
 
 struct Begun {

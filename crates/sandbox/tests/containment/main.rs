@@ -14,6 +14,7 @@ mod life;
 mod network;
 mod processes;
 mod resources;
+mod standing;
 
 use sandbox::{Disk, Driver as _, Error, Exit, Isolation, Keeper, Layer, Limits, Namespaces, Plan, Running};
 use std::io::Read as _;
@@ -24,11 +25,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// What a program prints that has got out.
 const LOOSE: &str = "LOOSE";
+const KEEPER: &str = env!("CARGO_BIN_EXE_sandbox-keeper");
 
 fn driver() -> &'static Namespaces {
     static DRIVER: OnceLock<Namespaces> = OnceLock::new();
     DRIVER.get_or_init(|| {
-        let program = PathBuf::from(env!("CARGO_BIN_EXE_sandbox-keeper"));
+        let program = PathBuf::from(KEEPER);
         Namespaces::new(Keeper { program, arguments: Vec::new() }).expect("probe")
     })
 }
