@@ -267,7 +267,7 @@ impl Ledger {
                 entry.end(EffectState::Unknown, at, Some(Problem::new("no_result", &message)));
             }
             ItemBody::ToolCall(call) => self.tool_call(item, call, at),
-            ItemBody::ToolOutcome { call, attempt, cause, outcome } => {
+            ItemBody::ToolOutcome { call, attempt, cause, outcome, .. } => {
                 let entry = self.of(call.effect, &item.turn);
                 entry.item.get_or_insert_with(|| item.id.clone());
                 let ended = match outcome {

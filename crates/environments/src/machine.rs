@@ -38,6 +38,8 @@ pub struct Info {
     pub shell: Option<String>,
     pub working_directory: Option<String>,
     pub home: Option<String>,
+    /// Where files may be put that need not last.
+    pub temporary: Option<String>,
     /// `linux`, `macos`, `windows`.
     pub platform: Option<String>,
     pub executor_version: Option<String>,

@@ -123,6 +123,17 @@ impl Gathered {
         bytes
     }
 
+    /// What is kept; a line says how much is not.
+    pub fn whole(&self) -> Vec<u8> {
+        if self.missing == 0 {
+            return self.bytes();
+        }
+        let mut bytes = self.head.clone();
+        bytes.extend(format!("\n[{} bytes left out]\n", self.missing).into_bytes());
+        bytes.extend(&self.tail);
+        bytes
+    }
+
     /// What fits into the limit, as text.
     pub fn shown(&self, limit: Limit) -> String {
         let binary = || format!("[{} bytes that are no text]", self.total());

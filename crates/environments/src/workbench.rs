@@ -18,25 +18,25 @@ mod offer;
 mod patching;
 mod path;
 mod processes;
+mod screen;
 mod shell;
+mod whole;
 
 pub(crate) use path::{above, absolute, join};
 
 use crate::instructions::instructions;
 use crate::machine::{Fault, Machine};
-use crate::truncate::{Gathered, Limit};
+use crate::truncate::Limit;
 use std::sync::Arc;
 use std::time::Duration;
 use types::{
-    BoxFuture, CallOutput, Clock, EnvironmentSettings, Offer, ProjectId, SessionId, SessionSettings, Spawn,
-    ToolOutcome, ToolRequest, Tools,
+    BoxFuture, CallOutput, Clock, EnvironmentSettings, Offer, Progress, ProjectId, SessionId, SessionSettings, Spawn,
+    ToolOutcome, ToolRequest, Tools, TurnId,
 };
 
 /// What a model is shown of one result.
 const FOR_MODEL: Limit = Limit { bytes: 24 << 10, lines: 800 };
-/// What clients are shown of a command's output. It is a part of the log.
-const FOR_CLIENTS: Limit = Limit { bytes: 512 << 10, lines: usize::MAX };
-/// What is kept of a command's output while it runs, and handed on as its whole.
+/// What is kept of a command's output while it runs, and put into a file where a model is shown less.
 const KEPT: usize = 4 << 20;
 /// How long a call waits for an environment that is not connected.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -68,6 +68,20 @@ pub trait Machines: Send + Sync + 'static {
         session: &'a SessionId,
         patience: Duration,
     ) -> BoxFuture<'a, Option<Station>>;
+
+    /// The same for a look that can be done without. What is started where it is needed is waited for within `patience`; a
+    /// machine that comes by itself is not.
+    fn at_hand<'a>(
+        &'a self,
+        project: &'a ProjectId,
+        session: &'a SessionId,
+        _patience: Duration,
+    ) -> BoxFuture<'a, Option<Station>> {
+        self.find(project, session, Duration::ZERO)
+    }
+
+    /// As [`Tools::turn_ended`].
+    fn turn_ended(&self, _project: &ProjectId, _session: &SessionId, _turn: &TurnId) {}
 }
 
 /// The tools of sessions that have an environment.
@@ -76,28 +90,6 @@ pub struct Workbench {
     clock: Arc<dyn Clock>,
     spawn: Arc<dyn Spawn>,
     calls: calls::Calls,
-}
-
-/// What came of a call, and what the log has no place for.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Performed {
-    pub outcome: ToolOutcome,
-    /// Of a command: what it said, where the outcome shows less.
-    pub whole: Option<Whole>,
-}
-
-/// Output of a command.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Whole {
-    pub bytes: Vec<u8>,
-    /// Bytes in the middle that are not among `bytes`, because there were too many.
-    pub missing: u64,
-}
-
-impl Whole {
-    fn of(gathered: &Gathered) -> Self {
-        Self { bytes: gathered.bytes(), missing: gathered.missing() }
-    }
 }
 
 /// Why a call came to nothing.
@@ -136,8 +128,8 @@ fn process_name(session: &SessionId, effect: u64) -> String {
     format!("{}-{effect}", session.digits())
 }
 
-fn said(text: String) -> Result<Performed, Problem> {
-    Ok(Performed { outcome: ToolOutcome::Done(CallOutput::Text(text)), whole: None })
+fn said(text: String) -> Result<ToolOutcome, Problem> {
+    Ok(ToolOutcome::Done(CallOutput::Text(text)))
 }
 
 impl Workbench {
@@ -145,17 +137,11 @@ impl Workbench {
         Self { machines, clock, spawn, calls: calls::Calls::default() }
     }
 
-    /// Performs one attempt, as [`Tools::perform`] does.
-    pub async fn run(&self, request: &ToolRequest) -> Performed {
-        let _entered = self.calls.enter(request);
-        self.attempt(request).await.unwrap_or_else(|problem| Performed { outcome: problem.into(), whole: None })
-    }
-
-    async fn attempt(&self, request: &ToolRequest) -> Result<Performed, Problem> {
+    async fn attempt(&self, request: &ToolRequest, progress: &dyn Progress) -> Result<ToolOutcome, Problem> {
         let (name, arguments) = (request.call.name.as_str(), request.call.arguments.as_str());
         match name {
-            offer::SHELL => self.shell(request, arguments::read(arguments)?).await,
-            offer::WRITE_STDIN => self.write_stdin(request, arguments::read(arguments)?).await,
+            offer::SHELL => self.shell(request, arguments::read(arguments)?, progress).await,
+            offer::WRITE_STDIN => self.write_stdin(request, arguments::read(arguments)?, progress).await,
             offer::APPLY_PATCH => {
                 let arguments = arguments::read(arguments)?;
                 let is_repeat = request.attempt.0 > 1;
@@ -184,7 +170,7 @@ impl Workbench {
     /// What the machine's files say now; None where it is not connected, or does not answer in time.
     async fn instructions(&self, project: &ProjectId, session: &SessionId) -> Option<String> {
         let reading = async {
-            let station = self.machines.find(project, session, Duration::ZERO).await?;
+            let station = self.machines.at_hand(project, session, PATIENCE_READING).await?;
             instructions(&station).await.ok()
         };
         tokio::select! {
@@ -229,8 +215,11 @@ impl Tools for Workbench {
         })
     }
 
-    fn perform<'a>(&'a self, request: &'a ToolRequest) -> BoxFuture<'a, ToolOutcome> {
-        Box::pin(async move { self.run(request).await.outcome })
+    fn perform<'a>(&'a self, request: &'a ToolRequest, progress: &'a dyn Progress) -> BoxFuture<'a, ToolOutcome> {
+        Box::pin(async move {
+            let _entered = self.calls.enter(request);
+            self.attempt(request, progress).await.unwrap_or_else(ToolOutcome::from)
+        })
     }
 
     /// What has not begun does not begin any more, and the command of the call is stopped. One that was left running by an
@@ -249,5 +238,9 @@ impl Tools for Workbench {
             }
         };
         self.spawn.spawn("stop a command", Box::pin(stop));
+    }
+
+    fn turn_ended(&self, project: &ProjectId, session: &SessionId, turn: &TurnId) {
+        self.machines.turn_ended(project, session, turn);
     }
 }

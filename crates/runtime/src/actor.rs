@@ -18,6 +18,7 @@ use crate::World;
 use crate::context::Transcript;
 use crate::handle::RequestKey;
 use crate::registry::{Hold, Registry};
+use crate::tail::Speakers;
 use crate::waits::Wait;
 use batch::Batch;
 pub(crate) use command::{Command, Reply};
@@ -235,7 +236,7 @@ impl Actor {
     /// A session that is being made under an id that was drawn for it has no log to be read. The append knows best.
     async fn begin(&mut self, first: Option<&Command>) -> Result<(), Refusal> {
         if first.is_some_and(Command::makes_a_session) {
-            self.tail.begin(Seq(0), None);
+            self.tail.begin(Seq(0), &Speakers::default());
             return Ok(());
         }
         self.load().await
@@ -263,8 +264,8 @@ impl Actor {
             self.keep(stored.seq, &record);
             engine::apply(&mut self.state, stored.seq, &record);
         }
-        let speaks = self.speaking().filter(|origin| self.flight.as_ref().is_some_and(|of| of.is_of(*origin)));
-        self.tail.begin(self.state.seq, speaks);
+        let call = self.speaking().filter(|origin| self.flight.as_ref().is_some_and(|of| of.is_of(*origin)));
+        self.tail.begin(self.state.seq, &Speakers { call, commands: self.performing() });
         Ok(())
     }
 
@@ -382,7 +383,8 @@ impl Actor {
             let mut stamp = Stamp::new(self.world.clock.now(), &*self.world.entropy);
             match engine::admit(&self.state, &self.world.rules, input, &mut stamp) {
                 Ok(records) => {
-                    for record in records {
+                    for mut record in records {
+                        self.note_printed(&mut record);
                         let seq = batch.take(&mut self.state, &record);
                         self.keep(seq, &record);
                     }
@@ -415,7 +417,7 @@ impl Actor {
         match self.world.store.append(append).await {
             Ok(_) => {
                 types::failpoint!(BeforePublish);
-                self.tail.publish(events, self.speaking());
+                self.tail.publish(events, &Speakers { call: self.speaking(), commands: self.performing() });
                 types::failpoint!(AfterPublish);
                 ended.iter().for_each(|turn| self.world.tools.turn_ended(&self.project, &self.session, turn));
                 Ok(())

@@ -3,10 +3,14 @@
 //! A reader may have seen part of an item as a draft before the item's record came. The cursor knows how much, and
 //! cuts the record's events down to what is new; where the attempt was abandoned instead, it closes what was shown.
 
-use crate::tail::Draft;
+mod commands;
+
+use crate::tail::{Draft, Printed};
+use commands::Commands;
+use std::collections::BTreeMap;
 use types::{
-    DraftPosition, Earlier, Event, EventBody, EventId, Item, ItemBody, ItemKind, Origin, OriginKey, Said, Seq,
-    SessionId, TurnId,
+    DraftPlace, DraftPosition, Earlier, EffectId, Event, EventBody, EventId, Item, ItemBody, ItemKind, Origin,
+    OriginKey, Said, Seq, SessionId, TurnId,
 };
 
 /// The place of the word that an attempt is gone: behind those of everything that it closes.
@@ -20,25 +24,29 @@ pub(crate) struct Cursor {
     skip: u32,
     /// What was read of drafts whose outcome has not been read.
     drafts: Vec<DraftPosition>,
+    /// The same of what commands print.
+    commands: Commands,
 }
 
 impl Cursor {
     /// After everything up to `seq`.
     pub(crate) fn at(session: SessionId, seq: Seq) -> Self {
-        Self { session, seq, skip: 0, drafts: Vec::new() }
+        Self { session, seq, skip: 0, drafts: Vec::new(), commands: Commands::default() }
     }
 
     /// After the event `id`.
     pub(crate) fn after(session: SessionId, id: EventId) -> Self {
-        match id {
-            EventId::Record { seq, index, draft } => Self {
-                session,
-                seq: Seq(seq.0.saturating_sub(1)),
-                skip: index.saturating_add(1),
-                drafts: draft.into_iter().flat_map(read_up_to).collect(),
-            },
-            EventId::Draft { seq, position } => Self { session, seq, skip: 0, drafts: read_up_to(position).collect() },
+        let (seq, skip, draft) = match id {
+            EventId::Record { seq, index, draft } => (Seq(seq.0.saturating_sub(1)), index.saturating_add(1), draft),
+            EventId::Draft { seq, position } => (seq, 0, Some(position)),
+        };
+        let mut cursor = Self { skip, ..Self::at(session, seq) };
+        match draft {
+            Some(DraftPlace::Said(position)) => cursor.drafts = read_up_to(position).collect(),
+            Some(DraftPlace::Printed(positions)) => cursor.commands = Commands::at(positions),
+            None => {}
         }
+        cursor
     }
 
     /// What is new in the record at `seq`, which follows the last one read.
@@ -57,11 +65,15 @@ impl Cursor {
                 EventBody::AttemptDropped { origin, turn } => {
                     fresh.extend(self.close(seq, skip, *origin, turn));
                     if skip <= ALL_CLOSED {
-                        let id = EventId::Record { seq, index: ALL_CLOSED, draft: furthest(&self.drafts) };
+                        let id = EventId::Record { seq, index: ALL_CLOSED, draft: said(&self.drafts) };
                         fresh.push(Event { id, body: event.body.clone() });
                     }
                 }
                 _ if number < skip => {}
+                EventBody::CommandOutput { .. } => {
+                    let id = self.place(event.id);
+                    fresh.extend(self.commands.cut(events, &event.body).map(|body| Event { id, body }));
+                }
                 body => {
                     let id = self.place(event.id);
                     fresh.extend(cut(item.as_deref(), read, body).map(|body| Event { id, body }));
@@ -71,15 +83,31 @@ impl Cursor {
         if let Some(Item { origin: Some(origin), output_index: Some(index), .. }) = item.as_deref() {
             self.drafts.retain(|known| known.origin != (*origin).into() || known.output_index != *index);
         }
+        self.commands.end(events);
         fresh
     }
 
     /// A record's event as a place of this reader: with how far it was in a draft whose outcome it has not read.
     fn place(&self, id: EventId) -> EventId {
         match id {
-            EventId::Record { seq, index, .. } => EventId::Record { seq, index, draft: furthest(&self.drafts) },
+            EventId::Record { seq, index, .. } => {
+                let printed = self.commands.positions().map(DraftPlace::Printed);
+                EventId::Record { seq, index, draft: printed.or_else(|| said(&self.drafts)) }
+            }
             draft => draft,
         }
+    }
+
+    /// What is new of that which commands have printed since the last record.
+    pub(crate) fn read_printed(&mut self, open: &BTreeMap<EffectId, Printed>) -> Vec<Event> {
+        let mut fresh = Vec::new();
+        for printed in open.values() {
+            let Some(body) = self.commands.read(printed) else { continue };
+            let Some(positions) = self.commands.positions() else { continue };
+            let id = EventId::Draft { seq: self.seq, position: DraftPlace::Printed(positions) };
+            fresh.push(Event { id, body });
+        }
+        fresh
     }
 
     /// What is new in the draft that is open after the last record.
@@ -107,6 +135,7 @@ impl Cursor {
             let earlier = earlier(&cursor.drafts, origin, output_index);
             let position = DraftPosition { output_index, kind, earlier, origin, offset };
             cursor.note(position);
+            let position = DraftPlace::Said(position);
             fresh.push(Event { id: EventId::Draft { seq: cursor.seq, position }, body });
         };
         if read == 0 {
@@ -177,7 +206,7 @@ impl Cursor {
             let item = origin.item_id(&self.session, kind.id_prefix(), output_index);
             let body = EventBody::DraftDropped { item, kind, turn: turn.clone(), output_index };
             let left = dropped.get(index as usize + 1..).unwrap_or_default();
-            Event { id: EventId::Record { seq, index: closed.saturating_add(index), draft: furthest(left) }, body }
+            Event { id: EventId::Record { seq, index: closed.saturating_add(index), draft: said(left) }, body }
         };
         (0..).zip(&dropped).map(close).collect()
     }
@@ -193,9 +222,9 @@ fn read_up_to(position: DraftPosition) -> impl Iterator<Item = DraftPosition> {
 }
 
 /// The place that says all that was read of these.
-fn furthest(drafts: &[DraftPosition]) -> Option<DraftPosition> {
+fn said(drafts: &[DraftPosition]) -> Option<DraftPlace> {
     let last = drafts.iter().max()?;
-    Some(DraftPosition { earlier: earlier(drafts, last.origin, last.output_index), ..*last })
+    Some(DraftPlace::Said(DraftPosition { earlier: earlier(drafts, last.origin, last.output_index), ..*last }))
 }
 
 /// What was shown of the attempt before this item.

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use store::LogQuery;
 use tokio::sync::watch;
-use types::{DraftPosition, Event, EventId, Origin, ProjectId, Record, Refusal, RefusalKind, Seq};
+use types::{DraftPlace, Event, EventId, Origin, ProjectId, Record, Refusal, RefusalKind, Seq};
 
 /// Records read from the log at a time.
 const PAGE: usize = 256;
@@ -76,8 +76,10 @@ impl Subscription {
             }
             return Seen::Fresh;
         }
-        if let Some(draft) = inner.draft.as_ref().filter(|_| self.cursor.seq <= inner.published) {
-            let fresh = self.cursor.read_draft(draft);
+        if self.cursor.seq <= inner.published {
+            let said = inner.draft.as_ref().map(|draft| self.cursor.read_draft(draft));
+            let mut fresh = said.unwrap_or_default();
+            fresh.extend(self.cursor.read_printed(&inner.printed));
             if !fresh.is_empty() {
                 drop(inner);
                 self.ready.extend(fresh);
@@ -175,11 +177,22 @@ pub(crate) async fn cursor_after(
     Ok(is_place.then_some((cursor, state)))
 }
 
-/// Whether a draft may have been read up to `position` in this state.
-fn speaks(state: &State, position: DraftPosition) -> bool {
-    state.turn.as_ref().is_some_and(|turn| {
-        let speaking = turn.call.as_ref().map(|call| Origin { effect: call.effect, attempt: call.attempt });
-        speaking == Some(position.origin.into()) && position.output_index >= turn.outputs && position.offset > 0
+/// Whether drafts may have been read up to `place` in this state.
+fn speaks(state: &State, place: DraftPlace) -> bool {
+    state.turn.as_ref().is_some_and(|turn| match place {
+        DraftPlace::Said(position) => {
+            let speaking = turn.call.as_ref().map(|call| Origin { effect: call.effect, attempt: call.attempt });
+            speaking == Some(position.origin.into()) && position.output_index >= turn.outputs && position.offset > 0
+        }
+        DraftPlace::Printed(positions) => positions.iter().all(|position| {
+            let open = turn.tools.iter().find(|open| open.call.effect == position.origin().effect);
+            open.is_some_and(|open| {
+                open.call.is_command()
+                    && open.output_index == Some(position.output_index())
+                    && position.origin().attempt <= open.attempt
+                    && position.offset() > 0
+            })
+        }),
     })
 }
 

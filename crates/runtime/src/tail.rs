@@ -1,16 +1,18 @@
 //! The end of a session's log, as its readers see it: the newest events, and the draft of what is being said right now.
 //!
-//! Written by the session's actor alone: records after their commit, the draft as the model speaks. Readers
+//! Written by the session's actor alone: records after their commit, drafts as a model speaks and as commands print. Readers
 //! (`subscription`) are woken by a version number and look for themselves; nothing is queued for anybody.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
-use types::{Answer, Event, EventBody, ModelEvent, Origin, Seq, SessionId, TurnId};
+use types::{Answer, EffectId, Event, EventBody, ItemId, ModelEvent, Origin, Seq, SessionId, TurnId};
 
 /// Events kept for readers that are only a little behind, and bytes of their texts, about; the others read the log.
 const RECENT_EVENTS: usize = 1024;
 const RECENT_BYTES: usize = 4 << 20;
+/// Of what one command prints; the rest comes with its end.
+const MOST_PRINTED: usize = 512 << 10;
 
 pub(crate) struct Tail {
     pub(crate) session: SessionId,
@@ -33,6 +35,10 @@ pub(crate) struct Inner {
     recent_events: usize,
     recent_bytes: usize,
     pub(crate) draft: Option<Draft>,
+    /// What the commands that run have printed.
+    pub(crate) printed: BTreeMap<EffectId, Printed>,
+    /// How many commands were begun here.
+    births: u64,
     /// No more will ever come: the session was deleted, or the server drains.
     pub(crate) ended: bool,
 }
@@ -45,6 +51,30 @@ pub(crate) struct Draft {
     /// The output index of the attempt's first item.
     pub(crate) base: u32,
     pub(crate) answer: Answer,
+}
+
+/// What a command has printed so far, as clients are shown it.
+#[derive(Clone, Debug)]
+pub(crate) struct Printed {
+    /// The attempt of the call.
+    pub(crate) origin: Origin,
+    pub(crate) item: ItemId,
+    pub(crate) turn: TurnId,
+    pub(crate) output_index: u32,
+    /// Tells this draft from another of the same call.
+    pub(crate) birth: u64,
+    pub(crate) text: String,
+    /// No more is taken.
+    pub(crate) is_full: bool,
+}
+
+/// Who may still say something that the log does not have.
+#[derive(Default)]
+pub(crate) struct Speakers {
+    /// The attempt of the model call.
+    pub(crate) call: Option<Origin>,
+    /// The attempts of tool calls.
+    pub(crate) commands: Vec<Origin>,
 }
 
 impl Tail {
@@ -76,17 +106,15 @@ impl Tail {
 
     /// The session's actor begins, with everything up to `head`.
     ///
-    /// It may begin anew, after an append that failed: what the attempt that `speaks` has said stays, for its outcome is
-    /// made of that.
-    pub(crate) fn begin(&self, head: Seq, speaks: Option<Origin>) {
+    /// It may begin anew, after an append that failed: what those who speak have said stays, for their outcomes are made of
+    /// that.
+    pub(crate) fn begin(&self, head: Seq, speakers: &Speakers) {
         self.raise(head);
         let mut inner = self.lock();
         inner.published = head;
         inner.is_behind = false;
         inner.ended = false;
-        if inner.draft.as_ref().is_some_and(|draft| Some(draft.origin) != speaks) {
-            inner.draft = None;
-        }
+        inner.hush(speakers);
     }
 
     /// Records go to the log.
@@ -94,9 +122,9 @@ impl Tail {
         self.lock().is_behind = true;
     }
 
-    /// Shows records that have become durable, oldest first, with their events. `drafting` says whether the attempt
-    /// that the open draft belongs to still speaks.
-    pub(crate) fn publish(&self, records: Vec<(Seq, Vec<Event>)>, drafting: Option<Origin>) {
+    /// Shows records that have become durable, oldest first, with their events. Of those who do not speak any more, the
+    /// records say all.
+    pub(crate) fn publish(&self, records: Vec<(Seq, Vec<Event>)>, speakers: &Speakers) {
         let mut inner = self.lock();
         for (seq, events) in records {
             if seq != inner.head.next() {
@@ -115,9 +143,7 @@ impl Tail {
             inner.recent_bytes -= bytes(&events);
         }
         inner.is_behind = false;
-        if inner.draft.as_ref().is_some_and(|draft| Some(draft.origin) != drafting) {
-            inner.draft = None;
-        }
+        inner.hush(speakers);
         drop(inner);
         self.wake();
     }
@@ -152,6 +178,39 @@ impl Tail {
             .unwrap_or_default()
     }
 
+    /// A command begins, or one that was begun before a crash is found again.
+    pub(crate) fn open_command(&self, origin: Origin, item: ItemId, turn: TurnId, output_index: u32) {
+        let mut inner = self.lock();
+        inner.births += 1;
+        let (birth, text) = (inner.births, String::new());
+        let printed = Printed { origin, item, turn, output_index, birth, text, is_full: false };
+        inner.printed.insert(origin.effect, printed);
+    }
+
+    /// A command prints. `most` bounds what is kept of it.
+    pub(crate) fn print(&self, origin: Origin, more: &str, most: usize) {
+        let mut inner = self.lock();
+        let open = inner.printed.get_mut(&origin.effect).filter(|open| open.origin == origin && !open.is_full);
+        let Some(printed) = open else { return };
+        let room = most.min(MOST_PRINTED).saturating_sub(printed.text.len());
+        let more = if more.len() > room {
+            printed.is_full = true;
+            &more[..more.floor_char_boundary(room)]
+        } else {
+            more
+        };
+        printed.text.push_str(more);
+        drop(inner);
+        self.wake();
+    }
+
+    /// What the attempt of a command has printed, if anything.
+    pub(crate) fn printed(&self, origin: Origin) -> Option<String> {
+        let inner = self.lock();
+        let printed = inner.printed.get(&origin.effect).filter(|printed| printed.origin == origin)?;
+        (!printed.text.is_empty()).then(|| printed.text.clone())
+    }
+
     pub(crate) fn end(&self) {
         self.lock().ended = true;
         self.wake();
@@ -161,14 +220,22 @@ impl Tail {
 /// What the events of one record hold of text, about; an item that several of them show is there once.
 fn bytes(events: &[Event]) -> usize {
     let of = |event: &Event| match &event.body {
-        EventBody::ItemAdded(item) | EventBody::CommandOutput(item) => item.body.bytes(),
+        EventBody::ItemAdded(item) => item.body.bytes(),
         EventBody::Delta { text, .. } => text.len(),
+        // It stands in the item, too.
+        EventBody::CommandOutput { text, .. } => 2 * text.len(),
         _ => 0,
     };
     events.iter().map(of).sum()
 }
 
 impl Inner {
+    /// Forgets what was said by those who do not speak any more.
+    fn hush(&mut self, speakers: &Speakers) {
+        self.draft.take_if(|draft| Some(draft.origin) != speakers.call);
+        self.printed.retain(|_, printed| speakers.commands.contains(&printed.origin));
+    }
+
     fn forget(&mut self) {
         self.recent.clear();
         self.recent_events = 0;

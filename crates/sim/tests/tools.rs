@@ -15,8 +15,8 @@ use tokio::sync::Notify;
 use types::{
     AgentSettings, Attempt, BoxFuture, CallOutput, Class, ContextItem, Ending, EnvironmentSettings, EventBody, Input,
     Item, ItemBody, Message, ModelError, ModelFinish, ModelRequest, ModelRules, NewSession, Offer, OfferedTool,
-    ProjectId, Record, RecordBody, Review, Rules, Seq, SessionId, SessionSettings, Tool, ToolOutcome, ToolRequest,
-    Tools,
+    Progress, ProjectId, Record, RecordBody, Review, Rules, Seq, SessionId, SessionSettings, Tool, ToolOutcome,
+    ToolRequest, Tools,
 };
 
 fn project() -> ProjectId {
@@ -73,7 +73,7 @@ impl Tools for Workshop {
         Box::pin(async move { Offer { tools: tools.map(offer).to_vec(), instructions: Some(HOW.to_owned()) } })
     }
 
-    fn perform<'a>(&'a self, request: &'a ToolRequest) -> BoxFuture<'a, ToolOutcome> {
+    fn perform<'a>(&'a self, request: &'a ToolRequest, _: &'a dyn Progress) -> BoxFuture<'a, ToolOutcome> {
         Box::pin(async {
             self.performed.lock().expect("unpoisoned").push(request.clone());
             self.begun.notify_one();

@@ -1,5 +1,9 @@
 //! Neutral events: what doors see of a session. They are derived, never stored; an event's id is a position.
 
+mod printed;
+
+pub use printed::{CommandPosition, CommandPositions};
+
 use crate::effect::Attempt;
 use crate::id::{EnvironmentId, ItemId, Seq, SessionId, TurnId};
 use crate::item::{Item, Origin};
@@ -40,8 +44,13 @@ pub enum EventBody {
     /// A whole item, from its record.
     ItemAdded(Arc<Item>),
     ItemDone(Arc<Item>),
-    /// All that a command printed, before the `ItemDone` of its outcome.
-    CommandOutput(Arc<Item>),
+    /// What a command printed: while it runs, or, before the `ItemDone` of its outcome, what is shown of it beyond that.
+    CommandOutput {
+        item: ItemId,
+        turn: TurnId,
+        output_index: u32,
+        text: String,
+    },
     /// An output item that has only begun, from a draft.
     DraftAdded {
         item: ItemId,
@@ -111,19 +120,27 @@ impl ItemKind {
 /// Text form, with the session's digits in it: `evt_<session>_<seq>_<k>` for the k-th event of a record, followed by
 /// `_<position>` where its reader was within a draft; and `evt_<session>_<seq>_<position>` for a frame of a draft that
 /// was open after record `seq`. A position is `<output index><m|r><earlier>_<effect>_<attempt>_<offset>`, where `earlier`
-/// is a hexadecimal number, or nothing for none.
+/// is a hexadecimal number, or nothing for none; or, of commands that run,
+/// `<output index>c<digest>_<effect>_<attempt>_<offset>` for each, joined by `_`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum EventId {
     /// The `index`-th event of a record; `draft` is how far its reader was in a draft whose outcome it had not read.
     Record {
         seq: Seq,
         index: u32,
-        draft: Option<DraftPosition>,
+        draft: Option<DraftPlace>,
     },
     Draft {
         seq: Seq,
-        position: DraftPosition,
+        position: DraftPlace,
     },
+}
+
+/// A place in what is not in the log yet: in a model's answer, or in what commands print. A session has one or the other.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum DraftPlace {
+    Said(DraftPosition),
+    Printed(CommandPositions),
 }
 
 /// How much of a draft was read. Offsets count what was said of the item: 1 for its beginning, 1 for the beginning of
@@ -241,6 +258,26 @@ impl FromStr for EventId {
     }
 }
 
+impl fmt::Display for DraftPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Said(position) => position.fmt(f),
+            Self::Printed(positions) => positions.fmt(f),
+        }
+    }
+}
+
+impl FromStr for DraftPlace {
+    type Err = NotAnEventId;
+
+    fn from_str(text: &str) -> Result<Self, NotAnEventId> {
+        match text.find(|c: char| !c.is_ascii_digit()) {
+            Some(letter) if text[letter..].starts_with('c') => CommandPositions::parse(text).map(Self::Printed),
+            _ => text.parse().map(Self::Said),
+        }
+    }
+}
+
 impl fmt::Display for DraftPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.kind {
@@ -295,14 +332,23 @@ mod tests {
         earlier.note(3, ItemKind::Reasoning);
         earlier.note(33, ItemKind::Message);
         assert_eq!(earlier.items().collect::<Vec<_>>(), [(1, ItemKind::Message), (3, ItemKind::Reasoning)]);
-        let third = EventId::Draft { seq: Seq(12), position: DraftPosition { earlier, output_index: 3, ..position } };
+        let third = DraftPlace::Said(DraftPosition { earlier, output_index: 3, ..position });
+        let third = EventId::Draft { seq: Seq(12), position: third };
+        let mut command = CommandPosition::begin(4, position.origin.into());
+        command.read("abc");
+        let printed = DraftPlace::Printed(CommandPositions::new([command]).unwrap());
+        let running = EventId::Draft { seq: Seq(12), position: printed };
+        let beside = EventId::Record { seq: Seq(12), index: 0, draft: Some(printed) };
+        assert_eq!(running.text(&session), "evt_ab_0000000012_0004c1a47e90b_4_2_00000003");
+        assert_eq!(beside.text(&session), "evt_ab_0000000012_0000_0004c1a47e90b_4_2_00000003");
         assert_eq!(third.text(&session), "evt_ab_0000000012_0003r21_4_2_00000077");
-        let draft = EventId::Draft { seq: Seq(12), position };
-        let within = EventId::Record { seq: Seq(12), index: 3, draft: Some(position) };
+        let said = DraftPlace::Said(position);
+        let draft = EventId::Draft { seq: Seq(12), position: said };
+        let within = EventId::Record { seq: Seq(12), index: 3, draft: Some(said) };
         assert_eq!(record.text(&session), "evt_ab_0000000012_0003");
         assert_eq!(draft.text(&session), "evt_ab_0000000012_0001r_4_2_00000077");
         assert_eq!(within.text(&session), "evt_ab_0000000012_0003_0001r_4_2_00000077");
-        for id in [record, draft, within, third] {
+        for id in [record, draft, within, third, running, beside] {
             assert_eq!(EventId::parse(&id.text(&session), &session), Ok(id));
             assert_eq!(EventId::parse(&id.text(&SessionId::new("sess_cd")), &session), Err(NotAnEventId));
         }
@@ -314,6 +360,8 @@ mod tests {
             "evt_ab_+000000012_0003",
             "evt_ab_0000000012_0001m_4_2",
             "evt_ab_0000000012_m",
+            "evt_ab_0000000012_0004c01a47e90b_4_2_00000003",
+            "evt_ab_0000000012_c1_4_2_00000003",
             "evt_ab_0000000012_0001m0_4_2_00000077",
             "evt_ab_0000000012_0001mG_4_2_00000077",
             "42",

@@ -116,6 +116,9 @@ pub enum ItemBody {
         attempt: Attempt,
         cause: Cause,
         outcome: ToolOutcome,
+        /// Of a command that came to nothing: what it had printed by then, as clients were shown it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        said: Option<String>,
     },
 }
 
@@ -134,13 +137,13 @@ impl ItemBody {
             }
             Self::ClosedCall { reason, .. } => reason.len(),
             Self::ToolCall(call) => call.arguments.len(),
-            Self::ToolOutcome { call, outcome, .. } => {
+            Self::ToolOutcome { call, outcome, said: before, .. } => {
                 let said = match outcome {
                     ToolOutcome::Done(output) => output.bytes(),
                     ToolOutcome::Ran(result) => result.told.len() + result.output.as_ref().map_or(0, String::len),
                     ToolOutcome::Failed(error) | ToolOutcome::Unknown(error) => error.len(),
                 };
-                call.arguments.len() + said
+                call.arguments.len() + said + before.as_ref().map_or(0, String::len)
             }
         }
     }

@@ -36,7 +36,10 @@ pub use environment::{
     Capability, ContainerSize, EnvironmentChange, EnvironmentError, EnvironmentSettings, EnvironmentState,
     EnvironmentStatus, HostedFile, HostedSettings, NetworkAccess, NetworkSettings, Packages,
 };
-pub use event::{DraftPosition, Earlier, Event, EventBody, EventId, ItemKind, NotAnEventId, OriginKey};
+pub use event::{
+    CommandPosition, CommandPositions, DraftPlace, DraftPosition, Earlier, Event, EventBody, EventId, ItemKind,
+    NotAnEventId, OriginKey,
+};
 #[cfg(feature = "failpoints")]
 pub use failpoint::marks;
 pub use id::{AgentId, CallId, EffectId, EnvironmentId, Epoch, ItemId, KeyId, ProjectId, Seq, SessionId, TurnId};
@@ -57,6 +60,8 @@ pub use session::{
     SpendControl, TurnError, TurnStatus, TurnView,
 };
 pub use stamp::{Stamp, Timestamp};
-pub use tool::{Cause, CommandResult, NoTools, Offer, OfferedTool, ToolCall, ToolOutcome, ToolRequest, Tools};
+pub use tool::{
+    Cause, CommandResult, NoTools, Offer, OfferedTool, Progress, ToolCall, ToolOutcome, ToolRequest, Tools,
+};
 pub use turn_request::TurnRequest;
 pub use world::{BoxFuture, Clock, Entropy, Environment, Spawn, Task};

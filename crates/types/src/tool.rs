@@ -1,13 +1,14 @@
 //! Tools that this server performs: what a session is offered, one call, what came of it, and the trait through which
 //! the world performs it. Functions that the caller answers are not here (`agent::Tool`).
 
-use crate::content::CallOutput;
+use crate::content::{CallOutput, Content};
 use crate::effect::{Attempt, Class};
 use crate::id::{CallId, EffectId, ProjectId, SessionId, TurnId};
 use crate::session::SessionSettings;
 use crate::world::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// A tool that a session's model may call and this server performs.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -104,6 +105,30 @@ impl ToolOutcome {
     }
 }
 
+impl ToolOutcome {
+    /// The output of a command, as clients are shown it. One that came to nothing says why where its output would be,
+    /// after what it had `said`.
+    pub fn shown(&self, said: Option<&str>) -> Cow<'_, str> {
+        match self {
+            Self::Ran(result) => Cow::Borrowed(result.shown()),
+            Self::Done(CallOutput::Text(text)) => Cow::Borrowed(text),
+            Self::Done(CallOutput::Parts(parts)) => {
+                let texts = parts.iter().filter_map(|part| match part {
+                    Content::Text { text } => Some(text.as_str()),
+                    Content::Image { .. } | Content::File { .. } => None,
+                });
+                Cow::Owned(texts.collect::<Vec<_>>().join("\n"))
+            }
+            Self::Failed(_) | Self::Unknown(_) => {
+                let error = self.error().unwrap_or_default();
+                let Some(said) = said.filter(|said| !said.is_empty()) else { return Cow::Owned(error) };
+                let line = if said.ends_with('\n') { "" } else { "\n" };
+                Cow::Owned(format!("{said}{line}{error}"))
+            }
+        }
+    }
+}
+
 /// Who or what gave a call its outcome.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -163,6 +188,13 @@ impl ToolRequest {
     }
 }
 
+/// Who is told what a command prints while it runs.
+pub trait Progress: Send + Sync {
+    /// More of its output, as clients are shown it: all that was told, one after the other, is how
+    /// [`CommandResult::shown`] begins in the end.
+    fn printed(&self, more: &str);
+}
+
 /// The tools of the world. The runtime asks what a session is offered before each model call, and performs what the
 /// model called.
 pub trait Tools: Send + Sync + 'static {
@@ -178,8 +210,9 @@ pub trait Tools: Send + Sync + 'static {
     ) -> BoxFuture<'a, Offer>;
 
     /// Performs one attempt, once: it never tries again by itself. Whoever cannot tell whether it happened says
-    /// `Unknown`. Dropping the future takes it back as far as that is possible.
-    fn perform<'a>(&'a self, request: &'a ToolRequest) -> BoxFuture<'a, ToolOutcome>;
+    /// `Unknown`. Dropping the future takes it back as far as that is possible. What a command prints meanwhile is told to
+    /// `progress`.
+    fn perform<'a>(&'a self, request: &'a ToolRequest, progress: &'a dyn Progress) -> BoxFuture<'a, ToolOutcome>;
 
     /// Nobody waits for the attempt any more: it may stop. Its outcome is still heard for a while.
     fn cancel(&self, _request: &ToolRequest) {}
@@ -203,7 +236,7 @@ impl Tools for NoTools {
         Box::pin(async { Offer::default() })
     }
 
-    fn perform<'a>(&'a self, request: &'a ToolRequest) -> BoxFuture<'a, ToolOutcome> {
+    fn perform<'a>(&'a self, request: &'a ToolRequest, _: &'a dyn Progress) -> BoxFuture<'a, ToolOutcome> {
         let error = format!("This server has no tool named {:?}.", request.call.name);
         Box::pin(async { ToolOutcome::Failed(error) })
     }

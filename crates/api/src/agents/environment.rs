@@ -5,8 +5,8 @@ use crate::words::Translate;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use types::{
-    CallOutput, Capability, Content, EnvironmentSettings, EnvironmentStatus, HostedFile, HostedSettings, Item,
-    NetworkSettings, Packages, SessionView, ToolCall, ToolOutcome,
+    Capability, EnvironmentSettings, EnvironmentStatus, HostedFile, HostedSettings, Item, ItemBody, NetworkSettings,
+    Packages, SessionView, ToolCall, ToolOutcome,
 };
 use wire::agents as outer;
 use wire::agents::{EventBody as Shown, ItemStatus};
@@ -84,7 +84,11 @@ pub fn event<'a>(session_id: &'a str, view: &'a SessionView) -> Option<Shown<'a>
 
 /// A call of one of the environment's tools. One that came to nothing says why where its output would be: there is no
 /// other place for it.
-pub fn command<'a>(item: &'a Item, call: &'a ToolCall, outcome: Option<&'a ToolOutcome>) -> outer::Item<'a> {
+pub fn command<'a>(item: &'a Item, call: &'a ToolCall) -> outer::Item<'a> {
+    let (outcome, said) = match &item.body {
+        ItemBody::ToolOutcome { outcome, said, .. } => (Some(outcome), said.as_deref()),
+        _ => (None, None),
+    };
     let arguments = serde_json::from_str::<Map<String, Value>>(&call.arguments).unwrap_or_default();
     let ran = match outcome {
         Some(ToolOutcome::Ran(result)) => Some(result),
@@ -106,7 +110,7 @@ pub fn command<'a>(item: &'a Item, call: &'a ToolCall, outcome: Option<&'a ToolO
             .and_then(|result| result.working_directory.as_deref().map(Cow::Borrowed))
             .or_else(|| asked.map(|directory| Cow::Owned(directory.to_owned()))),
         status,
-        output: outcome.map(printed),
+        output: outcome.map(|outcome| outcome.shown(said)),
         exit_code: ran.and_then(|result| result.exit_code),
         duration_ms: ran.and_then(|result| result.duration_ms),
     }
@@ -117,21 +121,6 @@ fn line<'a>(call: &'a ToolCall, arguments: &Map<String, Value>) -> Cow<'a, str> 
     match arguments.get("command") {
         Some(Value::String(command)) => Cow::Owned(command.clone()),
         _ => Cow::Owned(format!("{} {}", call.name, call.arguments)),
-    }
-}
-
-pub fn printed(outcome: &ToolOutcome) -> Cow<'_, str> {
-    match outcome {
-        ToolOutcome::Ran(result) => Cow::Borrowed(result.shown()),
-        ToolOutcome::Done(CallOutput::Text(text)) => Cow::Borrowed(text),
-        ToolOutcome::Done(CallOutput::Parts(parts)) => {
-            let texts = parts.iter().filter_map(|part| match part {
-                Content::Text { text } => Some(text.as_str()),
-                Content::Image { .. } | Content::File { .. } => None,
-            });
-            Cow::Owned(texts.collect::<Vec<_>>().join("\n"))
-        }
-        ToolOutcome::Failed(_) | ToolOutcome::Unknown(_) => Cow::Owned(outcome.error().unwrap_or_default()),
     }
 }
 

@@ -35,11 +35,7 @@ pub fn write_frame(piece: &mut Vec<u8>, session: &SessionId, event: &Event, padd
     let Some(body) = body(session, &event.body, remote_url) else { return };
     let id = event.id.text(session);
     let obfuscation = match &event.body {
-        EventBody::Delta { text, .. } => padding.of(text),
-        EventBody::CommandOutput(item) => match &item.body {
-            ItemBody::ToolOutcome { outcome, .. } => padding.of(&environment::printed(outcome)),
-            _ => None,
-        },
+        EventBody::Delta { text, .. } | EventBody::CommandOutput { text, .. } => padding.of(text),
         _ => None,
     };
     let name = body.name();
@@ -141,15 +137,12 @@ fn item_event<'a>(session_id: &'a str, event: &'a EventBody) -> Option<Shown<'a>
             output_index: item.output_index.unwrap_or_default(),
             item: Box::new(shown::item(item, Stage::Done)?),
         },
-        EventBody::CommandOutput(item) => Shown::CommandOutputDelta {
+        EventBody::CommandOutput { item, turn, output_index, text } => Shown::CommandOutputDelta {
             session_id,
-            turn_id: item.turn.as_str(),
-            item_id: item.id.as_str(),
-            output_index: item.output_index.unwrap_or_default(),
-            delta: match &item.body {
-                ItemBody::ToolOutcome { outcome, .. } => environment::printed(outcome),
-                _ => return None,
-            },
+            turn_id: turn.as_str(),
+            item_id: item.as_str(),
+            output_index: *output_index,
+            delta: text,
         },
         EventBody::DraftAdded { item, kind, turn, output_index } => Shown::ItemAdded {
             session_id,

@@ -244,9 +244,8 @@ pub fn item(item: &Item, stage: Stage) -> Option<outer::Item<'_>> {
             let output = output.map(call_output);
             outer::Item::FunctionCallOutput { id, turn_id, call_id: call_id.as_str(), status, output, error }
         }
-        ItemBody::ToolCall(call) if call.is_command() => environment::command(item, call, None),
-        ItemBody::ToolOutcome { call, outcome, .. } if call.is_command() => {
-            environment::command(item, call, Some(outcome))
+        ItemBody::ToolCall(call) | ItemBody::ToolOutcome { call, .. } if call.is_command() => {
+            environment::command(item, call)
         }
         ItemBody::ToolCall(call) => mcp_call(item, call, None),
         ItemBody::ToolOutcome { call, outcome, .. } => mcp_call(item, call, Some(outcome)),

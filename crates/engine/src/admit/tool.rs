@@ -165,7 +165,7 @@ fn ended(turn: &Turn, open: &OpenTool, cause: Cause, outcome: ToolOutcome) -> Re
         turn: turn.id.clone(),
         output_index: open.output_index,
         origin: open.origin,
-        body: ItemBody::ToolOutcome { call: open.call.clone(), attempt: open.attempt, cause, outcome },
+        body: ItemBody::ToolOutcome { call: open.call.clone(), attempt: open.attempt, cause, outcome, said: None },
     })
 }
 

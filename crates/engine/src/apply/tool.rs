@@ -73,14 +73,23 @@ pub(super) fn ended(
             (false, _) => {}
         }
     }
-    let printed = match &item.body {
-        ItemBody::ToolOutcome { outcome: ToolOutcome::Ran(result), .. } if call.is_command() => {
-            !result.shown().is_empty()
-        }
-        _ => false,
+    printed(item).into_iter().chain([EventBody::ItemDone(item.clone())]).collect()
+}
+
+/// The output of a command that printed something.
+fn printed(item: &Item) -> Option<EventBody> {
+    let ItemBody::ToolOutcome { call, outcome, said, .. } = &item.body else { return None };
+    let has_printed = match outcome {
+        ToolOutcome::Ran(result) => !result.shown().is_empty(),
+        ToolOutcome::Failed(_) | ToolOutcome::Unknown(_) => said.is_some(),
+        ToolOutcome::Done(_) => false,
     };
-    let output = printed.then(|| EventBody::CommandOutput(item.clone()));
-    output.into_iter().chain([EventBody::ItemDone(item.clone())]).collect()
+    (call.is_command() && has_printed).then(|| EventBody::CommandOutput {
+        item: item.id.clone(),
+        turn: item.turn.clone(),
+        output_index: item.output_index.unwrap_or_default(),
+        text: outcome.shown(said.as_deref()).into_owned(),
+    })
 }
 
 /// Whether the effect is an open tool call; then its intent is noted.

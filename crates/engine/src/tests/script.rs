@@ -377,7 +377,7 @@ fn describe(body: &RecordBody) -> String {
             ItemBody::ToolCall(call) => {
                 format!("tool call {} {} effect {} {:?}", item.id, call.name, call.effect.0, call.class)
             }
-            ItemBody::ToolOutcome { call, attempt, cause, outcome } => {
+            ItemBody::ToolOutcome { call, attempt, cause, outcome, .. } => {
                 format!("outcome {}.{} {cause:?} {outcome:?}", call.effect.0, attempt.0)
             }
         },
@@ -429,7 +429,7 @@ fn name(body: &EventBody) -> String {
         EventBody::Error(_) => "error".to_owned(),
         EventBody::ItemAdded(_) => "item.added".to_owned(),
         EventBody::ItemDone(_) => "item.done".to_owned(),
-        EventBody::CommandOutput(_) => "output".to_owned(),
+        EventBody::CommandOutput { .. } => "output".to_owned(),
         EventBody::Environment(view) => {
             let known = view.head.environment.as_ref().expect("an environment");
             format!("environment[{:?}]", known.status)

@@ -1,10 +1,11 @@
 //! Reading, writing and listing files, as text and with limits.
 
 use super::path::{join, length, readable, split, stayed_inside, whole, writable};
-use super::{FOR_MODEL, Performed, Problem, Station, arguments, said};
+use super::{FOR_MODEL, Problem, Station, arguments, said};
 use crate::machine::{Fault, FileKind};
 use crate::truncate::text_of;
 use std::fmt::Write;
+use types::ToolOutcome;
 
 /// Largest file of which lines are read.
 pub(super) const MAX_FILE: u64 = 16 << 20;
@@ -17,7 +18,7 @@ const MAX_DEPTH: u32 = 6;
 /// Listed, but not what is in it, unless it is asked for.
 const CLOSED: [&str; 3] = [".git", "node_modules", "target"];
 
-pub(super) async fn read(station: &Station, asked: arguments::ReadFile) -> Result<Performed, Problem> {
+pub(super) async fn read(station: &Station, asked: arguments::ReadFile) -> Result<ToolOutcome, Problem> {
     let path = readable(station, &asked.path)?;
     let bytes = match whole(&*station.machine, &path, MAX_FILE).await {
         Ok(bytes) => bytes,
@@ -61,7 +62,7 @@ fn excerpt(path: &str, text: &str, first: u64, most: u64) -> String {
     format!("lines {first} to {last} of {total} of {path}{more}\n{shown}")
 }
 
-pub(super) async fn write(station: &Station, asked: arguments::WriteFile) -> Result<Performed, Problem> {
+pub(super) async fn write(station: &Station, asked: arguments::WriteFile) -> Result<ToolOutcome, Problem> {
     if asked.content.len() > MAX_CONTENT {
         return Err(Problem::Failed(format!("content has at most {MAX_CONTENT} bytes; nothing was written")));
     }
@@ -86,7 +87,7 @@ pub(super) async fn put(station: &Station, path: &str, bytes: Vec<u8>) -> Result
     if is_new { stayed_inside(station, path).await } else { Ok(()) }
 }
 
-pub(super) async fn list(station: &Station, asked: arguments::ListFiles) -> Result<Performed, Problem> {
+pub(super) async fn list(station: &Station, asked: arguments::ListFiles) -> Result<ToolOutcome, Problem> {
     let top = readable(station, asked.path.as_deref().unwrap_or("."))?;
     let depth = asked.depth.unwrap_or(1).clamp(1, MAX_DEPTH);
     let mut lines = Vec::new();

@@ -2,10 +2,11 @@
 //! about the order. Whatever it says, this ends, and holds a bounded part of it.
 
 use super::KEPT;
+use super::screen::Screen;
 use crate::machine::{Fault, Machine, Output};
 use crate::truncate::Gathered;
 use std::time::Duration;
-use types::Clock;
+use types::{Clock, Progress};
 
 /// The longest that a machine is asked to wait for news at a time.
 const READ_WAIT: Duration = Duration::from_secs(10);
@@ -15,14 +16,22 @@ const READ_SLACK: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(20);
 /// How long the output of a process that ended may still come. What it started may hold it open for ever.
 const AFTER_EXIT: Duration = Duration::from_secs(1);
+/// A process that says something all the time is looked at, and told of, once in so long, after so many looks at once.
+const PACE: Duration = Duration::from_millis(50);
+const AT_ONCE: u32 = 8;
+/// One that says more than this meanwhile is read at once: a machine keeps only so much of what nobody has read.
+const MUCH: usize = 64 << 10;
 
 pub(super) struct Follow<'a> {
     machine: &'a dyn Machine,
     clock: &'a dyn Clock,
+    progress: &'a dyn Progress,
     pub process: &'a str,
     /// The number of the last that was said; what comes after it is new.
     pub next: u64,
     pub said: Gathered,
+    /// The same as clients are shown it.
+    screen: Screen,
     /// Output before that, which the machine does not have any more.
     pub lost: bool,
     pub exit_code: Option<i32>,
@@ -30,23 +39,45 @@ pub(super) struct Follow<'a> {
     pub failure: Option<String>,
     /// The machine was away when it was asked last. The process does not mind.
     is_away: bool,
+    pace: Pace,
+}
+
+/// Looks that may follow each other at once.
+struct Pace {
+    left: u32,
+    /// When the last was gained.
+    since: Duration,
 }
 
 impl<'a> Follow<'a> {
-    pub(super) fn new(machine: &'a dyn Machine, clock: &'a dyn Clock, process: &'a str, next: u64) -> Self {
+    pub(super) fn new(
+        machine: &'a dyn Machine,
+        clock: &'a dyn Clock,
+        progress: &'a dyn Progress,
+        process: &'a str,
+        next: u64,
+    ) -> Self {
         let said = Gathered::new(KEPT);
         Self {
             machine,
             clock,
+            progress,
             process,
             next,
             said,
+            screen: Screen::default(),
             lost: false,
             exit_code: None,
             closed: false,
             failure: None,
             is_away: false,
+            pace: Pace { left: AT_ONCE, since: clock.monotonic() },
         }
+    }
+
+    /// All that clients are shown of it.
+    pub(super) fn shown(self) -> String {
+        self.screen.text()
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -77,9 +108,13 @@ impl<'a> Follow<'a> {
                 return Ok(self.has_ended());
             }
             let wait = left.min(READ_WAIT);
+            let before = self.said.total();
             if !self.look(wait).await? {
                 let waited = self.clock.monotonic().saturating_sub(now);
                 self.clock.sleep(PAUSE.min(wait.saturating_sub(waited))).await;
+            } else if !self.has_ended() && self.said.total() - before < MUCH as u64 {
+                let pause = self.pace.pause(self.clock.monotonic());
+                self.clock.sleep(pause.min(left)).await;
             }
         }
     }
@@ -98,10 +133,14 @@ impl<'a> Follow<'a> {
 
     fn take(&mut self, output: Output) -> bool {
         let before = (self.next, self.has_ended(), self.closed);
+        if output.lost {
+            self.screen.note("[output that is not kept any more is missing here]\n");
+        }
         for chunk in &output.chunks {
             // What was said is not said anew, whatever the machine says.
             if chunk.seq > self.next {
                 self.said.push(&chunk.bytes);
+                self.screen.push(&chunk.bytes);
                 self.next = chunk.seq;
             }
         }
@@ -110,6 +149,25 @@ impl<'a> Follow<'a> {
         self.exit_code = self.exit_code.or(output.exit_code);
         self.closed |= output.closed;
         self.failure = self.failure.take().or(output.failure);
+        let fresh = self.screen.fresh();
+        if !fresh.is_empty() {
+            self.progress.printed(fresh);
+        }
         before != (self.next, self.has_ended(), self.closed)
+    }
+}
+
+impl Pace {
+    /// After a look: how long until the next.
+    fn pause(&mut self, now: Duration) -> Duration {
+        let passed = now.saturating_sub(self.since).as_nanos() / PACE.as_nanos();
+        let gained = u32::try_from(passed).unwrap_or(u32::MAX);
+        self.left = self.left.saturating_add(gained).min(AT_ONCE);
+        self.since += PACE * gained;
+        if self.left == AT_ONCE {
+            self.since = now;
+        }
+        self.left = self.left.saturating_sub(1);
+        if self.left > 0 { Duration::ZERO } else { (self.since + PACE).saturating_sub(now) }
     }
 }

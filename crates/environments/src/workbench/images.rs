@@ -1,7 +1,7 @@
 //! Image files, shown to the model as they are.
 
 use super::path::{readable, whole};
-use super::{Performed, Problem, Station, arguments};
+use super::{Problem, Station, arguments};
 use crate::machine::Fault;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -10,7 +10,7 @@ use types::{CallOutput, Content, ToolOutcome};
 /// What fits into a result.
 const MAX_IMAGE: u64 = 700 << 10;
 
-pub(super) async fn view(station: &Station, asked: arguments::ViewImage) -> Result<Performed, Problem> {
+pub(super) async fn view(station: &Station, asked: arguments::ViewImage) -> Result<ToolOutcome, Problem> {
     let path = readable(station, &asked.path)?;
     let bytes = match whole(&*station.machine, &path, MAX_IMAGE).await {
         Ok(bytes) => bytes,
@@ -23,7 +23,7 @@ pub(super) async fn view(station: &Station, asked: arguments::ViewImage) -> Resu
     let kind = kind(&bytes).ok_or_else(|| Problem::Failed(format!("{path} is no PNG, JPEG, GIF or WebP image")))?;
     let image_url = format!("data:image/{kind};base64,{}", STANDARD.encode(&bytes));
     let parts = vec![Content::Text { text: path }, Content::Image { image_url }];
-    Ok(Performed { outcome: ToolOutcome::Done(CallOutput::Parts(parts)), whole: None })
+    Ok(ToolOutcome::Done(CallOutput::Parts(parts)))
 }
 
 /// By its first bytes, whatever its name.

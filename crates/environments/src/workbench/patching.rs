@@ -7,10 +7,11 @@
 
 use super::files::{MAX_FILE, put};
 use super::path::{whole, writable};
-use super::{Performed, Problem, Station, arguments, said};
+use super::{Problem, Station, arguments, said};
 use crate::machine::{Fault, Machine};
 use crate::patch::{Change, Hunk, Patch, apply, is_undoable};
 use std::collections::BTreeSet;
+use types::ToolOutcome;
 
 /// What a patch may hold in memory: the files as they are, and as they will be.
 const MAX_HELD: usize = 64 << 20;
@@ -34,7 +35,7 @@ pub(super) async fn apply_patch(
     station: &Station,
     asked: arguments::ApplyPatch,
     is_repeat: bool,
-) -> Result<Performed, Problem> {
+) -> Result<ToolOutcome, Problem> {
     let patch = Patch::parse(&asked.patch).map_err(|error| unchanged(&error.to_string()))?;
     let planned = plan(station, &patch, is_repeat).await?;
     for (done, step) in planned.steps.iter().enumerate() {

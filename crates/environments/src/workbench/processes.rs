@@ -4,9 +4,9 @@
 use super::arguments::{self, Signal, within};
 use super::follow::Follow;
 use super::shell::{MAX_YIELD_MS, YIELD_MS, ended, ran, report, running};
-use super::{Performed, Problem, Station, Workbench, process_name};
+use super::{Problem, Station, Workbench, process_name, whole};
 use crate::machine::{Fault, Written};
-use types::ToolRequest;
+use types::{Progress, ToolOutcome, ToolRequest};
 
 const MAX_INPUT: usize = 1 << 20;
 
@@ -15,7 +15,8 @@ impl Workbench {
         &self,
         request: &ToolRequest,
         asked: arguments::WriteStdin,
-    ) -> Result<Performed, Problem> {
+        progress: &dyn Progress,
+    ) -> Result<ToolOutcome, Problem> {
         let time = within("yield_time_ms", asked.yield_time_ms, YIELD_MS, MAX_YIELD_MS)?;
         let station = self.station(request).await?;
         let process = process_name(&request.session, asked.process_id);
@@ -33,10 +34,11 @@ impl Workbench {
                 station.machine.terminate(&process).await.map_err(|fault| unheard(id, "terminated", &fault))?;
             }
         }
-        let mut follow = Follow::new(&*station.machine, &*self.clock, &process, asked.after.unwrap_or(0));
+        let mut follow = Follow::new(&*station.machine, &*self.clock, progress, &process, asked.after.unwrap_or(0));
         let has_ended = follow.read_for(time).await.map_err(|fault| unheard(id, "read", &fault))?;
         let state = if has_ended { ended(&follow, "") } else { running(id, &follow) };
-        let told = report(&state, &follow);
+        let whole = whole::keep(&station, &*self.clock, request, &follow.said).await;
+        let told = report(&state, &follow, whole);
         Ok(ran(follow, told, None, None))
     }
 }

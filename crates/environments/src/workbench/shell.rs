@@ -4,11 +4,11 @@
 use super::arguments::{self, within};
 use super::follow::Follow;
 use super::path::absolute;
-use super::{FOR_CLIENTS, FOR_MODEL, Performed, Problem, Station, Whole, Workbench, process_name};
+use super::{FOR_MODEL, Problem, Station, Workbench, process_name, whole};
 use crate::machine::{Command, Fault, Info};
 use std::collections::BTreeMap;
 use std::time::Duration;
-use types::{CommandResult, ToolOutcome, ToolRequest};
+use types::{CommandResult, Progress, ToolOutcome, ToolRequest};
 
 const TIMEOUT_MS: u64 = 120_000;
 /// Below the time that a tool call may take at all.
@@ -39,7 +39,12 @@ struct Patience {
 }
 
 impl Workbench {
-    pub(super) async fn shell(&self, request: &ToolRequest, asked: arguments::Shell) -> Result<Performed, Problem> {
+    pub(super) async fn shell(
+        &self,
+        request: &ToolRequest,
+        asked: arguments::Shell,
+        progress: &dyn Progress,
+    ) -> Result<ToolOutcome, Problem> {
         let patience = patience(&asked)?;
         let station = self.station(request).await?;
         let process = process_name(&request.session, request.call.effect.0);
@@ -58,11 +63,13 @@ impl Workbench {
         if self.calls.is_withdrawn(request) {
             let _ = station.machine.terminate(&process).await;
         }
-        let mut follow = Follow::new(&*station.machine, &*self.clock, &process, 0);
+        let mut follow = Follow::new(&*station.machine, &*self.clock, progress, &process, 0);
         let end = self.wait(&station, &mut follow, &patience, request.attach).await?;
         // How long it ran before a crash, nobody knows.
         let duration = (!request.attach).then(|| self.clock.monotonic().saturating_sub(started));
-        let told = told(request.call.effect.0, &follow, &end, duration, &patience);
+        let whole = whole::keep(&station, &*self.clock, request, &follow.said).await;
+        let state = state(request.call.effect.0, &follow, &end, duration, &patience);
+        let told = report(&state, &follow, whole);
         Ok(ran(follow, told, duration, Some(workdir)))
     }
 
@@ -162,24 +169,20 @@ pub(super) fn ran(
     told: String,
     duration: Option<Duration>,
     working_directory: Option<String>,
-) -> Performed {
-    let output = follow.said.shown(FOR_CLIENTS);
-    let whole = Whole::of(&follow.said);
-    let result = CommandResult {
+) -> ToolOutcome {
+    ToolOutcome::Ran(CommandResult {
         told,
         exit_code: follow.exit_code,
         duration_ms: duration.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
         working_directory,
-        output: Some(output),
-    };
-    let is_all = result.output.as_deref().is_some_and(|output| output.as_bytes() == whole.bytes);
-    Performed { outcome: ToolOutcome::Ran(result), whole: (!is_all || whole.missing > 0).then_some(whole) }
+        output: Some(follow.shown()),
+    })
 }
 
-fn told(id: u64, follow: &Follow<'_>, end: &End, duration: Option<Duration>, patience: &Patience) -> String {
+fn state(id: u64, follow: &Follow<'_>, end: &End, duration: Option<Duration>, patience: &Patience) -> String {
     let seconds = |time: Duration| format!("{:.1} s", time.as_secs_f64());
     let after = duration.map_or_else(String::new, |time| format!(" after {}", seconds(time)));
-    let state = match end {
+    match end {
         End::Runs => running(id, follow),
         End::TimedOut => format!("stopped: it still ran after {}, the time that it was given", seconds(patience.time)),
         End::Unstoppable(fault) => {
@@ -187,8 +190,7 @@ fn told(id: u64, follow: &Follow<'_>, end: &End, duration: Option<Duration>, pat
             format!("it still ran after {time}, and whether it was stopped is not known: {fault}")
         }
         End::Itself => ended(follow, &after),
-    };
-    report(&state, follow)
+    }
 }
 
 pub(super) fn running(id: u64, follow: &Follow<'_>) -> String {
@@ -208,11 +210,12 @@ pub(super) fn ended(follow: &Follow<'_>, after: &str) -> String {
     state
 }
 
-/// What the model is told: the state, then the output.
-pub(super) fn report(state: &str, follow: &Follow<'_>) -> String {
+/// What the model is told: the state, where the whole output is, then the output.
+pub(super) fn report(state: &str, follow: &Follow<'_>, whole: Option<String>) -> String {
     let lost = if follow.lost { "[earlier output is not kept any more]\n" } else { "" };
     if follow.said.total() == 0 {
         return format!("{state}\n{lost}(no output)");
     }
-    format!("{state}\noutput:\n{lost}{}", follow.said.shown(FOR_MODEL))
+    let whole = whole.map_or_else(String::new, |whole| format!("; {whole}"));
+    format!("{state}{whole}\noutput:\n{lost}{}", follow.said.shown(FOR_MODEL))
 }

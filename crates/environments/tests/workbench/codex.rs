@@ -1,7 +1,7 @@
 //! The same tools over the unmodified `codex exec-server`: what is held of the machine of these tests must hold of it too.
 
 use crate::door::{Door, KEY};
-use crate::stage::{Stage, attached, bench, command};
+use crate::stage::{Stage, Unheard, attached, bench, command};
 use environments::workbench::Station;
 use serde_json::json;
 use std::os::unix::fs::symlink;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tokio::process::Child;
-use types::ToolOutcome;
+use types::{ToolOutcome, Tools};
 
 /// The binary, if it is installed. `cargo xtask test` installs it first and names it, and then it has to be there.
 fn binary() -> Option<PathBuf> {
@@ -89,7 +89,7 @@ async fn the_tools_work_on_the_real_executor() {
 
     let asked = json!({"command": "read line; echo heard $line", "background": true, "yield_time_ms": 1});
     let request = stage.request("shell", &asked);
-    command(stage.bench.run(&request).await.outcome);
+    command(stage.bench.perform(&request, &Unheard).await);
     let asked = json!({"process_id": request.call.effect.0, "input": "words\n", "yield_time_ms": 60000});
     let result = stage.ran("write_stdin", asked).await;
     assert_eq!((result.exit_code, result.shown()), (Some(0), "heard words\n"));
@@ -113,7 +113,7 @@ async fn a_command_outlives_the_server_but_not_its_executor() {
     stage.ran("shell", json!({"command": "mkfifo gate"})).await;
     let line = "echo run >> runs; echo first; read go < gate; echo last; exit 5";
     let first = stage.request("shell", &json!({"command": line}));
-    until_there(&stage, "runs", stage.bench.run(&first)).await;
+    until_there(&stage, "runs", stage.bench.perform(&first, &Unheard)).await;
 
     door.restart();
     let station = Station { machine: door.machine("env_tools").await, ..stage.station.clone() };
@@ -122,17 +122,17 @@ async fn a_command_outlives_the_server_but_not_its_executor() {
         let gate = stage.path("gate");
         move || std::fs::write(gate, "go\n").expect("the gate")
     });
-    let result = command(other.run(&attached(&first)).await.outcome);
+    let result = command(other.perform(&attached(&first), &Unheard).await);
     assert_eq!((result.exit_code, result.shown()), (Some(5), "first\nlast\n"));
     assert_eq!(stage.holds("runs").unwrap(), "run\n");
 
     // Killed with its executor, or lost by it: nobody knows how far it came.
     let second = stage.request("shell", &json!({"command": "echo run >> again; sleep 600"}));
-    until_there(&stage, "again", other.run(&second)).await;
+    until_there(&stage, "again", other.perform(&second, &Unheard)).await;
     executor.kill();
     door.log.until("disconnected env_tools", 2).await;
     let _fresh = Executor::start(&binary, &door, 3).await;
-    let outcome = other.run(&attached(&second)).await.outcome;
+    let outcome = other.perform(&attached(&second), &Unheard).await;
     assert!(matches!(outcome, ToolOutcome::Unknown(_)), "{outcome:?}");
     assert_eq!(stage.holds("again").unwrap(), "run\n");
 }

@@ -1,7 +1,7 @@
 //! Commands: their ends, their output, their time, and being found again.
 
 use crate::local::Local;
-use crate::stage::{Late, Stage, attached, bench, bench_with, command, request, self_hosted, settings};
+use crate::stage::{Heard, Late, Stage, Unheard, attached, bench, bench_with, command, request, self_hosted, settings};
 use serde_json::json;
 use std::sync::Arc;
 use types::{Class, EnvironmentSettings, Offer, ToolOutcome, Tools};
@@ -57,7 +57,7 @@ async fn a_background_process_is_talked_to_and_ended() {
     let asked = json!({"command": line, "background": true, "yield_time_ms": 1});
     let request = stage.request("shell", &asked);
     let id = request.call.effect.0;
-    let result = command(stage.bench.run(&request).await.outcome);
+    let result = command(stage.bench.perform(&request, &Unheard).await);
     assert_eq!((result.exit_code, result.shown()), (None, ""));
     assert!(result.told.starts_with(&format!("still running: process_id {id}; ")), "{}", result.told);
 
@@ -90,7 +90,7 @@ async fn an_interrupt_is_heard() {
     let asked = json!({"command": "trap 'echo caught; exit 7' INT; echo ready; while :; do sleep 0.05; done",
         "background": true, "yield_time_ms": 1});
     let request = stage.request("shell", &asked);
-    stage.bench.run(&request).await;
+    stage.bench.perform(&request, &Unheard).await;
     let id = request.call.effect.0;
     let poll = json!({"process_id": id, "yield_time_ms": 20});
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
@@ -112,7 +112,7 @@ async fn after_a_crash_a_command_is_found_and_never_started_again() {
     // The server stops while it waits: the future is dropped.
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
     {
-        let mut run = Box::pin(stage.bench.run(&first));
+        let mut run = Box::pin(stage.bench.perform(&first, &Unheard));
         while stage.holds("runs").is_none() {
             assert!(std::time::Instant::now() < deadline, "it never began");
             let pause = std::time::Duration::from_millis(5);
@@ -121,17 +121,18 @@ async fn after_a_crash_a_command_is_found_and_never_started_again() {
     }
     let again = attached(&first);
     let other = bench(Some(stage.station.clone()));
-    let (result, opened) = tokio::join!(other.run(&again), stage.ran("shell", json!({"command": "echo go > gate"})));
+    let (result, opened) =
+        tokio::join!(other.perform(&again, &Unheard), stage.ran("shell", json!({"command": "echo go > gate"})));
     assert_eq!(opened.exit_code, Some(0));
-    let result = command(result.outcome);
+    let result = command(result);
     assert_eq!((result.exit_code, result.shown(), result.duration_ms), (Some(0), "first\nlast\n", None));
     assert_eq!(stage.holds("runs").unwrap(), "run\n");
     // Even an attempt that does not know of the first finds it by its name.
-    assert_eq!(command(other.run(&first).await.outcome).shown(), "first\nlast\n");
+    assert_eq!(command(other.perform(&first, &Unheard).await).shown(), "first\nlast\n");
     assert_eq!(stage.holds("runs").unwrap(), "run\n");
 
     machine.forget();
-    let ToolOutcome::Unknown(reason) = other.run(&again).await.outcome else { panic!("it knows nothing") };
+    let ToolOutcome::Unknown(reason) = other.perform(&again, &Unheard).await else { panic!("it knows nothing") };
     assert!(reason.contains("does not know the process"), "{reason}");
     assert_eq!(machine.count(), 0);
 }
@@ -141,14 +142,14 @@ async fn a_call_that_is_taken_back_stops_its_command() {
     let stage = Stage::new();
     let request = stage.request("shell", &json!({"command": "echo $$ > pid; sleep 600"}));
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
-    let mut run = Box::pin(stage.bench.run(&request));
+    let mut run = Box::pin(stage.bench.perform(&request, &Unheard));
     while stage.holds("pid").is_none() {
         assert!(std::time::Instant::now() < deadline, "it never began");
         let pause = std::time::Duration::from_millis(5);
         assert!(tokio::time::timeout(pause, &mut run).await.is_err(), "it cannot end");
     }
     stage.bench.cancel(&request);
-    assert_eq!(command(run.await.outcome).exit_code, Some(137));
+    assert_eq!(command(run.await).exit_code, Some(137));
 }
 
 #[tokio::test]
@@ -158,7 +159,7 @@ async fn what_is_taken_back_before_its_machine_came_never_begins() {
     let bench = bench_with(Arc::new(Late(late)));
     let run = stage.request("shell", &json!({"command": "echo x > proof"}));
     let write = stage.request("write_file", &json!({"path": "proof", "content": "x"}));
-    let calls = async { tokio::join!(bench.run(&run), bench.run(&write)) };
+    let calls = async { tokio::join!(bench.perform(&run, &Unheard), bench.perform(&write, &Unheard)) };
     let take_back = async {
         bench.cancel(&run);
         bench.cancel(&write);
@@ -167,37 +168,89 @@ async fn what_is_taken_back_before_its_machine_came_never_begins() {
     let (outcomes, ()) = tokio::join!(biased; calls, take_back);
     for performed in [outcomes.0, outcomes.1] {
         let failed = "it was taken back before it began; nothing was done".to_owned();
-        assert_eq!(performed.outcome, ToolOutcome::Failed(failed));
+        assert_eq!(performed, ToolOutcome::Failed(failed));
     }
     assert_eq!(stage.holds("proof"), None);
     // Not taken back, it begins.
-    assert_eq!(command(bench.run(&run).await.outcome).exit_code, Some(0));
+    assert_eq!(command(bench.perform(&run, &Unheard).await).exit_code, Some(0));
     assert_eq!(stage.holds("proof").unwrap(), "x\n");
 }
 
 #[tokio::test]
 async fn long_output_is_cut_for_the_model_and_kept_whole() {
     let stage = Stage::new();
-    let performed = stage.call("shell", json!({"command": "seq 1 200000"})).await;
-    let whole = performed.whole.expect("more than clients are shown");
+    let (request, heard) = (stage.request("shell", &json!({"command": "seq 1 200000"})), Heard::default());
+    let result = command(stage.bench.perform(&request, &heard).await);
+    let (_, file) = result.told.split_once("; all 1288895 bytes that it printed are in ").expect("a file");
+    let file = file.lines().next().expect("a path");
     let expected: String = (1..=200_000).map(|n| format!("{n}\n")).collect();
-    assert!(whole.missing == 0 && whole.bytes == expected.as_bytes());
-    let result = command(performed.outcome);
+    assert_eq!(std::fs::read_to_string(file).expect("the file"), expected);
+    assert!(stage.said("read_file", json!({"path": file, "offset": 100_000, "limit": 1})).await.contains("100000"));
     assert!(result.told.len() < 25 << 10 && result.shown().len() < 513 << 10);
+    // Its beginning was told while it ran.
+    assert!(result.shown().starts_with(&heard.text()) && heard.text().len() == 256 << 10);
     for text in [result.told.as_str(), result.shown()] {
         assert!(text.contains("\n1\n2\n3\n") || text.starts_with("1\n2\n3\n"));
         assert!(text.ends_with("\n199999\n200000\n") && text.contains(" bytes left out]\n"));
     }
     // Short output stands in the outcome, whole.
-    assert_eq!(stage.call("shell", json!({"command": "echo short"})).await.whole, None);
+    let result = stage.ran("shell", json!({"command": "echo short"})).await;
+    assert!(result.told.starts_with("exit code 0 after ") && result.told.ends_with(" s\noutput:\nshort\n"));
+}
+
+#[tokio::test]
+async fn what_a_command_prints_is_told_while_it_runs_and_again_after_a_crash() {
+    let stage = Stage::new();
+    stage.ran("shell", json!({"command": "mkfifo gate"})).await;
+    let line = "echo first; read go < gate; printf 'Gr\\303'; read go < gate; printf '\\274n\\377'; exit 4";
+    let (request, heard) = (stage.request("shell", &json!({"command": line})), Heard::default());
+    let open = || stage.ran("shell", json!({"command": "echo go > gate"}));
+    // The server stops while it waits: the future is dropped.
+    tokio::select! {
+        biased;
+        _ = stage.bench.perform(&request, &heard) => panic!("it cannot end"),
+        () = heard.until("first\n") => {}
+    }
+    let (again, other) = (Heard::default(), bench(Some(stage.station.clone())));
+    let attached = attached(&request);
+    let talk = async {
+        again.until("first\n").await;
+        open().await;
+        // Half a character is not told.
+        again.until("first\nGr").await;
+        open().await;
+    };
+    let (result, ()) = tokio::join!(other.perform(&attached, &again), talk);
+    let result = command(result);
+    assert_eq!((result.exit_code, result.shown()), (Some(4), "first\nGr\u{fc}n\u{fffd}"));
+    assert_eq!(again.text(), result.shown());
+    // A look at the same process tells the same.
+    let (look, heard) = (json!({"process_id": request.call.effect.0}), Heard::default());
+    let result = command(stage.bench.perform(&stage.request("write_stdin", &look), &heard).await);
+    assert_eq!((heard.text().as_str(), result.shown()), ("first\nGr\u{fc}n\u{fffd}", "first\nGr\u{fc}n\u{fffd}"));
+}
+
+#[tokio::test]
+async fn a_command_that_never_stops_printing_is_told_of_now_and_then() {
+    let stage = Stage::new();
+    let line = "i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo $i; done";
+    let (request, heard) = (stage.request("shell", &json!({"command": line})), Heard::default());
+    let started = std::time::Instant::now();
+    let result = command(stage.bench.perform(&request, &heard).await);
+    assert!(result.exit_code == Some(0) && heard.text() == result.shown());
+    let most = 12 + started.elapsed().as_millis() / 50;
+    assert!(heard.0.borrow().len() as u128 <= most, "{} times, at most {most}", heard.0.borrow().len());
 }
 
 #[tokio::test]
 async fn bytes_that_are_no_text_do_not_harm() {
     let stage = Stage::new();
-    let performed = stage.call("shell", json!({"command": "printf 'a\\0b\\377'"})).await;
-    assert_eq!(performed.whole.expect("the bytes").bytes, b"a\0b\xff");
-    assert_eq!(command(performed.outcome).shown(), "[4 bytes that are no text]");
+    let result = stage.ran("shell", json!({"command": "printf 'a\\0b\\377'"})).await;
+    assert_eq!(result.shown(), "a\u{fffd}b\u{fffd}");
+    let (_, told) = result.told.split_once("; all 4 bytes that it printed are in ").expect("a file");
+    let (file, rest) = told.split_once('\n').expect("a path");
+    assert_eq!(rest, "output:\n[4 bytes that are no text]");
+    assert_eq!(std::fs::read(file).expect("the file"), b"a\0b\xff");
     let result = stage.ran("shell", json!({"command": "printf 'Gr\\374\\337e und noch viel mehr'"})).await;
     assert_eq!(result.shown(), "Gr\u{fffd}\u{fffd}e und noch viel mehr");
 }
@@ -227,8 +280,8 @@ async fn without_a_machine_nothing_is_done_and_after_a_crash_nothing_is_known() 
     let bench = bench(None);
     let call = request(1, "shell", &json!({"command": "true"}));
     let failed = "the environment is not connected; nothing was done".to_owned();
-    assert_eq!(bench.perform(&call).await, ToolOutcome::Failed(failed));
-    assert!(matches!(bench.perform(&attached(&call)).await, ToolOutcome::Unknown(_)));
+    assert_eq!(bench.perform(&call, &Unheard).await, ToolOutcome::Failed(failed));
+    assert!(matches!(bench.perform(&attached(&call), &Unheard).await, ToolOutcome::Unknown(_)));
     // The offer stays: it does not hang on the connection, but on the session.
     let last = Offer { tools: Vec::new(), instructions: Some("as before".to_owned()) };
     let none = bench.offered(&call.project, &call.session, &settings(EnvironmentSettings::None), &last).await;

@@ -1,13 +1,13 @@
 //! A machine behind a line that goes at the wrong moment, and machines that lie.
 
 use crate::local::Local;
-use crate::stage::{Stage, attached, command};
+use crate::stage::{Stage, Unheard, attached, command};
 use environments::machine::{Chunk, Command, Entry, Fault, Info, Machine, Metadata, Output, Written};
 use serde_json::json;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use types::{BoxFuture, ToolOutcome};
+use types::{BoxFuture, ToolOutcome, Tools};
 
 /// When, of a thing that is asked for, the line goes.
 #[derive(Clone, Copy, PartialEq)]
@@ -167,7 +167,7 @@ async fn a_line_that_goes_while_a_command_is_started_or_runs_leaves_an_unknown_o
     ] {
         let stage = Stage::on(Faulty::with(&[(asked, "", 0, After, fault)]));
         let asked = json!({"command": "echo ran > proof", "timeout_ms": 200});
-        assert_eq!(unknown(stage.call("shell", asked).await.outcome), expected);
+        assert_eq!(unknown(stage.call("shell", asked).await), expected);
     }
 }
 
@@ -195,8 +195,8 @@ async fn a_name_that_is_taken_is_the_calls_own_process() {
     let machine = Faulty::with(&[("start", "-1", 0, After, Fault::Exists("p".to_owned()))]);
     let stage = Stage::on(machine.clone());
     let request = stage.request("shell", &json!({"command": "echo x >> proof; echo said"}));
-    assert_eq!(command(stage.bench.run(&request).await.outcome).shown(), "said\n");
-    assert_eq!(command(stage.bench.run(&attached(&request)).await.outcome).shown(), "said\n");
+    assert_eq!(command(stage.bench.perform(&request, &Unheard).await).shown(), "said\n");
+    assert_eq!(command(stage.bench.perform(&attached(&request), &Unheard).await).shown(), "said\n");
     assert_eq!(stage.holds("proof").unwrap(), "x\n");
     assert_eq!(machine.local.count(), 1);
 }
@@ -241,7 +241,7 @@ async fn a_patch_whose_line_goes_for_good_says_what_may_have_changed() {
         ("metadata", "/b", 2, Before, Fault::Disconnected),
     ]));
     stage.put("b", "old\n");
-    let reason = unknown(stage.call("apply_patch", arguments).await.outcome);
+    let reason = unknown(stage.call("apply_patch", arguments).await);
     let space = &stage.station.workspace_directory;
     assert!(reason.ends_with(&format!("These files may have changed already: {space}/b, {space}/a")), "{reason}");
     assert_eq!(stage.holds("b").unwrap(), "new\n");
@@ -254,7 +254,7 @@ async fn writing_a_file_over_a_line_that_goes_is_unknown_and_reading_failed() {
         ("read_file", "/r", 0, After, Fault::Lost),
     ]));
     stage.put("r", "text");
-    unknown(stage.call("write_file", json!({"path": "w", "content": "x"})).await.outcome);
+    unknown(stage.call("write_file", json!({"path": "w", "content": "x"})).await);
     stage.failed("read_file", json!({"path": "r"})).await;
 }
 
@@ -262,9 +262,9 @@ async fn writing_a_file_over_a_line_that_goes_is_unknown_and_reading_failed() {
 async fn input_that_may_have_been_heard_is_unknown() {
     let stage = Stage::on(Faulty::with(&[("write", "", 0, After, Fault::Lost)]));
     let request = stage.request("shell", &json!({"command": "cat", "background": true, "yield_time_ms": 1}));
-    stage.bench.run(&request).await;
+    stage.bench.perform(&request, &Unheard).await;
     let asked = json!({"process_id": request.call.effect.0, "input": "x\n"});
-    unknown(stage.call("write_stdin", asked).await.outcome);
+    unknown(stage.call("write_stdin", asked).await);
 }
 
 fn chunk(seq: u64, text: &str) -> Chunk {
@@ -309,11 +309,12 @@ async fn output_that_the_machine_did_not_keep_is_told() {
 async fn gigabytes_are_counted_and_not_kept() {
     let piece = "0123456789abcde\n".repeat(65_536).into_bytes();
     let stage = Stage::on(Arc::new(Faulty { flood: Some((piece, 3000)), ..Faulty::default() }));
-    let performed = stage.call("shell", json!({"command": "true"})).await;
-    let whole = performed.whole.expect("more than is shown");
-    assert_eq!(whole.bytes.len() as u64 + whole.missing, 3000 << 20);
-    assert_eq!(whole.bytes.len(), 4 << 20);
-    let result = command(performed.outcome);
+    let result = stage.ran("shell", json!({"command": "true"})).await;
+    let (_, file) = result.told.split_once("; the first and the last 2 MiB that it printed are in ").expect("a file");
+    let whole = std::fs::read(file.lines().next().expect("a path")).expect("the file");
+    let gap = format!("\n[{} bytes left out]\n", (3000_u64 << 20) - (4 << 20));
+    assert_eq!(whole.len(), (4 << 20) + gap.len());
+    assert_eq!(&whole[2 << 20..][..gap.len()], gap.as_bytes());
     assert_eq!(result.exit_code, Some(0));
     assert!(result.shown().len() < 513 << 10 && result.told.len() < 25 << 10);
     assert!(result.told.contains(" bytes left out]\n"));

@@ -1,16 +1,16 @@
 //! Reading, writing, listing and showing files; and what a confined station refuses.
 
-use crate::stage::{Stage, repeated};
+use crate::stage::{Stage, Unheard, repeated};
 use serde_json::json;
 use std::os::unix::fs::symlink;
-use types::{CallOutput, Content, ToolOutcome};
+use types::{CallOutput, Content, ToolOutcome, Tools};
 
 #[tokio::test]
 async fn a_file_is_written_and_read_again() {
     let stage = Stage::new();
     let write = stage.request("write_file", &json!({"path": "a/b/c.txt", "content": "one\ntwo\n"}));
     for request in [&write, &repeated(&write)] {
-        let done = stage.bench.run(request).await.outcome;
+        let done = stage.bench.perform(request, &Unheard).await;
         let path = stage.path("a/b/c.txt");
         let expected = format!("wrote {}: 2 lines, 8 bytes", path.display());
         assert_eq!(done, ToolOutcome::Done(CallOutput::Text(expected)));
@@ -78,7 +78,7 @@ async fn a_directory_is_listed_as_deep_as_asked() {
 async fn an_image_is_shown_by_what_it_is() {
     let stage = Stage::new();
     stage.put("picture.txt", b"\x89PNG\r\n\x1a\nrest");
-    let outcome = stage.call("view_image", json!({"path": "picture.txt"})).await.outcome;
+    let outcome = stage.call("view_image", json!({"path": "picture.txt"})).await;
     let ToolOutcome::Done(CallOutput::Parts(parts)) = outcome else { panic!("{outcome:?}") };
     let [Content::Text { .. }, Content::Image { image_url }] = &parts[..] else { panic!("{parts:?}") };
     assert_eq!(image_url, "data:image/png;base64,iVBORw0KGgpyZXN0");

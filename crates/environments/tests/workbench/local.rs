@@ -10,9 +10,15 @@ use std::time::Duration;
 use tokio::sync::watch;
 use types::BoxFuture;
 
-#[derive(Default)]
 pub struct Local {
     processes: Mutex<BTreeMap<String, Arc<Process>>>,
+    temporary: tempfile::TempDir,
+}
+
+impl Default for Local {
+    fn default() -> Self {
+        Self { processes: Mutex::default(), temporary: tempfile::tempdir().expect("a folder") }
+    }
 }
 
 struct Process {
@@ -106,7 +112,8 @@ fn at_once<T: Send + 'static>(path: &str, result: std::io::Result<T>) -> BoxFutu
 
 impl Machine for Local {
     fn info(&self) -> BoxFuture<'_, Result<Info, Fault>> {
-        Box::pin(async { Ok(Info { shell: Some("/bin/sh".to_owned()), ..Info::default() }) })
+        let temporary = self.temporary.path().to_str().map(str::to_owned);
+        Box::pin(async { Ok(Info { shell: Some("/bin/sh".to_owned()), temporary, ..Info::default() }) })
     }
 
     fn start(&self, command: Command) -> BoxFuture<'_, Result<(), Fault>> {

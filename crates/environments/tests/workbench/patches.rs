@@ -1,8 +1,8 @@
 //! Patches on files: all or none, and again after a crash.
 
-use crate::stage::{Stage, repeated};
+use crate::stage::{Stage, Unheard, repeated};
 use serde_json::{Value, json};
-use types::{CallOutput, ToolOutcome};
+use types::{CallOutput, ToolOutcome, Tools};
 
 fn patch(body: &str) -> Value {
     json!({"patch": format!("*** Begin Patch\n{body}*** End Patch\n")})
@@ -80,11 +80,11 @@ async fn after_a_crash_a_patch_is_finished_wherever_it_was_interrupted() {
         before(&stage);
         steps[..done].iter().for_each(|step| step(&stage));
         let request = stage.request("apply_patch", &patch(ALL));
-        let outcome = stage.bench.run(&repeated(&request)).await.outcome;
+        let outcome = stage.bench.perform(&repeated(&request), &Unheard).await;
         assert!(matches!(outcome, ToolOutcome::Done(CallOutput::Text(_))), "{done}: {outcome:?}");
         is_after(&stage);
         // A first attempt would not take that for its own work.
-        let first = stage.bench.run(&request).await.outcome;
+        let first = stage.bench.perform(&request, &Unheard).await;
         assert!(matches!(first, ToolOutcome::Failed(_)), "{first:?}");
     }
 }
@@ -94,9 +94,9 @@ async fn where_a_file_fits_both_the_outcome_is_unknown() {
     let stage = Stage::new();
     stage.put("list", "a\n");
     let request = stage.request("apply_patch", &patch("*** Update File: list\n@@\n a\n+b\n"));
-    stage.bench.run(&request).await;
+    stage.bench.perform(&request, &Unheard).await;
     assert_eq!(stage.holds("list").unwrap(), "a\nb\n");
-    let outcome = stage.bench.run(&repeated(&request)).await.outcome;
+    let outcome = stage.bench.perform(&repeated(&request), &Unheard).await;
     assert!(matches!(&outcome, ToolOutcome::Unknown(reason) if reason.contains("cannot be told")), "{outcome:?}");
     assert_eq!(stage.holds("list").unwrap(), "a\nb\n");
 }

@@ -2,7 +2,7 @@
 
 use crate::local::Local;
 use environments::machine::Machine;
-use environments::workbench::{Machines, Performed, Station, Workbench};
+use environments::workbench::{Machines, Station, Workbench};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use types::{
     AgentSettings, Attempt, BoxFuture, CallId, CallOutput, Class, Clock, CommandResult, Door, EffectId, EnvironmentId,
-    EnvironmentSettings, Metadata, ProjectId, Review, SessionId, SessionSettings, Spawn, Task, Timestamp, ToolCall,
-    ToolOutcome, ToolRequest, TurnId,
+    EnvironmentSettings, Metadata, Progress, ProjectId, Review, SessionId, SessionSettings, Spawn, Task, Timestamp,
+    ToolCall, ToolOutcome, ToolRequest, Tools, TurnId,
 };
 
 struct RealClock(Instant);
@@ -41,6 +41,36 @@ struct One(Option<Station>);
 impl Machines for One {
     fn find<'a>(&'a self, _: &'a ProjectId, _: &'a SessionId, _: Duration) -> BoxFuture<'a, Option<Station>> {
         Box::pin(async { self.0.clone() })
+    }
+}
+
+/// Nobody listens.
+pub struct Unheard;
+
+impl Progress for Unheard {
+    fn printed(&self, _: &str) {}
+}
+
+/// All that was told of one call.
+#[derive(Default)]
+pub struct Heard(pub tokio::sync::watch::Sender<Vec<String>>);
+
+impl Heard {
+    pub fn text(&self) -> String {
+        self.0.borrow().concat()
+    }
+
+    /// Waits until so much was told.
+    pub async fn until(&self, text: &str) {
+        let mut told = self.0.subscribe();
+        told.wait_for(|told| told.concat() == text).await.expect("the ear stays");
+    }
+}
+
+impl Progress for Heard {
+    fn printed(&self, more: &str) {
+        assert!(!more.is_empty());
+        self.0.send_modify(|told| told.push(more.to_owned()));
     }
 }
 
@@ -101,27 +131,27 @@ impl Stage {
         request(self.effects.fetch_add(1, Ordering::Relaxed), tool, arguments)
     }
 
-    pub async fn call(&self, tool: &str, arguments: Value) -> Performed {
-        self.bench.run(&self.request(tool, &arguments)).await
+    pub async fn call(&self, tool: &str, arguments: Value) -> ToolOutcome {
+        self.bench.perform(&self.request(tool, &arguments), &Unheard).await
     }
 
     /// What a tool that succeeds says.
     pub async fn said(&self, tool: &str, arguments: Value) -> String {
-        match self.call(tool, arguments).await.outcome {
+        match self.call(tool, arguments).await {
             ToolOutcome::Done(CallOutput::Text(text)) => text,
             other => panic!("{other:?}"),
         }
     }
 
     pub async fn failed(&self, tool: &str, arguments: Value) -> String {
-        match self.call(tool, arguments).await.outcome {
+        match self.call(tool, arguments).await {
             ToolOutcome::Failed(error) => error,
             other => panic!("{other:?}"),
         }
     }
 
     pub async fn ran(&self, tool: &str, arguments: Value) -> CommandResult {
-        command(self.call(tool, arguments).await.outcome)
+        command(self.call(tool, arguments).await)
     }
 }
 

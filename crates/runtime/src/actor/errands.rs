@@ -7,13 +7,15 @@
 
 use super::{Actor, Command, Reply, STORE_PAUSE};
 use crate::World;
-use crate::registry::Registry;
+use crate::registry::{Hold, Registry};
 use crate::slots::Slot;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 use tokio::sync::oneshot;
-use types::{BoxFuture, Class, Effect, Input, Origin, ToolOutcome, ToolRequest, Verdict};
+use types::{
+    BoxFuture, Class, Effect, Input, ItemBody, Origin, Progress, Record, RecordBody, ToolOutcome, ToolRequest, Verdict,
+};
 
 /// One attempt of a tool call under way.
 struct Errand {
@@ -190,11 +192,36 @@ impl Actor {
         }
         let Some(turn) = self.state.turn.as_ref().map(|turn| turn.id.clone()) else { return };
         let (project, session, call) = (self.project.clone(), self.session.clone(), open.call.clone());
+        if call.is_command() {
+            let output_index = open.output_index.unwrap_or_default();
+            self.tail.open_command(origin, open.item.clone(), turn.clone(), output_index);
+        }
         let request = Arc::new(ToolRequest::new(project, session, turn, call, origin.attempt, attach));
         let (tools, asked) = (self.world.tools.clone(), request.clone());
-        let tool = Box::pin(async move { tools.perform(&asked).await });
+        let drafts = Drafts { tail: self.tail.clone(), origin, most: self.world.rules.limits.tool_output };
+        let tool = Box::pin(async move { tools.perform(&asked, &drafts).await });
         let limit = Some(self.world.clock.sleep(self.world.rules.limits.tool_call_time));
         self.errands.under_way.push(Errand { origin, request, tool, limit });
+    }
+
+    /// The attempts of tool calls that have no outcome yet.
+    pub(super) fn performing(&self) -> Vec<Origin> {
+        let open = self.state.turn.iter().flat_map(|turn| &turn.tools);
+        open.map(|open| Origin { effect: open.call.effect, attempt: open.attempt }).collect()
+    }
+
+    /// A command that comes to nothing is recorded with what clients were shown of it.
+    pub(super) fn note_printed(&self, record: &mut Record) {
+        let RecordBody::Item(item) = &mut record.body else { return };
+        let ItemBody::ToolOutcome { call, attempt, outcome, said: None, .. } = &item.body else { return };
+        if !matches!(outcome, ToolOutcome::Failed(_) | ToolOutcome::Unknown(_)) {
+            return;
+        }
+        if let Some(printed) = self.tail.printed(Origin { effect: call.effect, attempt: *attempt })
+            && let ItemBody::ToolOutcome { said, .. } = &mut Arc::make_mut(item).body
+        {
+            *said = Some(printed);
+        }
     }
 
     /// Nobody waits for it any more. A pure call leaves nothing behind, so nothing of it is worth knowing.
@@ -204,6 +231,19 @@ impl Actor {
             let listening = listen(self.world.clone(), self.registry.clone(), errand);
             self.world.spawn.spawn("a late tool call", Box::pin(listening));
         }
+    }
+}
+
+/// Where a command's output goes while it runs.
+struct Drafts {
+    tail: Arc<Hold>,
+    origin: Origin,
+    most: usize,
+}
+
+impl Progress for Drafts {
+    fn printed(&self, more: &str) {
+        self.tail.print(self.origin, more, self.most);
     }
 }
 

@@ -4,8 +4,8 @@ use super::Cursor;
 use crate::tail::Draft;
 use std::sync::Arc;
 use types::{
-    Abandoned, Answer, Attempt, EffectId, Event, EventBody, EventId, Item, ItemBody, MicroUsd, ModelEvent, Origin,
-    Phase, Record, RecordBody, Seq, SessionId, Timestamp, TurnId,
+    Abandoned, Answer, Attempt, DraftPlace, EffectId, Event, EventBody, EventId, Item, ItemBody, MicroUsd, ModelEvent,
+    Origin, Phase, Record, RecordBody, Seq, SessionId, Timestamp, TurnId,
 };
 
 const ORIGIN: Origin = Origin { effect: EffectId(3), attempt: Attempt(1) };
@@ -278,10 +278,12 @@ fn an_abandoned_draft_is_closed_for_those_who_saw_it() {
 #[test]
 fn an_offset_within_a_character_is_moved_on() {
     let live = streamed(said().len());
-    let EventId::Draft { seq, mut position } = live.last().expect("events").id else { panic!("a draft's id") };
+    let EventId::Draft { seq, position: DraftPlace::Said(mut position) } = live.last().expect("events").id else {
+        panic!("a draft's id")
+    };
     // "Gr" and half of the umlaut.
     position.offset = 2 + 3;
-    let mut cursor = Cursor::after(session(), EventId::Draft { seq, position });
+    let mut cursor = Cursor::after(session(), EventId::Draft { seq, position: DraftPlace::Said(position) });
     let fresh = cursor.read_draft(&draft(&said()));
     assert!(matches!(&fresh[..], [Event { body: EventBody::Delta { text, .. }, .. }] if text == "ße an alle"));
 }

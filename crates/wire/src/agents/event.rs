@@ -5,7 +5,6 @@ use super::item::{Content, Item};
 use super::session::Session;
 use super::turn::{TokenUsage, Turn};
 use serde::Serialize;
-use std::borrow::Cow;
 
 /// One event.
 #[derive(Serialize, Clone, Debug)]
@@ -126,7 +125,7 @@ events! {
     }
 
     CommandOutputDelta "agent.output.command_execution_output.delta" {
-        session_id: &'a str, turn_id: &'a str, item_id: &'a str, output_index: u32, delta: Cow<'a, str>,
+        session_id: &'a str, turn_id: &'a str, item_id: &'a str, output_index: u32, delta: &'a str,
     }
 
     Error "error" { session_id: &'a str, error: SessionError<'a> }

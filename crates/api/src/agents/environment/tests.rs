@@ -149,7 +149,7 @@ fn item(body: ItemBody, stage: Stage) -> Value {
 }
 
 fn ended(arguments: &str, outcome: ToolOutcome) -> ItemBody {
-    ItemBody::ToolOutcome { call: call(arguments), attempt: Attempt(1), cause: Cause::Answered, outcome }
+    ItemBody::ToolOutcome { call: call(arguments), attempt: Attempt(1), cause: Cause::Answered, outcome, said: None }
 }
 
 #[test]
@@ -186,17 +186,21 @@ fn a_tool_of_the_environment_that_is_no_command_is_shown_as_one() {
     assert_eq!((&read["command"], &read["output"]), (&json!(r#"shell {"path":"a"}"#), &json!("text")));
     let failed = item(ended(r#"{"command":"x"}"#, ToolOutcome::Failed("not connected".into())), Stage::Listed);
     assert_eq!((&failed["status"], &failed["output"]), (&json!("failed"), &json!("not connected")));
-    let unknown = item(ended("{}", ToolOutcome::Unknown("gone".into())), Stage::Listed);
-    assert_eq!(unknown["output"], "outcome unknown: gone");
+    let mut unknown = ended("{}", ToolOutcome::Unknown("gone".into()));
+    assert_eq!(item(unknown.clone(), Stage::Listed)["output"], "outcome unknown: gone");
+    if let ItemBody::ToolOutcome { said, .. } = &mut unknown {
+        *said = Some("half a line".into());
+    }
+    assert_eq!(item(unknown, Stage::Listed)["output"], "half a line\noutcome unknown: gone");
 }
 
 #[test]
 fn what_a_command_printed_is_a_delta() {
-    let result = CommandResult { told: "files".into(), ..CommandResult::default() };
-    let whole = samples::item(Some(4), ended("{}", ToolOutcome::Ran(result)));
+    let (item, turn) = ("item_1".into(), "turn_1".into());
+    let printed = EventBody::CommandOutput { item, turn, output_index: 4, text: "files".into() };
     let delta = json!({
         "type": "agent.output.command_execution_output.delta", "session_id": "sess_1", "turn_id": "turn_1",
         "item_id": "item_1", "output_index": 4, "delta": "files",
     });
-    assert_eq!(frame(EventBody::CommandOutput(whole)), delta);
+    assert_eq!(frame(printed), delta);
 }

@@ -163,6 +163,7 @@ fn a_call_that_the_server_performs_is_shown_in_progress_and_with_its_outcome() {
         attempt: Attempt(1),
         cause: Cause::Answered,
         outcome,
+        said: None,
     };
     let text = |text: &str| CallOutput::Text(text.into());
     let parts = CallOutput::Parts(vec![Content::Text { text: "t".into() }]);
