@@ -2,18 +2,24 @@
 //! runtime takes, `shown` and `event` turn what it says into wire JSON; the rest are routes.
 
 mod absent;
+mod artifacts;
+mod claims;
 mod environment;
+mod environment_files;
+mod environments;
 mod event;
 mod events;
 mod fork;
 mod incoming;
 mod ledger;
 mod reads;
+mod recipe;
 #[cfg(test)]
 pub mod samples;
 mod saved;
 mod sessions;
 mod shown;
+mod templates;
 
 pub use event::{Padding, write_frame};
 pub use ledger::effect;
@@ -50,12 +56,22 @@ pub fn routes(door: &Arc<Door>) -> Router<Arc<Door>> {
         .route(&of_session("/subagents/{subagent_id}/turns"), get(absent::subagent))
         .route(&of_session("/subagents/{subagent_id}/turns/{turn_id}"), get(absent::subagent))
         .route(&of_session("/subagents/{subagent_id}/turns/{turn_id}/items"), get(absent::subagent))
-        .route(&of_session("/artifacts"), get(absent::artifacts))
-        .route(&of_session("/artifacts/{artifact_id}"), get(absent::artifact).delete(absent::artifact))
-        .route(&of_session("/artifacts/{artifact_id}/content"), get(absent::artifact))
+        .route(&of_session("/artifacts"), get(artifacts::list))
+        .route(&of_session("/artifacts/{artifact_id}"), get(artifacts::retrieve).delete(artifacts::delete))
+        .route(&of_session("/artifacts/{artifact_id}/content"), get(artifacts::content))
         .route(&of_session("/traces"), get(absent::traces))
-        // Without these two, the names would be taken for agents' ids.
-        .route("/v1/agents/environments", any(not_served))
+        .route("/v1/agents/environments", get(environments::list).post(environments::create))
+        .route("/v1/agents/environments/{environment_id}", get(environments::retrieve))
+        .route(
+            "/v1/agents/environments/{environment_id}/files",
+            get(environment_files::list).post(environment_files::create),
+        )
+        .route("/v1/agents/environments/templates", get(templates::list).post(templates::create))
+        .route(
+            "/v1/agents/environments/templates/{template_id}",
+            get(templates::retrieve).post(templates::update).delete(templates::delete),
+        )
+        // Without this one, the name would be taken for an agent's id.
         .route("/v1/agents/automations", any(not_served))
         .route_layer(from_fn_with_state(Arc::clone(door), identity::agents_gate))
 }

@@ -1,6 +1,6 @@
 //! `/v1/files`: what clients upload, list, read and delete. Bytes stream in both directions and are nowhere whole.
 
-mod content;
+pub mod content;
 mod form;
 mod shown;
 
@@ -83,7 +83,10 @@ async fn delete(
 
 /// A missing file is a wrong request here, as at the original.
 pub fn refused(refusal: Refusal) -> Failure {
-    let failure = Failure::from(refusal);
+    unknown(refusal.into())
+}
+
+fn unknown(failure: Failure) -> Failure {
     if failure.status == StatusCode::NOT_FOUND {
         return Failure { kind: "invalid_request_error", code: None, ..failure };
     }

@@ -59,6 +59,17 @@ impl Pairs {
         if values.next().is_some() { Err(unreadable(format!("duplicate field `{key}`"))) } else { Ok(value) }
     }
 
+    /// A key that has one value, if it is there.
+    pub fn only(&self, key: &str, value: &str) -> Result<(), Failure> {
+        match self.one(key)? {
+            Some(other) if other != value => {
+                let other: String = other.chars().take(100).collect();
+                Err(unreadable(format!("{key}: unknown variant `{other}`, expected `{value}`")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The values of a key that may stand several times.
     pub fn all(&self, key: &str) -> impl Iterator<Item = &str> {
         self.0.iter().filter(move |(name, _)| name == key).map(|(_, value)| value.as_str())

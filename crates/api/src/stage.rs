@@ -81,6 +81,8 @@ impl Server {
             limits: Limits::default(),
             remote_url,
             rendezvous: None,
+            hosting: None,
+            access_secrets: None,
         };
         let (authorization, kept) = (format!("Bearer {secret}"), Arc::new(door.clone()));
         Self { sim, router: router(door), door: kept, secret, authorization }

@@ -75,6 +75,8 @@ impl Server {
             limits,
             remote_url: None,
             rendezvous: None,
+            hosting: None,
+            access_secrets: None,
         };
         Self { sim, clock, router: api::router(door), authorization: format!("Bearer {secret}") }
     }

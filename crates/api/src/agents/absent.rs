@@ -1,4 +1,4 @@
-//! What no session of this server has yet: subagents, artifacts, traces. A session that is there answers with empty
+//! What no session of this server has yet: subagents, traces. A session that is there answers with empty
 //! lists and 404s, as one that happens to have none would; a session that is not there answers 404 everywhere.
 
 use crate::Door;
@@ -35,20 +35,6 @@ pub async fn subagents(
     }
 }
 
-pub async fn artifacts(
-    State(door): State<Arc<Door>>,
-    Extension(identity): Extension<Identity>,
-    Ids(id): Ids<String>,
-    pairs: Pairs,
-) -> Result<Empty, Failure> {
-    let page = pairs.page(Limit::Checked)?;
-    session(&door, &identity, id).await?;
-    match page.after {
-        Some(_) => Err(Failure::invalid("after is not a valid artifact ID")),
-        None => Ok(Json(List::empty())),
-    }
-}
-
 /// Traces are paged by the ids of root turns.
 pub async fn traces(
     State(door): State<Arc<Door>>,
@@ -70,14 +56,6 @@ pub async fn subagent(
     Ids(path): Ids<BTreeMap<String, String>>,
 ) -> Failure {
     missing(&door, &identity, &path, "Subagent not found.").await
-}
-
-pub async fn artifact(
-    State(door): State<Arc<Door>>,
-    Extension(identity): Extension<Identity>,
-    Ids(path): Ids<BTreeMap<String, String>>,
-) -> Failure {
-    missing(&door, &identity, &path, "Artifact not found.").await
 }
 
 /// The 404 of the session, if that is what is missing, or else of the thing in it.

@@ -1,6 +1,6 @@
 //! A session that goes on where another one stood.
 
-use super::{incoming, shown};
+use super::{claims, incoming, shown};
 use crate::failure::Failure;
 use crate::query::Ids;
 use crate::{Door, body};
@@ -10,10 +10,10 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use runtime::{Identity, NewFork};
 use std::sync::Arc;
-use types::{ItemId, SessionId};
+use types::{EnvironmentSettings, ItemId, SessionId};
 use wire::agents::request::SessionFork;
 
-/// 201 with the new session.
+/// 201 with the new session. It gets a copy of a hosted environment's disk; a machine of the client's own is not copied.
 pub async fn create(
     State(door): State<Arc<Door>>,
     Extension(identity): Extension<Identity>,
@@ -23,11 +23,17 @@ pub async fn create(
     let (object, _held) = body::object(&door, request).await?;
     let SessionFork { after_item_id, agent } = SessionFork::read(object)?;
     let wanted = NewFork { after_item: after_item_id.map(ItemId::new), ..NewFork::default() };
-    let change = |settings: &mut types::SessionSettings| {
+    let change = move |settings: &mut types::SessionSettings| {
         settings.door = types::Door::Agents;
         incoming::patch(&mut settings.agent, agent);
     };
-    let view = door.handle.fork(&identity.project, &SessionId::new(id), wanted, change).await?;
+    let (project, parent) = (&identity.project, SessionId::new(id));
+    let view = match door.handle.session(project, &parent).await?.settings.environment {
+        EnvironmentSettings::OpenaiHosted(_) => claims::fork(&door, project, parent, wanted, change).await?,
+        EnvironmentSettings::None | EnvironmentSettings::SelfHosted { .. } => {
+            door.handle.fork(project, &parent, wanted, change).await?
+        }
+    };
     Ok((StatusCode::CREATED, Json(shown::session(&view, door.remote_url()))).into_response())
 }
 

@@ -1,6 +1,6 @@
 //! Sessions: created, listed, read, changed, deleted.
 
-use super::{incoming, shown};
+use super::{claims, incoming, recipe, shown};
 use crate::failure::Failure;
 use crate::query::{Ids, Limit, Pairs};
 use crate::sse::{self, End};
@@ -11,6 +11,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use hosting::Claim;
 use runtime::{Direction, Identity, Page, SessionFilter, Start};
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,8 +42,11 @@ pub async fn create(
     let wanted = SessionCreate::read(object)?;
     let slot = if wanted.stream { Some(stream_slot(&door)?) } else { None };
     let padded = wanted.include_obfuscation;
-    let new = resolve(&door, &identity.project, wanted).await?;
-    let view = door.handle.create(&identity.project, new).await?;
+    let (new, claim) = resolve(&door, &identity.project, wanted).await?;
+    let view = match claim {
+        None => door.handle.create(&identity.project, new).await?,
+        Some(claim) => claims::create(&door, &identity.project, new, claim).await?,
+    };
     let Some(slot) = slot else {
         return Ok((StatusCode::CREATED, Json(shown::session(&view, door.remote_url()))).into_response());
     };
@@ -52,9 +56,14 @@ pub async fn create(
     Ok(sse::response(StatusCode::CREATED, &door, session, subscription, end, padded, slot))
 }
 
-/// Puts the request's agent over the saved one, and refuses what this server does not serve yet.
-async fn resolve(door: &Door, project: &ProjectId, wanted: SessionCreate) -> Result<NewSession, Failure> {
-    let environment = environment(door, wanted.environment)?;
+/// Puts the request's agent over the saved one, and refuses what this server does not serve yet. A hosted environment
+/// is only described: it is claimed when all else is known to be well.
+async fn resolve(
+    door: &Door,
+    project: &ProjectId,
+    wanted: SessionCreate,
+) -> Result<(NewSession, Option<Claim>), Failure> {
+    let (environment, claim) = environment(door, wanted.environment)?;
     if let Some(vault) = wanted.vault_ids.first() {
         return Err(Failure::invalid(format!("Vault not found: {vault}")).at("vault_ids"));
     }
@@ -68,7 +77,7 @@ async fn resolve(door: &Door, project: &ProjectId, wanted: SessionCreate) -> Res
         None => (None, None, AgentSettings::new(String::new())),
     };
     incoming::patch(&mut agent, wanted.agent);
-    Ok(NewSession {
+    let new = NewSession {
         id: None,
         agent_id,
         agent_name,
@@ -80,18 +89,22 @@ async fn resolve(door: &Door, project: &ProjectId, wanted: SessionCreate) -> Res
         spend_limit: wanted.spend_limit.map(MicroUsd::from_cents),
         metadata: wanted.metadata,
         input: incoming::messages(wanted.input),
-    })
+    };
+    Ok((new, claim))
 }
 
 /// What this server has of environments. One that it has not is refused by its name alone.
-fn environment(door: &Door, wanted: EnvironmentParam) -> Result<EnvironmentSettings, Failure> {
+fn environment(door: &Door, wanted: EnvironmentParam) -> Result<(EnvironmentSettings, Option<Claim>), Failure> {
     let kind = wanted.kind;
     match kind {
-        EnvironmentKind::None => Ok(EnvironmentSettings::None),
+        EnvironmentKind::None => Ok((EnvironmentSettings::None, None)),
         EnvironmentKind::SelfHosted if door.remote_url.is_some() => {
             let SelfHosted { workspace_directory, capability_directories } = wanted.self_hosted()?;
             let id = EnvironmentId::new("");
-            Ok(EnvironmentSettings::SelfHosted { id, workspace_directory, capability_directories })
+            Ok((EnvironmentSettings::SelfHosted { id, workspace_directory, capability_directories }, None))
+        }
+        EnvironmentKind::OpenaiHosted if door.hosting.is_some() => {
+            Ok((EnvironmentSettings::None, Some(recipe::claim(wanted.hosted()?)?)))
         }
         EnvironmentKind::SelfHosted | EnvironmentKind::OpenaiHosted => {
             let message = format!("Environments of type '{}' are not available on this server.", kind.as_str());
@@ -170,7 +183,10 @@ pub async fn delete(
     Ids(id): Ids<String>,
 ) -> Result<Response, Failure> {
     let id = SessionId::new(id);
-    door.handle.delete(&identity.project, &id).await?;
+    match &door.hosting {
+        None => door.handle.delete(&identity.project, &id).await?,
+        Some(hosting) => claims::delete(&door, hosting, &identity.project, &id).await?,
+    }
     executors::forget(&door, &identity.project, &id).await;
     Ok(Json(Deleted::session(id.as_str())).into_response())
 }

@@ -1,6 +1,6 @@
 //! A file's bytes on their way out: one blob at a time, in the pace of the reader. All readers share a bounded memory.
 
-use super::refused;
+use super::{refused, unknown};
 use crate::Door;
 use crate::body::{Held, IDLE};
 use crate::failure::Failure;
@@ -50,20 +50,37 @@ pub async fn content(
             return Ok((StatusCode::RANGE_NOT_SATISFIABLE, answer).into_response());
         }
     };
+    let body = body(&door, &identity.project, file, (first, left)).await.map_err(unknown)?;
     answer.insert(header::CONTENT_LENGTH, HeaderValue::from(left));
+    Ok((status, answer, body).into_response())
+}
+
+/// A content of which no parts are given.
+pub async fn whole(door: &Door, project: &ProjectId, file: File, filename: &str) -> Result<Response, Failure> {
+    let size = file.size;
+    let mut answer = HeaderMap::new();
+    answer.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    answer.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
+    set(&mut answer, header::CONTENT_DISPOSITION, &disposition(filename));
+    let body = body(door, project, file, (0, size)).await?;
+    Ok((StatusCode::OK, answer, body).into_response())
+}
+
+/// So many bytes of a file from a place on.
+async fn body(door: &Door, project: &ProjectId, file: File, (first, left): (u64, u64)) -> Result<Body, Failure> {
     let mut held = door.traffic.contents.enter();
     held.grow(usize::try_from(left.min(HELD)).unwrap_or(usize::MAX), IDLE, &*door.clock).await?;
-    let reading =
-        Reading { files: door.files.clone(), project: identity.project, file, part: 0, skip: first, left, _held: held };
+    let (files, project) = (door.files.clone(), project.clone());
+    let reading = Reading { files, project, file, part: 0, skip: first, left, _held: held };
     // What is wrong with the first blob can still be said; later ones break the answer off.
-    let begun = reading.next().await.map_err(refused)?;
+    let begun = reading.next().await?;
     let body = try_unfold(Step::Begun(begun), |step| async {
         match step {
             Step::Begun(begun) => Ok::<_, Refusal>(begun.map(|(bytes, reading)| (bytes, Step::Going(reading)))),
             Step::Going(reading) => Ok(reading.next().await?.map(|(bytes, reading)| (bytes, Step::Going(reading)))),
         }
     });
-    Ok((status, answer, Body::from_stream(body)).into_response())
+    Ok(Body::from_stream(body))
 }
 
 /// A reader's place in a file.

@@ -1,0 +1,121 @@
+//! Environments by themselves: made ahead of a session, listed, read. Self-hosted ones belong to their session and are
+//! only read.
+
+use super::{environment, recipe};
+use crate::failure::Failure;
+use crate::query::{Ids, Limit, Pairs};
+use crate::repeat::{hash, idempotency_key};
+use crate::words::Translate;
+use crate::{Door, body};
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use hosting::record::Environment;
+use hosting::{Hosting, Wanted};
+use runtime::{Identity, RequestKey};
+use std::sync::Arc;
+use types::{EnvironmentId, EnvironmentSettings, EnvironmentStatus, HostedSettings, ProjectId, Refusal, RefusalKind};
+use wire::agents::request::EnvironmentCreate;
+use wire::agents::{EnvironmentInfo, EnvironmentKind, List};
+
+/// An environment, by who has it.
+enum Found<'a> {
+    Hosted(&'a Hosting, Environment),
+    /// Its session's log says what there is to say: a self-hosted one, or one of a server that could host.
+    Logged(EnvironmentSettings, EnvironmentStatus),
+}
+
+/// 201 with an environment that is being set up.
+pub async fn create(
+    State(door): State<Arc<Door>>,
+    Extension(identity): Extension<Identity>,
+    request: Request,
+) -> Result<Response, Failure> {
+    let (parts, content) = request.into_parts();
+    let key = idempotency_key(&parts.headers)?;
+    let (bytes, _held) = body::bytes(&door, &parts.headers, content).await?;
+    let object = body::parse(&parts.headers, &bytes)?;
+    let hosting = recipe::hosting(&door).map_err(|failure| failure.at("environment.type"))?;
+    let EnvironmentCreate { template, recipe, vault_ids } = EnvironmentCreate::read(object)?;
+    if let Some(vault) = vault_ids.first() {
+        return Err(Failure::invalid(format!("Vault not found: {vault}")).at("vault_ids"));
+    }
+    let wanted = Wanted { template, ..recipe::wanted(recipe, recipe::ENVIRONMENT)? };
+    let key = key.map(|key| RequestKey { key, body_hash: hash(&bytes) });
+    let maker = hosting.clone();
+    let made = hosting.to_its_end(async move { maker.create(&identity.project, wanted, key).await }).await??;
+    Ok((StatusCode::CREATED, Json(hosted(&made.settings, made.status))).into_response())
+}
+
+/// Hosted ones alone, as there is no other type that can be asked for.
+pub async fn list(
+    State(door): State<Arc<Door>>,
+    Extension(identity): Extension<Identity>,
+    pairs: Pairs,
+) -> Result<Response, Failure> {
+    let page = pairs.page(Limit::Clamped)?;
+    pairs.only("type", "openai_hosted")?;
+    let Some(hosting) = &door.hosting else { return Ok(Json(List::<EnvironmentInfo>::empty()).into_response()) };
+    let listed = hosting.environments(&identity.project, page).await?;
+    let data = listed.data.iter().map(|one| hosted(&one.settings, one.status)).collect();
+    let ids = listed.data.iter().map(|one| one.settings.id.as_str());
+    Ok(Json(List::new(data, listed.has_more, ids)).into_response())
+}
+
+pub async fn retrieve(
+    State(door): State<Arc<Door>>,
+    Extension(identity): Extension<Identity>,
+    Ids(id): Ids<String>,
+) -> Result<Response, Failure> {
+    let found = find(&door, &identity.project, &id).await?;
+    let info = match &found {
+        Found::Hosted(_, environment) => hosted(&environment.settings, environment.status),
+        Found::Logged(EnvironmentSettings::OpenaiHosted(settings), status) => hosted(settings, *status),
+        Found::Logged(_, status) => EnvironmentInfo {
+            id: &id,
+            r#type: EnvironmentKind::SelfHosted,
+            status: status.translate(),
+            files: Vec::new(),
+            plugins: Vec::new(),
+            skills: Vec::new(),
+        },
+    };
+    Ok(Json(info).into_response())
+}
+
+fn hosted(settings: &HostedSettings, status: EnvironmentStatus) -> EnvironmentInfo<'_> {
+    let shown = environment::hosted(settings);
+    EnvironmentInfo {
+        id: shown.id,
+        r#type: EnvironmentKind::OpenaiHosted,
+        status: status.translate(),
+        files: shown.files,
+        plugins: shown.plugins,
+        skills: shown.skills,
+    }
+}
+
+async fn find<'a>(door: &'a Door, project: &ProjectId, id: &str) -> Result<Found<'a>, Refusal> {
+    if let Some(hosting) = &door.hosting {
+        match hosting.environment(project, id).await {
+            Ok(environment) => return Ok(Found::Hosted(hosting, environment)),
+            Err(refusal) if refusal.kind == RefusalKind::NotFound => {}
+            Err(refusal) => return Err(refusal),
+        }
+    }
+    let place = door.handle.environment_of(project, &EnvironmentId::new(id)).await?;
+    Ok(Found::Logged(place.settings.environment.clone(), place.state.status))
+}
+
+/// Who keeps the files of this environment. Those of a machine of the client's own are the client's.
+pub async fn with_files<'a>(door: &'a Door, project: &ProjectId, id: &str) -> Result<&'a Hosting, Failure> {
+    match find(door, project, id).await? {
+        Found::Hosted(hosting, _) => Ok(hosting),
+        Found::Logged(settings, _) => {
+            let kind = settings.kind();
+            let message = format!("Files of environments of type '{kind}' are not available on this server.");
+            Err(Failure::invalid(message).at("environment_id"))
+        }
+    }
+}
