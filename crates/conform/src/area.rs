@@ -21,6 +21,7 @@ mod conversations;
 pub mod coverage;
 mod deletion;
 mod embeddings;
+mod environments;
 mod files;
 mod fork;
 mod inputs;
@@ -33,6 +34,7 @@ mod responses;
 mod sessions;
 mod streams;
 mod telling;
+mod templates;
 mod transport;
 mod turns;
 mod uploads;
@@ -79,6 +81,10 @@ pub enum Area {
     Uploads,
     Models,
     Fork,
+    /// Templates of hosted environments.
+    Templates,
+    /// Hosted environments, their files and their artifacts.
+    Environments,
     Coverage,
     /// Answers and events against their shapes; needs no requests of its own.
     Shapes,
@@ -94,7 +100,7 @@ pub struct Check {
 }
 
 impl Area {
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 30] = [
         Self::Transport,
         Self::Agents,
         Self::Sessions,
@@ -121,6 +127,8 @@ impl Area {
         Self::Uploads,
         Self::Models,
         Self::Fork,
+        Self::Templates,
+        Self::Environments,
         Self::Coverage,
         Self::Shapes,
     ];
@@ -153,6 +161,8 @@ impl Area {
             Self::Uploads => "uploads",
             Self::Models => "models",
             Self::Fork => "fork",
+            Self::Templates => "templates",
+            Self::Environments => "environments",
             Self::Coverage => "coverage",
             Self::Shapes => "shapes",
         }
@@ -174,6 +184,7 @@ impl Area {
             Self::Files | Self::Uploads => Some(Part::Files),
             Self::Models => Some(Part::Models),
             Self::Fork => Some(Part::Fork),
+            Self::Templates | Self::Environments => Some(Part::Environments),
             Self::Coverage | Self::Shapes => None,
             _ => Some(Part::Agents),
         }
@@ -207,6 +218,8 @@ impl Area {
             Self::Uploads => uploads::CHECKS,
             Self::Models => models::CHECKS,
             Self::Fork => fork::CHECKS,
+            Self::Templates => templates::CHECKS,
+            Self::Environments => environments::CHECKS,
             Self::Paging => return paging::checks(),
             Self::Coverage | Self::Shapes => &[],
         };
@@ -243,6 +256,8 @@ impl Area {
             Self::Uploads => uploads::run(probe).await,
             Self::Models => models::run(probe).await,
             Self::Fork => fork::run(probe).await,
+            Self::Templates => templates::run(probe).await,
+            Self::Environments => environments::run(probe).await,
             Self::Coverage => coverage::run(probe).await,
             Self::Shapes => {}
         }

@@ -19,10 +19,12 @@ pub enum Part {
     Models,
     /// Of sessions of the Agents API; beyond what the original has.
     Fork,
+    /// Hosted environments of the Agents API.
+    Environments,
 }
 
 impl Part {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Agents,
         Self::Responses,
         Self::Conversations,
@@ -31,6 +33,7 @@ impl Part {
         Self::Files,
         Self::Models,
         Self::Fork,
+        Self::Environments,
     ];
 
     pub fn name(self) -> &'static str {
@@ -43,6 +46,7 @@ impl Part {
             Self::Files => "files",
             Self::Models => "models",
             Self::Fork => "fork",
+            Self::Environments => "environments",
         }
     }
 
@@ -62,10 +66,18 @@ impl Part {
             Self::Files => Call::new(Get, "/files?limit=1"),
             Self::Models => Call::new(Get, "/models"),
             Self::Fork => return fork(client).await,
+            Self::Environments => return environments(client).await,
         };
         let answer = client.send(&call).await?;
         Ok(!matches!(answer.status, 404 | 405 | 501))
     }
+}
+
+/// A server that makes no environments says so of their type, before it looks at the rest.
+async fn environments(client: &Client) -> Result<bool, Trouble> {
+    let body = json!({"environment": {"type": "openai_hosted", "files": 7}});
+    let answer = client.send(&Call::new(Post, "/agents/environments").json(body)).await?;
+    Ok(!matches!(answer.status, 404 | 405 | 501) && answer.json["error"]["param"] != "environment.type")
 }
 
 /// A session that is not there and a route that is not there are both a 404; their words differ.

@@ -154,24 +154,26 @@ fn body(shapes: &Shapes, answered: Answered, answer: &Answer) -> Vec<Fault> {
         Answered::Bytes | Answered::Events => Vec::new(),
         Answered::Any if answer.json.is_null() => vec![fault("", "is no JSON")],
         Answered::Any => Vec::new(),
-        Answered::List(name) => list(shapes, name, &answer.json),
+        Answered::List(name) => list(shapes, name, "list", &answer.json),
         Answered::Empty if answer.text.is_empty() => Vec::new(),
         Answered::Empty => vec![fault("", "is not empty")],
         Answered::One(name) => shapes.faults(name, &answer.json),
         Answered::Page(name) => {
-            page(shapes, name, &answer.json, &["object", "data", "has_more", "first_id", "last_id"])
+            page(shapes, (name, "list"), &answer.json, &["object", "data", "has_more", "first_id", "last_id"])
         }
-        Answered::TokenPage(name) => page(shapes, name, &answer.json, &["object", "data", "has_more", "next"]),
+        Answered::TokenPage(name) => {
+            page(shapes, (name, "page"), &answer.json, &["object", "data", "has_more", "next"])
+        }
     }
 }
 
-fn page(shapes: &Shapes, name: &str, page: &Value, keys: &[&str]) -> Vec<Fault> {
+fn page(shapes: &Shapes, (name, object): (&str, &str), page: &Value, keys: &[&str]) -> Vec<Fault> {
     let missing = keys.iter().filter(|key| page.get(key).is_none());
     let mut found: Vec<Fault> = missing.map(|key| fault(&format!(".{key}"), "is missing")).collect();
     if !page["has_more"].is_boolean() {
         found.push(fault(".has_more", "is neither true nor false"));
     }
-    found.extend(list(shapes, name, page));
+    found.extend(list(shapes, name, object, page));
     let data = page["data"].as_array().map(Vec::as_slice).unwrap_or_default();
     let ends = [(".first_id", page.get("first_id"), data.first()), (".last_id", page.get("last_id"), data.last())];
     for (key, given, entry) in ends {
@@ -183,11 +185,11 @@ fn page(shapes: &Shapes, name: &str, page: &Value, keys: &[&str]) -> Vec<Fault> 
     found
 }
 
-fn list(shapes: &Shapes, name: &str, list: &Value) -> Vec<Fault> {
+fn list(shapes: &Shapes, name: &str, object: &str, list: &Value) -> Vec<Fault> {
     let Some(data) = list["data"].as_array() else { return vec![fault(".data", "is no list")] };
     let mut found = Vec::new();
-    if list["object"] != "list" {
-        found.push(fault(".object", "is not \"list\""));
+    if list["object"] != object {
+        found.push(fault(".object", &format!("is not \"{object}\"")));
     }
     for (at, entry) in data.iter().enumerate() {
         let inner = shapes.faults(name, entry).into_iter();
