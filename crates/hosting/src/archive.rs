@@ -167,4 +167,4 @@ fn clean(member: &Member) -> Result<&str, Flaw> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

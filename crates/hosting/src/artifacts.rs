@@ -91,3 +91,6 @@ impl Hosting {
         Ok(Shelf { rows: &self.inner.rows, files: self.inner.files()?, clock, entropy, project, session })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -112,7 +112,8 @@ impl Hosting {
     /// The session could not be created: what was claimed for it is dropped, a prewarmed one given back.
     pub async fn drop_claim(&self, project: &ProjectId, session: &SessionId) {
         let id = self.inner.id_of(session);
-        let dropped = match self.inner.owners().remove(session) {
+        let was_there = self.inner.owners().remove(session);
+        let dropped = match was_there {
             Some(_) => self.inner.change(project, &id, |row| row.session = None).await.map(|_| ()),
             None => self.remove(project, &id).await,
         };

@@ -122,17 +122,7 @@ impl Disk {
     /// Makes `target` a copy of this: folders, files and links with their modes and times. What is no file is left out.
     pub(crate) async fn copy_to(&self, target: &Self, most: Most) -> Result<(), Error> {
         let (disk, target) = (self.clone(), target.clone());
-        apart(move || {
-            let from = Root::open(&disk.folder)?;
-            target.create_now()?;
-            let copied = copy::copy(&from, &Root::open(&target.folder)?, most);
-            if copied.is_err() {
-                // What is left otherwise is no disk of anybody.
-                let _ = target.remove_now();
-            }
-            copied
-        })
-        .await
+        apart(move || disk.copy_now(&target, most)).await
     }
 
     /// A file to come, however long it takes.
@@ -203,6 +193,17 @@ impl Disk {
         mkdir(&self.folder, Mode::from_raw_mode(0o755))?;
         owner.give(CWD, &self.folder)?;
         Ok(())
+    }
+
+    fn copy_now(&self, target: &Self, most: Most) -> Result<(), Error> {
+        let from = Root::open(&self.folder)?;
+        target.create_now()?;
+        let copied = copy::copy(&from, &Root::open(&target.folder)?, most);
+        if copied.is_err() {
+            // What is left otherwise is no disk of anybody.
+            let _ = target.remove_now();
+        }
+        copied
     }
 
     fn remove_now(&self) -> Result<(), Error> {

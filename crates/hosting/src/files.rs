@@ -189,3 +189,6 @@ fn refusal(environment: &Environment, error: &Error) -> Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,6 +27,8 @@ pub mod record;
 mod rows;
 mod seat;
 mod setup;
+#[cfg(test)]
+mod stage;
 mod start;
 mod templates;
 mod wanted;

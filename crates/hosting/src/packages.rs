@@ -19,6 +19,7 @@ mod tool;
 use crate::disk::{Disk, Error, Place, remove_folder};
 use crate::setup::{Context, Log, Runner, SetupFailed};
 use std::path::{Path, PathBuf};
+use tool::Surroundings;
 use types::Packages;
 
 /// Beside the disk: what is fetched, on its way.
@@ -43,10 +44,9 @@ pub(crate) async fn install(
     if npm.is_empty() && python.is_empty() {
         return Ok(());
     }
-    let workshop = context.folder.join(WORKSHOP);
-    empty(&workshop).await?;
-    let done = fetch(context, runner, disk, log, &workshop, packages).await;
-    if remove_folder(workshop).await.is_err() {
+    let tools = Surroundings::of_this_machine();
+    let done = fetch(context, &tools, runner, disk, log, packages).await;
+    if remove_folder(context.folder.join(WORKSHOP)).await.is_err() {
         tracing::warn!("what was fetched for an environment is left over");
     }
     done
@@ -54,19 +54,20 @@ pub(crate) async fn install(
 
 async fn fetch(
     context: &Context<'_>,
+    tools: &Surroundings,
     runner: &mut Runner<'_>,
     disk: &Disk,
     log: &Log,
-    workshop: &Path,
     packages: &Packages,
 ) -> Result<(), SetupFailed> {
-    let (clock, tools) = (context.clock, tool::Surroundings::of_this_machine());
+    let (clock, workshop) = (context.clock, &*context.folder.join(WORKSHOP));
+    empty(workshop).await?;
     if !packages.python.is_empty() {
-        let target = python::fetch(clock, &tools, runner, log, workshop, &packages.python).await?;
+        let target = python::fetch(clock, tools, runner, log, workshop, &packages.python).await?;
         keep(disk, target, "python").await?;
     }
     if !packages.npm.is_empty() {
-        let target = npm::fetch(clock, &tools, log, workshop, &packages.npm).await?;
+        let target = npm::fetch(clock, tools, log, workshop, &packages.npm).await?;
         keep(disk, target, "npm").await?;
     }
     Ok(())

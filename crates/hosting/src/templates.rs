@@ -109,3 +109,6 @@ impl Inner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@
 
 mod complaint;
 mod defaults;
+mod environments;
 mod model;
 mod nearest;
 mod raw;
@@ -54,6 +55,9 @@ pub struct Configuration {
     pub api_key: Option<Secret>,
     pub models: Vec<ModelEntry>,
     pub limits: Limits,
+    pub environments: Environments,
+    /// Where the key is from which secrets are derived; None: in the data folder.
+    pub root_key_file: Option<PathBuf>,
     /// The largest request body, in bytes.
     pub body: usize,
     /// Whether chats that say nothing of it are kept in the log.
@@ -62,6 +66,18 @@ pub struct Configuration {
     pub unjournaled: usize,
     /// How long running work may take to end after SIGTERM.
     pub drain: Duration,
+}
+
+/// `[environments]`: those that this server starts by itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Environments {
+    /// Whether there are any.
+    pub hosted: bool,
+    /// A prepared tree instead of this machine's own programs.
+    pub base: Option<PathBuf>,
+    pub allow_weak_sandbox: bool,
+    pub suspend_after: Duration,
+    pub expire_after: Duration,
 }
 
 /// One `[[model]]`.
@@ -146,6 +162,11 @@ impl fmt::Debug for Secret {
 }
 
 impl Configuration {
+    /// The scripted model under this name, too.
+    pub fn add_script(&mut self, name: &str) {
+        self.models.push(defaults::script(name));
+    }
+
     /// Reads the file, if there is one, and decides everything.
     pub fn load(flags: &Flags, variables: &Variables) -> Result<Self, Complaint> {
         let named = flags.config.clone().or_else(|| variables.get("OUTCROP_CONFIG").map(PathBuf::from));

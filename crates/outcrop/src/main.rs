@@ -14,6 +14,7 @@ mod executor;
 #[cfg(feature = "failpoints")]
 mod failpoints;
 mod follow;
+mod hosting;
 mod http;
 mod identity;
 mod key;
@@ -89,13 +90,16 @@ async fn run(
         Command::Executor(wanted) => return executor::run(wanted).await,
         _ => {}
     }
-    let configuration = match configuration {
+    let mut configuration = match configuration {
         Ok(configuration) => configuration,
         Err(complaint) => {
             terminal::warn(format_args!("error: {complaint}"));
             return ExitCode::from(MISUSED);
         }
     };
+    if matches!(&cli.command, Command::Serve { hidden, .. } if hidden.with_script) {
+        configuration.add_script(quickstart::program::MODEL);
+    }
     let done = match &cli.command {
         Command::Serve { hidden, .. } => serve::run(&configuration, hidden).await,
         Command::Backup { file } => backup::save(file, &configuration),

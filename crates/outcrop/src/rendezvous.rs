@@ -5,9 +5,11 @@ mod presence;
 mod registrations;
 
 use crate::configuration::Configuration;
+use crate::hosting::World;
 use environments::client::{self, Settings};
 use environments::rendezvous::{Rendezvous, Site};
 use environments::workbench::{Machines, Station, Workbench};
+use hosting::Hosting;
 use presence::Presence;
 use registrations::Rows;
 use runtime::Handle;
@@ -15,38 +17,34 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use store::Store;
-use types::{BoxFuture, Clock, Entropy, EnvironmentSettings, ProjectId, SessionId, Spawn};
+use types::{BoxFuture, Clock, EnvironmentSettings, ProjectId, SessionId, Spawn, TurnId};
 
 /// How often it is looked whether an executor has come.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 pub struct Executors {
     pub rendezvous: Arc<Rendezvous>,
-    presence: Arc<Presence>,
     store: Arc<dyn Store>,
 }
 
 impl Executors {
-    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, spawn: Arc<dyn Spawn>) -> Self {
-        let presence = Arc::new(Presence::new(clock.clone(), spawn.clone()));
+    pub fn new(World { clock, entropy, spawn, store, telling }: World) -> Self {
+        let presence = Arc::new(Presence(telling));
         let rows = Arc::new(Rows::new(store.clone(), clock.clone()));
         let world = client::World { clock, entropy, spawn };
-        let rendezvous = Arc::new(Rendezvous::new(world, Settings::default(), rows, presence.clone()));
-        Self { rendezvous, presence, store }
+        let rendezvous = Arc::new(Rendezvous::new(world, Settings::default(), rows, presence));
+        Self { rendezvous, store }
     }
 
-    /// The agents' tools on the machines behind it.
-    pub fn workbench(&self, clock: Arc<dyn Clock>, spawn: Arc<dyn Spawn>) -> Workbench {
+    /// The agents' tools on the machines behind it, and on those that this server has itself.
+    pub fn workbench(&self, hosting: Option<Hosting>, clock: Arc<dyn Clock>, spawn: Arc<dyn Spawn>) -> Workbench {
         let (store, rendezvous) = (self.store.clone(), self.rendezvous.clone());
-        Workbench::new(Arc::new(Stations { store, rendezvous, clock: clock.clone() }), clock, spawn)
+        Workbench::new(Arc::new(Stations { store, rendezvous, hosting, clock: clock.clone() }), clock, spawn)
     }
 
-    /// The sessions' logs are told from now on. What they know of connections is of an earlier process, and those are
-    /// gone with it.
+    /// What sessions' logs know of connections is of an earlier process, and those are gone with it.
     pub async fn begin(&self, handle: &Handle) -> anyhow::Result<()> {
-        registrations::all_disconnected(&self.store, handle).await?;
-        self.presence.begin(handle.clone());
-        Ok(())
+        registrations::all_disconnected(&self.store, handle).await
     }
 }
 
@@ -54,6 +52,7 @@ impl Executors {
 struct Stations {
     store: Arc<dyn Store>,
     rendezvous: Arc<Rendezvous>,
+    hosting: Option<Hosting>,
     clock: Arc<dyn Clock>,
 }
 
@@ -66,10 +65,14 @@ impl Machines for Stations {
     ) -> BoxFuture<'a, Option<Station>> {
         Box::pin(async move {
             let row = self.store.session(project, session).await.ok()??;
-            let EnvironmentSettings::SelfHosted { id, workspace_directory, capability_directories } =
-                row.settings.environment
-            else {
-                return None;
+            let (id, workspace_directory, capability_directories) = match row.settings.environment {
+                EnvironmentSettings::None => return None,
+                EnvironmentSettings::OpenaiHosted(settings) => {
+                    return self.hosting.as_ref()?.station(project, session, &settings, patience).await;
+                }
+                EnvironmentSettings::SelfHosted { id, workspace_directory, capability_directories } => {
+                    (id, workspace_directory, capability_directories)
+                }
             };
             let site = Site { project: project.clone(), environment: id.to_string() };
             let end = self.clock.monotonic() + patience;
@@ -85,6 +88,25 @@ impl Machines for Stations {
                 self.clock.sleep(LOOK_EVERY).await;
             }
         })
+    }
+
+    fn at_hand<'a>(
+        &'a self,
+        project: &'a ProjectId,
+        session: &'a SessionId,
+        patience: Duration,
+    ) -> BoxFuture<'a, Option<Station>> {
+        Box::pin(async move {
+            let row = self.store.session(project, session).await.ok()??;
+            let is_hosted = matches!(row.settings.environment, EnvironmentSettings::OpenaiHosted(_));
+            self.find(project, session, if is_hosted { patience } else { Duration::ZERO }).await
+        })
+    }
+
+    fn turn_ended(&self, project: &ProjectId, session: &SessionId, turn: &TurnId) {
+        if let Some(hosting) = &self.hosting {
+            hosting.turn_ended(project, session, turn);
+        }
     }
 }
 

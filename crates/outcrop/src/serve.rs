@@ -9,12 +9,12 @@ use crate::identity::{self, Entrance};
 use crate::rendezvous::{self, Executors};
 use crate::signals::Signals;
 use crate::world::{KernelEntropy, TokioClock, TokioSpawn};
-use crate::{address, assembly, metrics, terminal};
+use crate::{address, assembly, hosting, metrics, terminal};
 use anyhow::{Context, Result, bail};
 use api::{Door, Traffic};
 use axum::Router;
 use axum::routing::get;
-use runtime::{Files, Handle, World};
+use runtime::{Files, Handle, Telling, World};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,14 +55,20 @@ pub async fn run(configuration: &Configuration, hidden: &Hidden) -> Result<()> {
     // From here on a signal is ours to answer.
     let mut signals = Signals::new()?;
     let rules = Arc::new(assembly::rules(configuration));
-    let executors = Executors::new(store.clone(), clock.clone(), entropy.clone(), spawn.clone());
-    let tools = Arc::new(executors.workbench(clock.clone(), spawn.clone()));
+    let telling = Telling::new(clock.clone(), spawn.clone());
+    let (time, chance, tasks) = (clock.clone(), entropy.clone(), spawn.clone());
+    let around = hosting::World { clock: time, entropy: chance, spawn: tasks, store: store.clone(), telling };
+    let executors = Executors::new(around.clone());
+    let hosting = hosting::prepare(configuration, &data, &around);
+    let tools = Arc::new(executors.workbench(hosting.clone(), clock.clone(), spawn.clone()));
     let (time, chance, tasks) = (clock.clone(), entropy.clone(), spawn.clone());
     let world = World { clock: time, entropy: chance, spawn: tasks, store: store.clone(), models, tools, rules };
     let files = Files::new(world.clone());
     let beside = World { store: Arc::new(MemoryStore::new(configuration.unjournaled)), ..world.clone() };
     let (handle, catalog) = runtime::start(world).await.context("the runtime cannot start")?;
     executors.begin(&handle).await.context("the environments cannot be looked at")?;
+    around.telling.begin(handle.clone());
+    hosting::begin(hosting.as_ref(), &handle, &files).await?;
     let (passing, _) = runtime::start(beside).await.context("the runtime cannot start")?;
     let entrance = identity::ensure(configuration, &data, &catalog, &*store, &*clock).await?;
     show_key(&entrance, for_parent);
@@ -80,6 +86,8 @@ pub async fn run(configuration: &Configuration, hidden: &Hidden) -> Result<()> {
         limits: api::Limits { body: configuration.body, streams: configuration.limits.streams },
         remote_url: Some(rendezvous::remote_url(configuration, listening)),
         rendezvous: Some(executors.rendezvous),
+        access_secrets: Some(Arc::new(identity::root::Secrets::new(configuration, &data))),
+        hosting: hosting.clone(),
     });
     let (stop, stopped) = watch::channel(false);
     let server = Server { app, clock: clock.clone(), spawn, connections };
@@ -97,7 +105,10 @@ pub async fn run(configuration: &Configuration, hidden: &Hidden) -> Result<()> {
     };
     let taken_apart = async {
         match end {
-            End::Asked => drain([&handle, &passing], configuration.drain, &mut served).await,
+            End::Asked => {
+                drain([&handle, &passing], configuration.drain, &mut served).await;
+                hosting::stop(hosting.as_ref()).await;
+            }
             End::StoreStopped => say_farewell(&*clock, &mut served).await,
         }
         let _ = stop.send(true);

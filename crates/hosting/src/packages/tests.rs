@@ -1,1 +1,151 @@
 use super::*;
+use crate::archive::tests::{Made, made, zip};
+use crate::stage::{Here, Stage};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::time::Duration;
+
+struct Scene {
+    stage: Stage,
+    disk: Disk,
+    machine: Here,
+    /// Where packages are found.
+    index: tempfile::TempDir,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let stage = Stage::new();
+        let (disk, machine) = stage.machine().await;
+        Self { stage, disk, machine, index: tempfile::tempdir().unwrap() }
+    }
+
+    /// This machine's own settings, with the folder as the only index.
+    fn tools(&self) -> Surroundings {
+        let own = std::env::vars_os().filter(|(name, _)| name == "PATH" || name == "HOME");
+        let index = [("PIP_NO_INDEX", "1".into()), ("PIP_FIND_LINKS", self.index.path().as_os_str().to_owned())];
+        let quiet = [("PIP_CONFIG_FILE", OsString::from("/dev/null")), ("PIP_NO_CACHE_DIR", "1".into())];
+        Surroundings::of(own.chain(index.into_iter().chain(quiet).map(|(name, value)| (name.into(), value))))
+    }
+
+    async fn fetch(&self, tools: &Surroundings, packages: Packages) -> Result<(), SetupFailed> {
+        let context = Context {
+            clock: &*self.stage.clock,
+            entropy: &*self.stage.entropy,
+            files: &self.stage.files,
+            project: &self.stage.project,
+            folder: self.stage.folder.path(),
+            variables: &BTreeMap::new(),
+        };
+        let mut runner = Runner::new(&context, &self.machine);
+        let log = Log::begin(self.stage.folder.path());
+        fetch(&context, tools, &mut runner, &self.disk, &log, &packages).await
+    }
+
+    fn wheel(&self, name: &str, requires: &str) {
+        let about = format!("Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n{requires}");
+        let code = format!("def main():\n    print('{name} speaks')\n");
+        let wheel = "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n";
+        let point = format!("[console_scripts]\n{name} = {name}:main\n");
+        let at = |file: &str| format!("{name}-1.0.dist-info/{file}");
+        let files = [
+            (format!("{name}.py"), &*code),
+            (at("METADATA"), &*about),
+            (at("WHEEL"), wheel),
+            (at("entry_points.txt"), &*point),
+            (at("RECORD"), ""),
+        ];
+        let members: Vec<Made<'_>> = files.iter().map(|(name, content)| made(name, content)).collect();
+        std::fs::write(self.index.path().join(format!("{name}-1.0-py3-none-any.whl")), zip(&members)).unwrap();
+    }
+}
+
+fn python(names: &[&str]) -> Packages {
+    Packages { python: names.iter().map(|name| (*name).to_owned()).collect(), ..Packages::default() }
+}
+
+#[tokio::test]
+async fn python_packages_come_with_what_they_need_and_their_programs_run() {
+    let scene = Scene::new().await;
+    scene.wheel("upper", "Requires-Dist: lower>=1\n");
+    scene.wheel("lower", "");
+    scene.fetch(&scene.tools(), python(&["upper>=1"])).await.unwrap();
+    let home = scene.disk.folder().join(".managed-agents/python");
+    assert!(home.join("lower.py").exists());
+    let script = std::fs::read_to_string(home.join("bin/upper")).unwrap();
+    assert!(script.starts_with("#!/usr/"), "{script}");
+    let said = tokio::process::Command::new(home.join("bin/upper")).env("PYTHONPATH", &home).output().await.unwrap();
+    assert_eq!(String::from_utf8_lossy(&said.stdout), "upper speaks\n");
+    assert!(!scene.stage.folder.path().join("packages/python").exists());
+}
+
+#[tokio::test]
+async fn a_python_package_that_is_not_there_says_so() {
+    let scene = Scene::new().await;
+    let failed = scene.fetch(&scene.tools(), python(&["nobody-has-this"])).await.unwrap_err();
+    assert!(failed.message.starts_with("The Python packages could not be fetched: "), "{failed}");
+    assert!(failed.message.contains("nobody-has-this"), "{failed}");
+    assert_eq!(failed.code, "sandbox_error");
+}
+
+#[tokio::test]
+async fn nothing_of_a_python_package_runs_here() {
+    let scene = Scene::new().await;
+    let seen = scene.index.path().join("seen");
+    let tree = scene.index.path().join("tree");
+    std::fs::create_dir(&tree).unwrap();
+    std::fs::write(
+        tree.join("setup.py"),
+        format!("open({seen:?}, 'w')\nimport setuptools\nsetuptools.setup(name='evil')"),
+    )
+    .unwrap();
+    // A wheel may ask for a folder that would have to be built.
+    scene.wheel("upper", &format!("Requires-Dist: evil @ file://{}\n", tree.display()));
+    let failed = scene.fetch(&scene.tools(), python(&["upper"])).await.unwrap_err();
+    assert!(failed.message.starts_with("The Python packages could not be fetched: "), "{failed}");
+    assert!(!seen.exists());
+    // And so may a name of a source archive in the index.
+    let source = scene.index.path().join("evil-1.0.zip");
+    std::fs::write(source, zip(&[made("evil-1.0/setup.py", "raise SystemExit(1)")])).unwrap();
+    assert!(scene.fetch(&scene.tools(), python(&["evil"])).await.is_err());
+}
+
+#[tokio::test]
+async fn a_machine_without_the_tools_says_so() {
+    let scene = Scene::new().await;
+    let nothing = Surroundings::of([("PATH".into(), scene.index.path().as_os_str().to_owned())].into_iter());
+    let failed = scene.fetch(&nothing, python(&["a"])).await.unwrap_err();
+    let message = "Python packages are fetched by pip of the server's machine, which has none. Put them into a base.";
+    assert_eq!(failed.message, message);
+    let npm = Packages { npm: vec!["a".into()], ..Packages::default() };
+    let failed = scene.fetch(&nothing, npm).await.unwrap_err();
+    assert!(failed.message.starts_with("npm packages are fetched by npm of the server's machine"), "{failed}");
+}
+
+#[tokio::test]
+async fn a_tool_ends_with_what_it_started_when_nobody_waits() {
+    let scene = Scene::new().await;
+    let folder = scene.index.path();
+    let log = Log::begin(folder);
+    let tools = scene.tools();
+    // The grandchild holds this open as long as it lives.
+    let fifo = folder.join("fifo");
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    #[expect(clippy::disallowed_methods, reason = "a test's edge")]
+    let heard = tokio::task::spawn_blocking(move || std::fs::read(fifo).unwrap());
+    let script = "sleep 1000 > fifo & echo begun > begun; wait";
+    let arguments = ["-c", script];
+    let work = tool::run(&*scene.stage.clock, &tools, folder, "sh", &arguments, &log);
+    let begun = async {
+        while !folder.join("begun").exists() {
+            scene.stage.clock.sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        ended = work => panic!("{ended:?}"),
+        () = begun => {}
+    }
+    #[expect(clippy::disallowed_methods, reason = "a test's edge")]
+    let heard = tokio::time::timeout(Duration::from_secs(120), heard).await;
+    assert_eq!(heard.unwrap().unwrap(), b"");
+}

@@ -63,7 +63,7 @@ impl<'a> Runner<'a> {
     /// Errs where it could not be started, or the sandbox is gone.
     pub(crate) async fn run(&mut self, argv: Vec<String>, cwd: &str, time: Duration) -> Result<Ran, SetupFailed> {
         self.number += 1;
-        let process = format!("{}-{}", self.name, self.number);
+        let process = self.last();
         let command = Command {
             process: process.clone(),
             argv,
@@ -79,6 +79,11 @@ impl<'a> Runner<'a> {
             let _ = self.machine.terminate(&process).await;
         }
         ran
+    }
+
+    /// The process that was begun last.
+    pub(super) fn last(&self) -> String {
+        format!("{}-{}", self.name, self.number)
     }
 
     async fn follow(&self, process: &str, time: Duration) -> Result<Ran, SetupFailed> {

@@ -11,6 +11,8 @@ pub const BODY: u64 = 64 << 20;
 /// 256 MiB.
 pub const UNJOURNALED: u64 = 256 << 20;
 pub const DRAIN: Duration = Duration::from_secs(25);
+pub const SUSPEND_AFTER: Duration = Duration::from_secs(10 * 60);
+pub const EXPIRE_AFTER: Duration = Duration::from_secs(60 * 60);
 pub const OPENAI_URL: &str = "https://api.openai.com/v1";
 pub const OPENAI_KEY: &str = "OPENAI_API_KEY";
 pub const TIMEOUTS: Timeouts =
@@ -50,6 +52,18 @@ fn local(name: &str, source: Source, task: Task) -> ModelEntry {
         upstream_model: None,
         rules: ModelRules { attempts: attempts(task, true), ..ModelRules::default() },
         timeouts: Timeouts { first_byte: LOCAL_FIRST_BYTE, ..TIMEOUTS },
+    }
+}
+
+/// The scripted model.
+pub fn script(name: &str) -> ModelEntry {
+    ModelEntry {
+        name: name.to_owned(),
+        provider: Provider::Script,
+        task: Task::Chat,
+        upstream_model: None,
+        rules: ModelRules::default(),
+        timeouts: TIMEOUTS,
     }
 }
 

@@ -2,7 +2,6 @@
 //! that is not named here is an error, and docs/configuration.md names every one of them (a test compares).
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use toml::Spanned;
 
 #[derive(Default, Deserialize)]
@@ -14,10 +13,10 @@ pub struct File {
     pub model: Vec<Spanned<Model>>,
     #[serde(default)]
     pub limits: Limits,
-    /// Known, so that the error can say that it is not served yet.
-    pub environments: Option<Spanned<IgnoredAny>>,
-    /// As `environments`.
-    pub vaults: Option<Spanned<IgnoredAny>>,
+    #[serde(default)]
+    pub environments: Environments,
+    #[serde(default)]
+    pub vaults: Vaults,
 }
 
 #[derive(Default, Deserialize)]
@@ -81,4 +80,20 @@ pub struct Limits {
     pub queued_sessions_per_project: Option<Spanned<i64>>,
     pub model_calls_per_turn: Option<Spanned<i64>>,
     pub turn_time: Option<Spanned<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Environments {
+    pub driver: Option<Spanned<String>>,
+    pub base: Option<Spanned<String>>,
+    pub allow_weak_sandbox: Option<bool>,
+    pub suspend_after: Option<Spanned<String>>,
+    pub expire_after: Option<Spanned<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Vaults {
+    pub root_key_file: Option<Spanned<String>>,
 }

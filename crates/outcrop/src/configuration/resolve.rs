@@ -1,7 +1,7 @@
 //! The second step: raw values, variables and flags become one configuration, or one complaint.
 
 use super::complaint::{Complaint, Text};
-use super::{Configuration, Flags, Secret, Variables, defaults, hint, model, raw, units};
+use super::{Configuration, Flags, Secret, Variables, defaults, environments, hint, model, raw, units};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ pub fn resolve(file: Option<(&Path, &str)>, flags: &Flags, variables: &Variables
         content: file.map_or("", |(_, content)| content),
     };
     let raw: raw::File = toml::from_str(text.content).map_err(|error| text.translate(&error))?;
-    refuse_later_sections(&raw, &text)?;
+    refuse_later_values(&raw, &text)?;
     store(raw.server.store.as_ref(), flags, variables, &text)?;
     let listen = listen(raw.server.listen.as_ref(), flags, variables, &text)?;
     let api_key = api_key(variables)?;
@@ -38,6 +38,8 @@ pub fn resolve(file: Option<(&Path, &str)>, flags: &Flags, variables: &Variables
             None => defaults::models(variables),
         },
         limits: limits(&raw.limits, &text)?,
+        environments: environments::resolve(&raw.environments, &text)?,
+        root_key_file: root_key_file(raw.vaults.root_key_file.as_ref(), &text)?,
         body: body(raw.limits.body.as_ref(), &text)?,
         journal: raw.server.journal.unwrap_or(true),
         unjournaled: unjournaled(raw.limits.unjournaled.as_ref(), &text)?,
@@ -46,14 +48,7 @@ pub fn resolve(file: Option<(&Path, &str)>, flags: &Flags, variables: &Variables
 }
 
 /// What the file may say one day, and this version does not do: an error, because ignoring it would look like doing it.
-fn refuse_later_sections(raw: &raw::File, text: &Text<'_>) -> Result<(), Complaint> {
-    for (name, section) in [("environments", &raw.environments), ("vaults", &raw.vaults)] {
-        if let Some(section) = section {
-            return Err(
-                text.complain(section.span(), format!("[{name}] is not served by this version; remove the section"))
-            );
-        }
-    }
+fn refuse_later_values(raw: &raw::File, text: &Text<'_>) -> Result<(), Complaint> {
     if let Some(blobs) = &raw.server.blobs
         && blobs.get_ref() != "file"
     {
@@ -147,6 +142,13 @@ fn data(
         Some(raw) if raw.get_ref().is_empty() => Err(text.complain(raw.span(), "the name of a folder is missing")),
         Some(raw) => Ok(PathBuf::from(raw.get_ref())),
         None => Ok(PathBuf::from(defaults::DATA)),
+    }
+}
+
+fn root_key_file(raw: Option<&Spanned<String>>, text: &Text<'_>) -> Result<Option<PathBuf>, Complaint> {
+    match raw {
+        Some(raw) if raw.get_ref().is_empty() => Err(text.complain(raw.span(), "the name of a file is missing")),
+        raw => Ok(raw.map(|raw| PathBuf::from(raw.get_ref()))),
     }
 }
 

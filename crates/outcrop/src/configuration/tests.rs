@@ -233,8 +233,16 @@ const BAD: &[(&str, &str)] = &[
     ("[server]\nblobs = 's3://bucket'", "outcrop.toml:2: blobs in s3:// are not served by this version; use \"file\""),
     ("[server]\nblobs = 'flie'", "outcrop.toml:2: unknown place for blobs; did you mean `file`?"),
     ("[server]\ndrain = '30'", "outcrop.toml:2: `30` is not a duration"),
-    ("\n[environments]\ndriver = 'local'", "outcrop.toml:2: [environments] is not served by this version"),
-    ("[vaults]\nroot_key_file = 'x'", "outcrop.toml:1: [vaults] is not served by this version"),
+    ("[environments]\ndriver = 'locl'", "outcrop.toml:2: unknown driver"),
+    ("[environments]\nbase = 'tree'", "outcrop.toml:2: a base is \"host\", or the absolute path of a folder"),
+    ("[environments]\nsuspend_after = '0s'", "outcrop.toml:2: `0s` is out of range"),
+    (
+        "[environments]\nsuspend_after = '2h'\nexpire_after = '1h'",
+        "outcrop.toml:3: expire_after is not shorter than suspend_after",
+    ),
+    ("[environments]\nallow_weak = true", "outcrop.toml:2: unknown field `allow_weak`"),
+    ("[vaults]\nroot_key_file = ''", "outcrop.toml:2: the name of a file is missing"),
+    ("[vaults]\nkey = 'x'", "outcrop.toml:2: unknown field `key`"),
     ("[[model]]\nname = ''\nprovider = 'script'", "outcrop.toml:2: a model's name has 1 to 256 bytes"),
     (
         "[[model]]\nname = 'a'\nprovider = 'openai'",
@@ -361,6 +369,8 @@ fn every_key_is_documented() {
         ("model.price.", "[[model]]\nname=''\nprovider=''\nprice={?=1}"),
         ("model.timeout.", "[[model]]\nname=''\nprovider=''\ntimeout={?=1}"),
         ("limits.", "[limits]\n?=1"),
+        ("environments.", "[environments]\n?=1"),
+        ("vaults.", "[vaults]\n?=1"),
     ] {
         for field in known_fields(&file.replace('?', "\"?\"")) {
             let row = format!("`{place}{field}`");
