@@ -31,8 +31,13 @@ pub async fn object(door: &Door, request: Request) -> Result<(Map<String, Value>
 
 /// The request's bytes, and the memory that they have.
 pub async fn bytes(door: &Door, headers: &HeaderMap, body: Body) -> Result<(Vec<u8>, Held), Failure> {
+    within(door, headers, body, door.limits.body).await
+}
+
+/// As [`bytes`], where less is enough.
+pub async fn within(door: &Door, headers: &HeaderMap, body: Body, most: usize) -> Result<(Vec<u8>, Held), Failure> {
     let mut held = door.traffic.bodies.enter();
-    let bytes = read(headers, body, door.limits.body, &mut held, &*door.clock).await?;
+    let bytes = read(headers, body, most.min(door.limits.body), &mut held, &*door.clock).await?;
     Ok((bytes, held))
 }
 

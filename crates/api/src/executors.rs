@@ -40,8 +40,13 @@ pub fn routes(door: &Arc<Door>) -> Router<Arc<Door>> {
         .route(&format!("{one}/validate"), post(validate))
         .route(&format!("{one}/direct/register"), post(register_direct))
         .route_layer(from_fn_with_state(Arc::clone(door), identity::executors_gate))
-        // The token in its query is all that it needs: executors send no key with it.
-        .route("/v1/agents/api/rendezvous/{id}", get(open))
+        .merge(opened(door))
+}
+
+/// The token in its query is all that the socket needs: executors send no key with it. Some sign this request too.
+fn opened(door: &Arc<Door>) -> Router<Arc<Door>> {
+    let route = Router::new().route("/v1/agents/api/rendezvous/{id}", get(open));
+    route.route_layer(from_fn_with_state(Arc::clone(door), identity::rendezvous_gate))
 }
 
 async fn register(
@@ -108,11 +113,15 @@ async fn open(
     State(door): State<Arc<Door>>,
     Ids(environment): Ids<String>,
     pairs: Pairs,
+    signer: Option<Extension<Identity>>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Failure> {
     let rendezvous = rendezvous(&door)?;
     let upgrade = upgrade.map_err(|rejection| Failure::invalid(format!("No WebSocket: {}", rejection.body_text())))?;
     let project = ProjectId::new(pairs.one("project")?.unwrap_or_default());
+    if signer.is_some_and(|Extension(signer)| signer.project != project) {
+        return Err(Failure::forbidden("This address belongs to another project."));
+    }
     let site = Site { project, environment };
     let admission = rendezvous.admit(&site, pairs.one("token")?.unwrap_or_default()).await.map_err(refused)?;
     let slot = stream_slot(&door)?;

@@ -1,6 +1,10 @@
 //! Who is asking, and whether they may: the beta header first, then the key, then its scopes. Handlers find the
 //! [`Identity`] in the request's extensions; a route without one of these gates has none.
 
+mod signature;
+
+pub use signature::AccessSecrets;
+
 use crate::Door;
 use crate::failure::Failure;
 use axum::extract::{Request, State};
@@ -52,19 +56,44 @@ pub async fn still_passes(door: &Door, secret: &str) -> Result<(), Failure> {
     identify(door, secret, Some(WRITE_RESPONSES)).await.map(|_| ())
 }
 
-/// The gate where executors register. They have no beta header, and their machines need no more than this one scope.
+/// The gate where executors register. They have no beta header, and their machines need no more than this one scope. Some
+/// sign what they ask instead of sending a key.
 pub async fn executors_gate(
     State(door): State<Arc<Door>>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Failure> {
-    let Some(secret) = bearer(request.headers()) else { return Err(no_key()) };
-    let identity = identify(&door, secret, None).await?;
-    if !allows(&identity, REGISTER) && !allows(&identity, WRITE) {
-        return Err(lacking(REGISTER));
-    }
+    let identity = match bearer(request.headers()) {
+        Some(secret) => identify(&door, secret, None).await?,
+        None if signature::is_signed(&request) => {
+            let (identity, read) = signature::check(&door, request).await?;
+            request = read;
+            identity
+        }
+        None => return Err(no_key()),
+    };
+    may_register(&identity)?;
     request.extensions_mut().insert(identity);
     Ok(next.run(request).await)
+}
+
+/// The gate of the executors' WebSocket, which its token opens: who signs as well must have signed well.
+pub async fn rendezvous_gate(
+    State(door): State<Arc<Door>>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Failure> {
+    if signature::is_signed(&request) {
+        let (identity, read) = signature::check_empty(&door, request).await?;
+        request = read;
+        may_register(&identity)?;
+        request.extensions_mut().insert(identity);
+    }
+    Ok(next.run(request).await)
+}
+
+fn may_register(identity: &Identity) -> Result<(), Failure> {
+    if allows(identity, REGISTER) || allows(identity, WRITE) { Ok(()) } else { Err(lacking(REGISTER)) }
 }
 
 /// The gate of `/v1/embeddings`.

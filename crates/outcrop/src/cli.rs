@@ -184,12 +184,15 @@ pub enum Key {
         /// What the key may do, separated by commas; without it, everything
         #[arg(long, value_name = "A,B", value_delimiter = ',')]
         scopes: Vec<String>,
+        /// Make an access key instead, for clients that sign their requests as AWS's do, and print its id and its secret
+        #[arg(long)]
+        aws: bool,
     },
     /// List all keys: id, first characters, project, scopes, age
     List,
     /// Make a key useless, for ever
     Revoke {
-        /// The key's id (`key_…`), as `list` shows it
+        /// The key's id (`key_…`, or `AKIA…` of an access key), as `list` shows it
         #[arg(value_name = "ID")]
         id: String,
     },

@@ -1,5 +1,7 @@
 //! The key of the default project: `OUTCROP_API_KEY`, or one made at first start and kept in `DATA/api-key`.
 
+pub mod root;
+
 use crate::configuration::{Configuration, Secret};
 use crate::data::DataFolder;
 use anyhow::{Result, anyhow};

@@ -3,11 +3,13 @@
 use crate::cli::Key;
 use crate::configuration::{Configuration, hint};
 use crate::data::DataFolder;
+use crate::identity::root;
 use crate::terminal::{self, tame};
 use crate::world::{KernelEntropy, TokioClock, TokioSpawn};
 use anyhow::{Result, anyhow, bail};
 use models::Models;
 use runtime::{Catalog, World};
+use std::path::Path;
 use std::sync::Arc;
 use store::Sqlite;
 use types::{KeyId, ProjectId, Rules, Timestamp};
@@ -34,7 +36,15 @@ pub async fn run(command: &Key, configuration: &Configuration) -> Result<()> {
     };
     let catalog = catalog(&data)?;
     match command {
-        Key::Create { project, scopes } => create(&catalog, project, scopes).await,
+        Key::Create { project, scopes, aws } => {
+            check(project, scopes)?;
+            let (project, scopes) = (ProjectId::from(project.as_str()), scopes.clone());
+            if *aws {
+                create_access_key(&catalog, &root::path(configuration, &data), &project, scopes).await
+            } else {
+                create(&catalog, &project, scopes).await
+            }
+        }
         Key::List => list(&catalog).await,
         Key::Revoke { id } => revoke(&catalog, id).await,
     }
@@ -53,7 +63,7 @@ fn catalog(data: &DataFolder) -> Result<Catalog> {
     }))
 }
 
-async fn create(catalog: &Catalog, project: &str, scopes: &[String]) -> Result<()> {
+fn check(project: &str, scopes: &[String]) -> Result<()> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if project.is_empty() || project.len() > 64 || !project.chars().all(fits) {
         bail!("a project's name has 1 to 64 letters, digits, dots, dashes and underscores");
@@ -63,21 +73,51 @@ async fn create(catalog: &Catalog, project: &str, scopes: &[String]) -> Result<(
             bail!("unknown scope `{}`; {}", tame(scope), hint(scope, SCOPES));
         }
     }
-    let key =
-        catalog.create_key(&ProjectId::from(project), scopes.to_vec()).await.map_err(|refusal| anyhow!(refusal))?;
+    Ok(())
+}
+
+async fn create(catalog: &Catalog, project: &ProjectId, scopes: Vec<String>) -> Result<()> {
+    let key = catalog.create_key(project, scopes).await.map_err(|refusal| anyhow!(refusal))?;
     terminal::say(&key.secret);
     terminal::warn(format_args!("{} of project {project}; it is shown this once", key.row.id));
     Ok(())
 }
 
+/// The two lines are such as a shell and a container's file of variables read.
+async fn create_access_key(catalog: &Catalog, file: &Path, project: &ProjectId, scopes: Vec<String>) -> Result<()> {
+    let root = match root::read(file)? {
+        Some(root) => root,
+        None => {
+            let keys = catalog.keys().await.map_err(|refusal| anyhow!(refusal))?;
+            if keys.iter().any(|key| is_access_key(&key.hint) && key.revoked_at.is_none()) {
+                bail!(
+                    "the root key {} is not there, and access keys were made with it; put it back, or revoke them first",
+                    file.display()
+                );
+            }
+            root::make(file)?
+        }
+    };
+    let key = catalog.create_access_key(project, scopes).await.map_err(|refusal| anyhow!(refusal))?;
+    terminal::say(format_args!("AWS_ACCESS_KEY_ID={}", key.hint));
+    terminal::say(format_args!("AWS_SECRET_ACCESS_KEY={}", root.secret(&key.hint)));
+    terminal::warn(format_args!("{} of project {project}; the secret is shown this once", key.id));
+    Ok(())
+}
+
+/// Lists show the whole id of an access key: it is no secret.
+fn is_access_key(hint: &str) -> bool {
+    hint.len() == 20 && hint.starts_with("AKIA")
+}
+
 async fn list(catalog: &Catalog) -> Result<()> {
     let keys = catalog.keys().await.map_err(|refusal| anyhow!(refusal))?;
-    terminal::say(format_args!("{:30} {:12} {:16} {:20} {:8} SCOPES", "ID", "BEGINS", "PROJECT", "CREATED", "STATE"));
+    terminal::say(format_args!("{:30} {:20} {:16} {:20} {:8} SCOPES", "ID", "BEGINS", "PROJECT", "CREATED", "STATE"));
     for key in keys {
         terminal::say(format_args!(
-            "{:30} {:12} {:16} {:20} {:8} {}",
+            "{:30} {:20} {:16} {:20} {:8} {}",
             key.id.as_str(),
-            format!("{}…", tame(&key.hint)),
+            if is_access_key(&key.hint) { key.hint.clone() } else { format!("{}…", tame(&key.hint)) },
             key.project.as_str(),
             moment(key.created_at),
             if key.revoked_at.is_some() { "revoked" } else { "active" },
@@ -88,7 +128,10 @@ async fn list(catalog: &Catalog) -> Result<()> {
 }
 
 async fn revoke(catalog: &Catalog, id: &str) -> Result<()> {
-    if !catalog.revoke_key(&KeyId::from(id)).await.map_err(|refusal| anyhow!(refusal))? {
+    let keys = catalog.keys().await.map_err(|refusal| anyhow!(refusal))?;
+    let key = keys.into_iter().find(|key| is_access_key(&key.hint) && key.hint == id);
+    let key = key.map_or_else(|| KeyId::from(id), |key| key.id);
+    if !catalog.revoke_key(&key).await.map_err(|refusal| anyhow!(refusal))? {
         if id.starts_with("sk-") {
             bail!("this is a key; name it by its id (`key_…`), which `outcrop key list` shows");
         }

@@ -1,5 +1,7 @@
 //! Rows beside the sessions: saved agents and keys.
 
+mod access;
+
 use crate::actor::store_refusal;
 use crate::handle::Listed;
 use crate::{Page, World};
@@ -53,7 +55,11 @@ impl Catalog {
 
     /// None for a key that is unknown or revoked. Answers may be half a second old.
     pub async fn authenticate(&self, secret: &str) -> Result<Option<Identity>, Refusal> {
-        let hash = hash(secret);
+        self.holder(hash(secret)).await
+    }
+
+    /// Whose key has this hash.
+    async fn holder(&self, hash: String) -> Result<Option<Identity>, Refusal> {
         let now = self.world.clock.monotonic();
         let known = {
             let keys = self.known_keys.lock().unwrap_or_else(PoisonError::into_inner);
@@ -85,7 +91,7 @@ impl Catalog {
         for byte in bytes {
             secret.push_str(&format!("{byte:02x}"));
         }
-        let row = self.put_key(project, &secret, scopes).await?;
+        let row = self.put_key(project, hash(&secret), hint(&secret), scopes).await?;
         Ok(NewKey { secret, row })
     }
 
@@ -98,21 +104,20 @@ impl Catalog {
                 let message = "The configured API key was revoked or belongs to another project. Configure another.";
                 Err(Refusal::conflict(message))
             }
-            None => self.put_key(project, secret, Vec::new()).await.map(|_| ()),
+            None => self.put_key(project, hash(secret), hint(secret), Vec::new()).await.map(|_| ()),
         }
     }
 
-    async fn put_key(&self, project: &ProjectId, secret: &str, scopes: Vec<String>) -> Result<KeyRow, Refusal> {
+    async fn put_key(
+        &self,
+        project: &ProjectId,
+        hash: String,
+        hint: String,
+        scopes: Vec<String>,
+    ) -> Result<KeyRow, Refusal> {
         let (mut stamp, now) = self.stamp();
-        let row = KeyRow {
-            id: KeyId::new(stamp.id("key")),
-            project: project.clone(),
-            hash: hash(secret),
-            hint: secret.chars().take(7).collect(),
-            scopes,
-            created_at: now,
-            revoked_at: None,
-        };
+        let (id, project) = (KeyId::new(stamp.id("key")), project.clone());
+        let row = KeyRow { id, project, hash, hint, scopes, created_at: now, revoked_at: None };
         types::failpoint!(BeforeKey);
         self.world.store.put_key(row.clone()).await.map_err(|error| store_refusal(&error))?;
         types::failpoint!(AfterKey);
@@ -220,6 +225,10 @@ impl Catalog {
 fn agent(row: &Row) -> Result<SavedAgent, Refusal> {
     serde_json::from_slice(&row.body)
         .map_err(|error| Refusal::new(RefusalKind::Internal, format!("The agent {} is damaged: {error}.", row.id)))
+}
+
+fn hint(secret: &str) -> String {
+    secret.chars().take(7).collect()
 }
 
 fn hash(secret: &str) -> String {
