@@ -54,7 +54,6 @@ mod words;
 pub use agents::effect;
 pub use failure::Failure;
 pub use identity::AccessSecrets;
-pub use identity::AccessSecrets;
 pub use traffic::{Answered, Traffic};
 
 use axum::Router;
@@ -82,8 +81,6 @@ pub struct Door {
     pub rendezvous: Option<Arc<environments::rendezvous::Rendezvous>>,
     /// Who makes hosted environments. None: this machine cannot.
     pub hosting: Option<hosting::Hosting>,
-    /// Who knows the secrets of access keys. None: there are no such keys.
-    pub access_secrets: Option<Arc<dyn AccessSecrets>>,
     /// Who knows the secrets of access keys. None: there are no such keys.
     pub access_secrets: Option<Arc<dyn AccessSecrets>>,
 }

@@ -83,7 +83,6 @@ impl Server {
             rendezvous: None,
             hosting: None,
             access_secrets: None,
-            access_secrets: None,
         };
         let (authorization, kept) = (format!("Bearer {secret}"), Arc::new(door.clone()));
         Self { sim, router: router(door), door: kept, secret, authorization }

@@ -87,7 +87,6 @@ pub async fn run(configuration: &Configuration, hidden: &Hidden) -> Result<()> {
         remote_url: Some(rendezvous::remote_url(configuration, listening)),
         rendezvous: Some(executors.rendezvous),
         access_secrets: Some(Arc::new(identity::root::Secrets::new(configuration, &data))),
-        access_secrets: Some(Arc::new(identity::root::Secrets::new(configuration, &data))),
         hosting: hosting.clone(),
     });
     let (stop, stopped) = watch::channel(false);

@@ -77,7 +77,6 @@ impl Server {
             rendezvous: None,
             hosting: None,
             access_secrets: None,
-            access_secrets: None,
         };
         Self { sim, clock, router: api::router(door), authorization: format!("Bearer {secret}") }
     }

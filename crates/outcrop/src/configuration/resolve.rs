@@ -40,7 +40,6 @@ pub fn resolve(file: Option<(&Path, &str)>, flags: &Flags, variables: &Variables
         limits: limits(&raw.limits, &text)?,
         environments: environments::resolve(&raw.environments, &text)?,
         root_key_file: root_key_file(raw.vaults.root_key_file.as_ref(), &text)?,
-        root_key_file: root_key_file(raw.vaults.root_key_file.as_ref(), &text)?,
         body: body(raw.limits.body.as_ref(), &text)?,
         journal: raw.server.journal.unwrap_or(true),
         unjournaled: unjournaled(raw.limits.unjournaled.as_ref(), &text)?,
@@ -143,13 +142,6 @@ fn data(
         Some(raw) if raw.get_ref().is_empty() => Err(text.complain(raw.span(), "the name of a folder is missing")),
         Some(raw) => Ok(PathBuf::from(raw.get_ref())),
         None => Ok(PathBuf::from(defaults::DATA)),
-    }
-}
-
-fn root_key_file(raw: Option<&Spanned<String>>, text: &Text<'_>) -> Result<Option<PathBuf>, Complaint> {
-    match raw {
-        Some(raw) if raw.get_ref().is_empty() => Err(text.complain(raw.span(), "the name of a file is missing")),
-        raw => Ok(raw.map(|raw| PathBuf::from(raw.get_ref()))),
     }
 }
 

@@ -371,7 +371,6 @@ fn every_key_is_documented() {
         ("limits.", "[limits]\n?=1"),
         ("environments.", "[environments]\n?=1"),
         ("vaults.", "[vaults]\n?=1"),
-        ("vaults.", "[vaults]\n?=1"),
     ] {
         for field in known_fields(&file.replace('?', "\"?\"")) {
             let row = format!("`{place}{field}`");
