@@ -7,12 +7,13 @@ import os
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import urllib.request
 
 import pytest
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
+from websockets.sync.client import connect, unix_connect
 
 from server import BINARY
 
@@ -80,6 +81,31 @@ class StdioLine:
     def close(self):
         self.process.stdin.close()
         assert self.process.wait(timeout=30) == 0
+
+
+class InheritedLine(WebSocketLine):
+    """An executor of its own, which was handed a listening socket."""
+
+    def __init__(self):
+        self.folder = tempfile.TemporaryDirectory()
+        path = f"{self.folder.name}/executor.sock"
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(path)
+            listener.listen()
+            self.process = subprocess.Popen(
+                [str(BINARY), "executor", "--listen", "inherited"],
+                stdin=listener, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=ENVIRONMENT,
+            )
+        # It need not accept yet.
+        self.context = unix_connect(path, uri="ws://executor/", max_size=None, open_timeout=30)
+        self.socket = self.context.__enter__()
+
+    def close(self):
+        super().close()
+        self.process.send_signal(signal.SIGTERM)
+        output, _ = self.process.communicate(timeout=30)
+        assert (self.process.returncode, output) == (0, b"")
+        self.folder.cleanup()
 
 
 class Refused(Exception):
@@ -160,9 +186,10 @@ def executor():
         yield executor
 
 
-@pytest.fixture(params=["ws", "stdio"])
+@pytest.fixture(params=["ws", "stdio", "inherited"])
 def client(request, executor):
-    with Client(WebSocketLine(executor.url) if request.param == "ws" else StdioLine()) as client:
+    lines = {"ws": lambda: WebSocketLine(executor.url), "stdio": StdioLine, "inherited": InheritedLine}
+    with Client(lines[request.param]()) as client:
         client.begin()
         yield client
 
@@ -439,8 +466,9 @@ def test_http_beside_the_socket(executor):
             assert plain.recv(100).startswith(f"HTTP/1.1 {status} ".encode()), (path, headers)
 
 
-@pytest.mark.parametrize("listen, status", [("http://x", 2), ("ws://example.com:1", 2), ("ws://0.0.0.0:0", 1)])
+@pytest.mark.parametrize("listen, status", [("http://x", 2), ("ws://example.com:1", 2), ("ws://0.0.0.0:0", 1), ("inherited", 1)])
 def test_places_where_it_does_not_listen(listen, status):
-    done = subprocess.run([str(BINARY), "executor", "--listen", listen], capture_output=True, text=True, timeout=30)
+    command = [str(BINARY), "executor", "--listen", listen]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
     assert (done.returncode, done.stdout) == (status, "")
     assert done.stderr.startswith("error: ")

@@ -17,10 +17,11 @@ def test_doctor_starts_a_sandbox_or_says_why_not(tmp_path):
     verdict = lines[-1]
     if verdict[0] == "ok":
         assert len(lines) == 1 and "started with all its layers" in verdict[2]
+        assert verdict[2].endswith("and an executor in it")
         return
     # What is missing comes with a reason and with what to do, and each on its own line.
     assert all(word == "warn" for word, _, _ in lines)
-    assert "started with the layers that there are" in verdict[2] or "cannot be had" in verdict[2]
+    assert "started with the layers that there are, and an executor in it" in verdict[2] or "cannot be had" in verdict[2]
     assert all(text.startswith("no ") and "; " in text for _, _, text in lines[:-1])
 
 

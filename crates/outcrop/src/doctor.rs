@@ -43,7 +43,8 @@ impl Findings {
 pub async fn run(configuration: Result<Configuration, Complaint>) -> bool {
     let mut findings = Findings::default();
     machine(&findings);
-    sandbox::check(&findings);
+    let base = configuration.as_ref().ok().and_then(|configuration| configuration.environments.base.as_deref());
+    sandbox::check(&findings, base);
     let configuration = match configuration {
         Ok(configuration) => configuration,
         Err(complaint) => {
