@@ -3,7 +3,7 @@
 //! final log.
 
 use runtime::Entry;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use types::{
     Attempt, CallId, Class, ContextItem, EffectId, Event, MicroUsd, RefusalKind, Seq, SessionId, ToolOutcome, TurnId,
@@ -19,6 +19,8 @@ pub struct Notes {
     /// What runs, or ran, outside of the process and can be attached to, and what it comes to.
     pub processes: BTreeMap<(SessionId, EffectId), ToolOutcome>,
     pub streams: Vec<Stream>,
+    /// The turns of whose end the tools were told.
+    pub ended: BTreeSet<(SessionId, TurnId)>,
     /// As it was at the end.
     pub ledgers: BTreeMap<SessionId, Vec<Entry>>,
     /// What was wrong at the very moment.

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::Stored;
 use types::{
-    BoxFuture, CallOutput, Class, CommandResult, Offer, OfferedTool, Progress, ProjectId, Record,
-    RecordBody, SessionId, SessionSettings, ToolOutcome, ToolRequest, Tools,
+    BoxFuture, CallOutput, Class, CommandResult, Offer, OfferedTool, ProjectId, Record, RecordBody, SessionId,
+    SessionSettings, ToolOutcome, ToolRequest, Tools, TurnId,
 };
 
 /// By the name of the tool.
@@ -44,11 +44,7 @@ impl FakeTools {
         let done = |word: &str| {
             let told = format!("{word} <{mark}>");
             if request.call.is_command() {
-                return ToolOutcome::Ran(CommandResult {
-                    told,
-                    exit_code: Some(0),
-                    ..CommandResult::default()
-                });
+                return ToolOutcome::Ran(CommandResult { told, exit_code: Some(0), ..CommandResult::default() });
             }
             ToolOutcome::Done(CallOutput::Text(told))
         };
@@ -68,13 +64,8 @@ impl FakeTools {
             }
         };
         self.arena().pause(Duration::from_millis(50)).await;
-        let outcome = if class == Class::Attachable {
-            self.process(request, outcome)
-        } else {
-            outcome
-        };
-        self.arena()
-            .notes(|notes| notes.dispatches[place].outcome = Some(outcome.clone()));
+        let outcome = if class == Class::Attachable { self.process(request, outcome) } else { outcome };
+        self.arena().notes(|notes| notes.dispatches[place].outcome = Some(outcome.clone()));
         self.life.cross(Boundary::ToolEnded).await;
         outcome
     }
@@ -84,8 +75,7 @@ impl FakeTools {
         if !self.arena().chance(faults.tool) {
             return None;
         }
-        let drawn =
-            ToolFault::ALL[self.arena().between(0, ToolFault::ALL.len() as u64 - 1) as usize];
+        let drawn = ToolFault::ALL[self.arena().between(0, ToolFault::ALL.len() as u64 - 1) as usize];
         let fault = faults.tool_only.unwrap_or(drawn);
         self.arena().count(format!("tool: {fault:?}"));
         Some(fault)
@@ -98,10 +88,7 @@ impl FakeTools {
             if request.attach && !notes.processes.contains_key(&name) {
                 return ToolOutcome::Unknown("there is no such process".to_owned());
             }
-            let end = notes
-                .processes
-                .entry(name)
-                .or_insert_with(|| outcome.clone());
+            let end = notes.processes.entry(name).or_insert_with(|| outcome.clone());
             // Begun, and not ended until now.
             if *end == begun() {
                 *end = outcome;
@@ -122,9 +109,7 @@ impl FakeTools {
             request.attempt.0,
             if request.attach { ", attach" } else { "" }
         ));
-        let durable = arena.disk.look(&arena.project, &session, |records| {
-            is_intended(records, request)
-        });
+        let durable = arena.disk.look(&arena.project, &session, |records| is_intended(records, request));
         if call.class != Class::Pure && !durable {
             arena.problem(format!(
                 "{session}: effect {} attempt {} ({:?}) was begun before its intent was durable",
@@ -146,10 +131,7 @@ impl FakeTools {
             if call.class == Class::Attachable && !request.attach {
                 let name = (session.clone(), call.effect);
                 if notes.processes.insert(name, begun()).is_some() {
-                    notes.problems.push(format!(
-                        "{session}: effect {} was started twice",
-                        call.effect.0
-                    ));
+                    notes.problems.push(format!("{session}: effect {} was started twice", call.effect.0));
                 }
             }
             notes.dispatches.push(dispatch);
@@ -174,33 +156,33 @@ impl Tools for FakeTools {
             class,
             server_label: if runs_here(class) { "" } else { "world" }.to_owned(),
         });
-        let instructions = settings
-            .environment
-            .id()
-            .map(|id| format!("You work in {id}."));
+        let instructions = settings.environment.id().map(|id| format!("You work in {id}."));
         Box::pin(async move {
             self.arena().pause(Duration::from_millis(5)).await;
-            Offer {
-                tools: offered.to_vec(),
-                instructions,
-            }
+            Offer { tools: offered.to_vec(), instructions }
         })
     }
 
-    fn perform<'a>(
-        &'a self,
-        request: &'a ToolRequest,
-        _: &'a dyn Progress,
-    ) -> BoxFuture<'a, ToolOutcome> {
+    fn perform<'a>(&'a self, request: &'a ToolRequest) -> BoxFuture<'a, ToolOutcome> {
         Box::pin(self.act(request))
     }
 
     fn cancel(&self, request: &ToolRequest) {
         self.arena().count("tool calls taken back");
-        self.arena().trace(format!(
-            "tool of effect {} is taken back",
-            request.call.effect.0
-        ));
+        self.arena().trace(format!("tool of effect {} is taken back", request.call.effect.0));
+    }
+
+    fn turn_ended(&self, _: &ProjectId, session: &SessionId, turn: &TurnId) {
+        let (arena, place) = (self.arena(), (session.clone(), turn.clone()));
+        arena.count("turns told to have ended");
+        let ends = |stored: &Stored| stored.record.kind == "turn_ended" && stored.record.turn.as_ref() == Some(turn);
+        let is_durable = arena.disk.look(&arena.project, session, |records| records.iter().rev().any(ends));
+        if !is_durable {
+            arena.problem(format!("{session}: the end of turn {turn} was told before it was durable"));
+        }
+        if !arena.notes(|notes| notes.ended.insert(place)) {
+            arena.problem(format!("{session}: the end of turn {turn} was told twice"));
+        }
     }
 }
 
@@ -211,16 +193,9 @@ fn begun() -> ToolOutcome {
 
 /// Whether this very attempt has its durable intent.
 fn is_intended(records: &[Stored], request: &ToolRequest) -> bool {
-    let intents = records
-        .iter()
-        .rev()
-        .filter(|stored| stored.record.kind == "intended");
-    intents
-        .filter_map(|stored| Record::decode(&stored.record).ok())
-        .any(|record| match record.body {
-            RecordBody::Intended(intended) => {
-                intended.effect == request.call.effect && intended.attempt == request.attempt
-            }
-            _ => false,
-        })
+    let intents = records.iter().rev().filter(|stored| stored.record.kind == "intended");
+    intents.filter_map(|stored| Record::decode(&stored.record).ok()).any(|record| match record.body {
+        RecordBody::Intended(intended) => intended.effect == request.call.effect && intended.attempt == request.attempt,
+        _ => false,
+    })
 }
