@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::Stored;
 use types::{
-    BoxFuture, CallOutput, Class, CommandResult, Offer, OfferedTool, ProjectId, Record, RecordBody, SessionId,
-    SessionSettings, ToolOutcome, ToolRequest, Tools, TurnId,
+    BoxFuture, CallOutput, Class, CommandResult, Offer, OfferedTool, Progress, ProjectId, Record, RecordBody,
+    SessionId, SessionSettings, ToolOutcome, ToolRequest, Tools, TurnId,
 };
 
 /// By the name of the tool.
@@ -163,7 +163,7 @@ impl Tools for FakeTools {
         })
     }
 
-    fn perform<'a>(&'a self, request: &'a ToolRequest) -> BoxFuture<'a, ToolOutcome> {
+    fn perform<'a>(&'a self, request: &'a ToolRequest, _: &'a dyn Progress) -> BoxFuture<'a, ToolOutcome> {
         Box::pin(self.act(request))
     }
 

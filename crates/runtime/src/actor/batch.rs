@@ -5,7 +5,9 @@ use crate::handle::RequestKey;
 use engine::State;
 use std::time::Duration;
 use store::{Append, Idempotency, SideWrite};
-use types::{Encoded, Epoch, Event, ProjectId, Record, RecordBody, Reservation, Seq, SessionId, Timestamp, TurnId, Verdict};
+use types::{
+    Encoded, Epoch, Event, ProjectId, Record, RecordBody, Reservation, Seq, SessionId, Timestamp, TurnId, Verdict,
+};
 
 /// A day is promised; another is for a wall clock that jumps.
 const IDEMPOTENCY_LIFE: Duration = Duration::from_secs(2 * 24 * 3600);

@@ -7,7 +7,8 @@ use crate::subscription::fold;
 use crate::tail::Tail;
 use store::LogQuery;
 use types::{
-    EnvironmentSettings, HostedSettings, Input, ItemId, ProjectId, Refusal, Seq, SessionId, SessionSettings, SessionView,
+    EnvironmentSettings, HostedSettings, Input, ItemId, ProjectId, Refusal, Seq, SessionId, SessionSettings,
+    SessionView,
 };
 
 /// What belongs to an item that ends an answer or a turn, although it stands behind it.

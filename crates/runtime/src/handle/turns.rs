@@ -1,9 +1,9 @@
 //! A session's turns, from their records.
 
 use super::{Handle, Listed, from};
-use crate::{Direction, Page};
 use crate::actor::store_refusal;
 use crate::subscription::decode;
+use crate::{Direction, Page};
 use store::{HeadRow, LogQuery};
 use types::{
     Ending, ProjectId, Record, RecordBody, Refusal, Seq, SessionId, TurnEnded, TurnError, TurnId, TurnStatus, TurnView,
