@@ -67,7 +67,7 @@ impl Hosting {
         claim: Claim,
     ) -> Result<HostedSettings, Refusal> {
         let wanted = match claim {
-            Claim::New(wanted) => wanted,
+            Claim::New(wanted) => *wanted,
             Claim::Existing(id) => return self.take(project, session, &id).await,
         };
         let (settings, setup) = self.inner.settle(project, EnvironmentId::of(session), wanted, "environment.").await?;

@@ -41,7 +41,7 @@ pub struct TemplateChange {
 #[derive(Clone, PartialEq, Eq)]
 pub enum Claim {
     /// One of its own, made now.
-    New(Wanted),
+    New(Box<Wanted>),
     /// One that is there already and nobody's.
     Existing(String),
 }

@@ -21,7 +21,7 @@ use wire::agents::{EnvironmentInfo, EnvironmentKind, List};
 
 /// An environment, by who has it.
 enum Found<'a> {
-    Hosted(&'a Hosting, Environment),
+    Hosted(&'a Hosting, Box<Environment>),
     /// Its session's log says what there is to say: a self-hosted one, or one of a server that could host.
     Logged(EnvironmentSettings, EnvironmentStatus),
 }
@@ -99,7 +99,7 @@ fn hosted(settings: &HostedSettings, status: EnvironmentStatus) -> EnvironmentIn
 async fn find<'a>(door: &'a Door, project: &ProjectId, id: &str) -> Result<Found<'a>, Refusal> {
     if let Some(hosting) = &door.hosting {
         match hosting.environment(project, id).await {
-            Ok(environment) => return Ok(Found::Hosted(hosting, environment)),
+            Ok(environment) => return Ok(Found::Hosted(hosting, Box::new(environment))),
             Err(refusal) if refusal.kind == RefusalKind::NotFound => {}
             Err(refusal) => return Err(refusal),
         }

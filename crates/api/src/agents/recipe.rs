@@ -22,7 +22,9 @@ pub fn hosting(door: &Door) -> Result<&Hosting, Failure> {
 pub fn claim(param: HostedParam) -> Result<Claim, Failure> {
     Ok(match param {
         HostedParam::Existing(id) => Claim::Existing(id),
-        HostedParam::New { template, recipe } => Claim::New(Wanted { template, ..wanted(recipe, ENVIRONMENT)? }),
+        HostedParam::New { template, recipe } => {
+            Claim::New(Box::new(Wanted { template, ..wanted(*recipe, ENVIRONMENT)? }))
+        }
     })
 }
 

@@ -45,7 +45,7 @@ pub enum HostedParam {
     Existing(String),
     New {
         template: Option<String>,
-        recipe: Recipe,
+        recipe: Box<Recipe>,
     },
 }
 
@@ -65,11 +65,11 @@ impl HostedParam {
         let at = object.path("environment_id");
         let template = template(&mut object)?;
         let container_size = object.optional("container_size").map(Node::word).transpose()?;
-        let recipe = Recipe { container_size, ..Recipe::read(&mut object, Null::Silence)? };
+        let recipe = Box::new(Recipe { container_size, ..Recipe::read(&mut object, Null::Silence)? });
         object.finish()?;
         match existing {
             None => Ok(Self::New { template, recipe }),
-            Some(id) if template.is_none() && recipe == Recipe::default() => Ok(Self::Existing(id)),
+            Some(id) if template.is_none() && *recipe == Recipe::default() => Ok(Self::Existing(id)),
             Some(_) => {
                 let text = "environment_id cannot be combined with a template or with settings of its own";
                 Err(Fault::at(&at, text))

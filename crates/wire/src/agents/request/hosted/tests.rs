@@ -26,7 +26,7 @@ fn hosted(fields: Value) -> Result<HostedParam, String> {
 
 fn recipe(fields: Value) -> Result<Recipe, String> {
     match hosted(fields)? {
-        HostedParam::New { recipe, .. } => Ok(recipe),
+        HostedParam::New { recipe, .. } => Ok(*recipe),
         HostedParam::Existing(id) => panic!("{id}"),
     }
 }
@@ -86,7 +86,7 @@ fn all_fields_are_read() {
     let existing = hosted(json!({ "environment_id": "env_1", "files": null })).unwrap();
     assert_eq!(existing, HostedParam::Existing("env_1".into()));
     let templated = hosted(json!({ "environment_template_id": "envtmpl_1" })).unwrap();
-    assert_eq!(templated, HostedParam::New { template: Some("envtmpl_1".into()), recipe: Recipe::default() });
+    assert_eq!(templated, HostedParam::New { template: Some("envtmpl_1".into()), recipe: Box::default() });
     let ahead = json!({ "environment": { "type": "openai_hosted", "env": { "A": "b" } }, "vault_ids": ["vault_1"] });
     let ahead = EnvironmentCreate::read(object(ahead)).unwrap();
     assert_eq!((ahead.vault_ids.len(), ahead.recipe.env.unwrap().len()), (1, 1));
