@@ -12,6 +12,7 @@ pub mod door;
 pub mod gguf;
 pub mod log;
 pub mod place;
+pub mod relay;
 pub mod responses;
 pub mod schema;
 mod scratch;
@@ -36,6 +37,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("gguf", gguf::target),
     ("log", log::target),
     ("place", place::target),
+    ("relay", relay::target),
     ("responses", responses::target),
     ("schema", schema::target),
 ];

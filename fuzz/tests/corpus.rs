@@ -36,4 +36,4 @@ macro_rules! replays {
     };
 }
 
-replays! { body chat configuration door gguf log place responses schema }
+replays! { body chat configuration door gguf log place relay responses schema }

@@ -10,9 +10,10 @@ use std::process::Command;
 pub fn run(name: &str, words: &[&str]) -> Result<bool> {
     match (name, words) {
         ("local", []) => local(),
-        ("turns" | "load" | "gateway", words) => outside(name, words),
+        ("turns" | "load" | "gateway" | "environments", words) => outside(name, words),
         _ => bail!(
-            "there is no bench {name:?} {words:?}; there are: local, turns [OPTIONS], load [OPTIONS], gateway [OPTIONS]"
+            "there is no bench {name:?} {words:?}; there are: local, turns [OPTIONS], load [OPTIONS], gateway [OPTIONS], \
+             environments [OPTIONS]"
         ),
     }
 }

@@ -6,11 +6,11 @@
 mod conversations;
 mod files;
 mod idle;
-mod memory;
+pub mod memory;
 mod report;
 mod sleepers;
 mod slow;
-mod talker;
+pub mod talker;
 mod told;
 
 use crate::server::Server;

@@ -8,6 +8,7 @@
 
 mod client;
 mod driver;
+mod environments;
 mod floor;
 mod gateway;
 mod load;
@@ -34,6 +35,8 @@ enum Command {
     Load(load::Options),
     /// What a server between a client and a model adds.
     Gateway(gateway::Options),
+    /// Hosted environments: how fast they are there, and commands in them.
+    Environments(environments::Options),
     /// The model's server of `gateway`.
     #[command(hide = true)]
     Mock,
@@ -48,6 +51,7 @@ async fn main() -> Result<()> {
         Command::Turns(options) => turns::run(&options).await,
         Command::Load(options) => load::run(&options).await,
         Command::Gateway(options) => gateway::run(&options).await,
+        Command::Environments(options) => environments::run(&options).await,
         Command::Mock => gateway::mock().await,
         Command::Floor { data } => floor::run(&data).await,
     }

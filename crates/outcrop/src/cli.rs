@@ -165,6 +165,9 @@ pub struct Hidden {
     /// Hold the first answer of a local model in each turn to a call, where the agent has functions.
     #[arg(long, hide = true)]
     pub call_first: bool,
+    /// Have the scripted model too, under a name of quickstart's own.
+    #[arg(long, hide = true)]
+    pub with_script: bool,
 }
 
 #[derive(Args, Debug)]

@@ -6,6 +6,7 @@ mod child;
 mod farewell;
 mod follow;
 mod paragraph;
+pub mod program;
 mod stage;
 mod talk;
 mod tally;
@@ -151,7 +152,35 @@ impl Show<'_> {
 
         self.stage.act("What is in the log");
         tally::count(&client, &session, &listener).await?.show(self.stage);
-        Ok(())
+        self.run_program(client).await
+    }
+
+    /// The act with a program, where this machine can have a sandbox.
+    async fn run_program(&mut self, client: Client) -> Result<()> {
+        self.stage.act("A program in a sandbox, whose server dies");
+        self.stage.line(
+            "A script stands in for the model here: programs are beyond a small one. It writes this and runs it:",
+        );
+        program::text().lines().for_each(|line| self.stage.aside(line));
+        self.stage.wait("waiting for the sandbox");
+        let mut events = match client.create_streaming(&program::session()).await {
+            Ok(events) => events,
+            Err(error) => {
+                self.stage.line(&format!("Left out: {error:#} `outcrop doctor` says what this machine lacks."));
+                return Ok(());
+            }
+        };
+        let mut listener = Listener::new(self.stage, false).without_questions();
+        let session = listener.begin(&mut events).await?;
+        let paused = listener.until(&client, &mut events, &session, Pause::Output(program::KILL_AT)).await?;
+        let listen = self.kill(&mut listener, &mut events, paused).await?;
+        let client = self.start(&listen, false).await?;
+        if let Some(last) = listener.last().filter(|_| paused != Pause::Idle).map(str::to_owned) {
+            self.stage.line(&format!("Reading on behind {last}, the last event that we had."));
+            let mut events = client.events_after(&session, &last).await?;
+            listener.until(&client, &mut events, &session, Pause::Idle).await?;
+        }
+        program::check(&client, &session, &listener, self.stage).await
     }
 
     /// The model's file, if its entry needs one.
@@ -191,6 +220,7 @@ impl Show<'_> {
             match paused {
                 Pause::Idle => "though the answer was over already",
                 Pause::Text(_) => "in the middle of the answer",
+                Pause::Output(_) => "in the middle of the program",
             }
         ));
         self.stage.line("Starting it again on the same data.");

@@ -43,7 +43,10 @@ impl Child {
             .with_context(|| format!("{} cannot be written", log.display()))?;
         let binary = std::env::current_exe().context("this binary cannot find itself")?;
         let mut command = Command::new(binary);
-        command.args(["serve", "--while-stdin-is-open", "--listen", listen]).arg("--data").arg(data.path());
+        command
+            .args(["serve", "--while-stdin-is-open", "--with-script", "--listen", listen])
+            .arg("--data")
+            .arg(data.path());
         if call_first {
             command.arg("--call-first");
         }

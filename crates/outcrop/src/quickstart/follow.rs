@@ -21,6 +21,15 @@ pub enum Pause {
     Idle,
     /// As soon as an answer has more than this many characters.
     Text(usize),
+    /// As soon as a command has printed this many lines.
+    Output(usize),
+}
+
+struct Printing {
+    item: String,
+    lines: usize,
+    /// The end of its last line is to be shown with the next one.
+    is_between: bool,
 }
 
 pub struct Listener<'a> {
@@ -33,6 +42,10 @@ pub struct Listener<'a> {
     last: Option<String>,
     /// The answer that is being said: its item, and its characters so far.
     answer: Option<(String, usize)>,
+    /// What the command that runs has printed.
+    printing: Option<Printing>,
+    /// Whether messages of the user are shown. A script is nothing to read.
+    shows_questions: bool,
     broken_off: u32,
     /// Calls that wait for their result, in order.
     waiting: Vec<Value>,
@@ -52,12 +65,20 @@ impl<'a> Listener<'a> {
             connections: 0,
             last: None,
             answer: None,
+            printing: None,
+            shows_questions: true,
             broken_off: 0,
             waiting: Vec::new(),
             ran: BTreeMap::new(),
             turn_completed: false,
             is_idle: false,
         }
+    }
+
+    #[must_use]
+    pub fn without_questions(mut self) -> Self {
+        self.shows_questions = false;
+        self
     }
 
     /// The id of the last event that was read.
@@ -101,8 +122,10 @@ impl<'a> Listener<'a> {
                 "agent.session.requires_action" => self.answer_calls(client, session).await?,
                 _ => {}
             }
-            if let (Pause::Text(most), Some((_, said))) = (pause, &self.answer)
-                && *said > most
+            let said = self.answer.as_ref().map_or(0, |(_, said)| *said);
+            let printed = self.printing.as_ref().map_or(0, |printing| printing.lines);
+            if matches!(pause, Pause::Text(most) if said > most)
+                || matches!(pause, Pause::Output(most) if printed >= most)
             {
                 return Ok(pause);
             }
@@ -116,6 +139,7 @@ impl<'a> Listener<'a> {
             self.note(&event);
         }
         self.answer = None;
+        self.printing = None;
     }
 
     async fn next(&self, events: &mut Events) -> Result<Value> {
@@ -133,6 +157,7 @@ impl<'a> Listener<'a> {
         }
         match event["type"].as_str().unwrap_or_default() {
             "agent.session.turn.output_text.delta" => self.hear(event),
+            "agent.output.command_execution_output.delta" => self.print(event),
             "agent.session.turn.item.added" => self.begin_item(&event["item"]),
             "agent.session.turn.item.done" => self.end_item(&event["item"]),
             "agent.session.turn.completed" => {
@@ -157,9 +182,26 @@ impl<'a> Listener<'a> {
         self.answer = Some((item.to_owned(), said + delta.chars().count()));
     }
 
+    fn print(&mut self, event: &Value) {
+        let (item, delta) = (word(&event["item_id"]), word(&event["delta"]));
+        let before = self.printing.take().filter(|printing| printing.item == item);
+        let mut printing = before.unwrap_or_else(|| {
+            self.stage.speaks("prints");
+            Printing { item: item.to_owned(), lines: 0, is_between: false }
+        });
+        if printing.is_between {
+            self.stage.piece("\n");
+        }
+        let shown = delta.strip_suffix('\n');
+        self.stage.piece(shown.unwrap_or(delta));
+        printing.is_between = shown.is_some();
+        printing.lines += delta.matches('\n').count();
+        self.printing = Some(printing);
+    }
+
     fn begin_item(&mut self, item: &Value) {
         match item["type"].as_str() {
-            Some("message") if item["role"] == "user" => {
+            Some("message") if item["role"] == "user" && self.shows_questions => {
                 let parts = item["content"].as_array().into_iter().flatten();
                 let text: Vec<&str> = parts.map(|part| word(&part["text"])).collect();
                 self.stage.says("user", &text.join("\n"));
@@ -172,11 +214,19 @@ impl<'a> Listener<'a> {
                 }
                 self.waiting.push(item.clone());
             }
+            Some("command_execution") => {
+                self.stage.says("call", &clip(word(&item["command"])));
+                self.stage.wait("waiting for the command");
+            }
             _ => {}
         }
     }
 
     fn end_item(&mut self, item: &Value) {
+        if item["type"] == "command_execution" {
+            self.printing = None;
+            self.stage.hush();
+        }
         if self.answer.as_ref().is_some_and(|(open, _)| Some(open.as_str()) == item["id"].as_str()) {
             self.answer = None;
             self.stage.hush();
@@ -214,6 +264,15 @@ impl<'a> Listener<'a> {
         }
         self.stage.wait("waiting for the model");
         Ok(())
+    }
+}
+
+/// Long arguments are nothing to read.
+fn clip(command: &str) -> String {
+    const SHOWN: usize = 60;
+    match command.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &command[..end]),
+        None => command.to_owned(),
     }
 }
 

@@ -17,18 +17,21 @@ fn runs(number: &str) -> bool {
 /// What must hold of every show that went well, by what is in the log and on the machine.
 fn was_killed_and_went_on(place: &Place, said: &str) {
     let servers = servers(said);
-    assert!(servers.len() == 2 && servers[0] != servers[1], "{said}");
-    assert!(
-        said.contains(&format!("kill -9 {}: the server is dead, in the middle of the answer", servers[0])),
-        "{said}"
-    );
+    assert!(servers.len() == 3 && servers[0] != servers[1] && servers[1] != servers[2], "{said}");
+    for (number, what) in [(servers[0], "answer"), (servers[1], "program")] {
+        let killed = format!("kill -9 {number}: the server is dead, in the middle of the {what}");
+        assert!(said.contains(&killed), "{killed}: {said}");
+    }
+    assert!(said.contains("The program ran 1 time") && said.contains("is kept as artifact_"), "{said}");
     assert!(!servers.iter().any(|number| runs(number)), "no server stays behind: {said}");
     let log = std::fs::read_to_string(place.path().join("outcrop-data/server.log")).unwrap();
     assert!(log.contains("recovering unfinished sessions"), "{log}");
 
     let list = place.run(&["session", "list"]).well();
-    let id = list.lines().nth(1).and_then(|line| line.split_whitespace().next()).expect("a session");
-    assert!(list.lines().nth(1).is_some_and(|line| line.contains("idle")), "{list}");
+    // The newest stands first: that of the program.
+    let line = list.lines().nth(2).expect("two sessions");
+    let id = line.split_whitespace().next().expect("a session");
+    assert!(line.contains("idle"), "{list}");
     let shown = place.run(&["session", "show", id]).well();
     for (line, times) in [("turn completed", 2), ("\nuser  ", 2), ("\ncall  ", 1), ("\nresult ", 1), ("abandoned", 1)] {
         assert_eq!(shown.matches(line).count(), times, "{line}: {shown}");
@@ -62,7 +65,7 @@ fn it_keeps_serving_until_it_is_told() {
     assert!(doctor.contains("ok    server       runs at"), "{doctor}");
     // Whoever was told the address before the kill finds the server there after it.
     let address = doctor.split("runs at ").nth(1).and_then(|rest| rest.split(' ').next()).expect("an address");
-    assert_eq!(said.matches(&format!("{address} (process")).count(), 2, "{said}");
+    assert_eq!(said.matches(&format!("{address} (process")).count(), 3, "{said}");
     assert!(said.contains(&format!("base_url=\"{address}/v1\"")), "{said}");
     kill_process(Pid::from_raw(i32::try_from(process.id()).unwrap()).unwrap(), Signal::TERM).unwrap();
     assert_eq!(process.wait().unwrap().code(), Some(0));
