@@ -34,7 +34,7 @@ impl Hosting {
         {
             return repeated(row, key);
         }
-        let (settings, setup) = self.inner.settle(project, EnvironmentId::new(&id), wanted, "").await?;
+        let (settings, setup) = self.inner.settle(project, EnvironmentId::new(&id), wanted, "environment.").await?;
         let mut row = Environment::new(settings, EnvironmentStatus::Pending, now);
         row.is_prewarmed = true;
         row.request = key.as_ref().map(|key| key.body_hash.clone());
