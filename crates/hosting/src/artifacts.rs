@@ -21,7 +21,11 @@ impl Hosting {
     /// A turn of the session ended. Returns at once; publishes its outputs beside.
     pub fn turn_ended(&self, project: &ProjectId, session: &SessionId, _turn: &TurnId) {
         let (hosting, project, session) = (self.clone(), project.clone(), session.clone());
-        let publish = async move { hosting.publish(&project, &session).await };
+        self.inner.owe(&session);
+        let publish = async move {
+            hosting.publish(&project, &session).await;
+            hosting.inner.owe_no_more(&session);
+        };
         self.inner.around.spawn.spawn("artifacts", Box::pin(publish));
     }
 

@@ -123,6 +123,9 @@ impl Hosting {
         if seat.live().is_some() || !life::has_disk(row.status) {
             return Ok(());
         }
+        if let Some(session) = &row.session {
+            self.publish(&seat.project, session).await;
+        }
         match self.find(seat, &row).await {
             Some(live) => self.arrive(seat, &live).await,
             None if row.status == EnvironmentStatus::Connected => {

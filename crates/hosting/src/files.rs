@@ -58,6 +58,7 @@ impl Hosting {
     pub async fn put_file(&self, project: &ProjectId, id: &str, file: NewFile) -> Result<EnvironmentFile, Refusal> {
         let environment = self.inner.environment(project, id).await?;
         let place = Place::of_client(&file.path)?;
+        self.seat(project, id).used(self.inner.around.clock.monotonic());
         let disk = self.inner.disk_of(&environment)?;
         let bytes = match file.content {
             Content::Bytes(bytes) => {

@@ -69,6 +69,8 @@ pub(crate) struct Inner {
     pub(crate) queues: crate::artifacts::Queues,
     /// Of sessions whose environment was there before them.
     owners: Mutex<BTreeMap<SessionId, String>>,
+    /// How many ended turns of a session have not been published yet.
+    owed: Mutex<BTreeMap<SessionId, usize>>,
     /// From `begin` on.
     served: OnceLock<Served>,
     begun: watch::Sender<bool>,
@@ -141,6 +143,29 @@ impl Inner {
         self.owners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn owed(&self) -> MutexGuard<'_, BTreeMap<SessionId, usize>> {
+        self.owed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A turn has ended, and its outputs are to be published before anybody changes them.
+    pub(crate) fn owe(&self, session: &SessionId) {
+        *self.owed().entry(session.clone()).or_default() += 1;
+    }
+
+    pub(crate) fn owe_no_more(&self, session: &SessionId) {
+        let mut owed = self.owed();
+        if let Some(count) = owed.get_mut(session) {
+            *count -= 1;
+            if *count == 0 {
+                owed.remove(session);
+            }
+        }
+    }
+
+    pub(crate) fn owes(&self, session: &SessionId) -> bool {
+        self.owed().contains_key(session)
+    }
+
     pub(crate) fn serve(&self, handle: Handle, files: Files) {
         let _ = self.served.set(Served { handle, files });
     }
@@ -180,6 +205,7 @@ impl Hosting {
             turns: [(); TURNS].map(|()| tokio::sync::Mutex::default()),
             queues: Default::default(),
             owners: Mutex::default(),
+            owed: Mutex::default(),
             served: OnceLock::new(),
             begun: watch::Sender::new(false),
             closed: AtomicBool::new(false),

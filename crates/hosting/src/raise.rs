@@ -17,6 +17,8 @@ use types::{EnvironmentError, EnvironmentStatus, HostedSettings, ProjectId, Refu
 
 /// Sandboxes that run at one time. Where one more is needed, the one that was idle for longest makes room.
 const MOST: usize = 256;
+/// The longest that a use waits for a setup.
+const SETUP: Duration = Duration::from_secs(30 * 60);
 
 impl Hosting {
     /// The machine of a session's environment, started where it is not running; None where it is not there within
@@ -36,6 +38,10 @@ impl Hosting {
             None if patience.is_zero() => return None,
             None => self.raised(&seat, session, patience).await?,
         };
+        if self.inner.owes(session) && !patience.is_zero() {
+            // What the last turn left is not changed by this one before it is published.
+            self.publish(project, session).await;
+        }
         Some(Station {
             machine: live.client.clone(),
             workspace_directory: "/workspace".to_owned(),
@@ -48,19 +54,31 @@ impl Hosting {
     async fn raised(&self, seat: &Arc<Seat>, session: &SessionId, patience: Duration) -> Option<Arc<Live>> {
         let (told, heard) = oneshot::channel();
         let (hosting, seat, session) = (self.clone(), seat.clone(), session.clone());
+        let raised = seat.clone();
         let raising = async move {
-            let live = hosting.raise(&seat, Some(&session)).await;
+            let live = hosting.raise(&raised, Some(&session)).await;
             let live = live.unwrap_or_else(|refusal| {
-                tracing::warn!(environment = seat.id, %refusal, "an environment cannot be used");
+                tracing::warn!(environment = raised.id, %refusal, "an environment cannot be used");
                 None
             });
             let _ = told.send(live);
         };
         self.inner.around.spawn.spawn("environment", Box::pin(raising));
+        let clock = &self.inner.around.clock;
+        let mut heard = std::pin::pin!(heard);
+        tokio::select! {
+            biased;
+            live = &mut heard => return live.ok().flatten(),
+            () = clock.sleep(patience) => {}
+        }
+        if !seat.is_set_up_now() {
+            return None;
+        }
+        // Packages take their time, and it is known that something comes of it.
         tokio::select! {
             biased;
             live = heard => live.ok().flatten(),
-            () = self.inner.around.clock.sleep(patience) => None,
+            () = clock.sleep(SETUP) => None,
         }
     }
 
@@ -88,6 +106,10 @@ impl Hosting {
 
     /// One that has its disk. A sandbox that an earlier server left is taken over.
     async fn started(&self, seat: &Arc<Seat>, row: &Environment) -> Result<Option<Arc<Live>>, Refusal> {
+        if let Some(session) = &row.session {
+            // An earlier server may have died over it.
+            self.publish(&seat.project, session).await;
+        }
         let live = match self.find(seat, row).await {
             Some(live) => live,
             None => {
@@ -109,7 +131,10 @@ impl Hosting {
     /// A fresh disk, and all that belongs on it. What was begun and cut off before begins anew.
     async fn set_up(&self, seat: &Arc<Seat>, row: &Environment) -> Result<Option<Arc<Live>>, Refusal> {
         self.make_room().await;
-        match self.fresh(seat, row).await {
+        seat.sets_up(true);
+        let fresh = self.fresh(seat, row).await;
+        seat.sets_up(false);
+        match fresh {
             Ok(live) => {
                 let is_reset = row.status == EnvironmentStatus::Expired;
                 self.inner.change(&seat.project, &seat.id, |row| row.resets += u64::from(is_reset)).await?;

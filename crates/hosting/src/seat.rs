@@ -23,13 +23,14 @@ struct State {
     used: Duration,
     /// How long it had not been used then: an earlier server's time.
     before: Duration,
+    sets_up: bool,
     /// Nothing becomes of it until it is used again.
     rests: bool,
 }
 
 impl Seat {
     fn new(project: &ProjectId, id: &str, now: Duration) -> Self {
-        let state = State { live: None, used: now, before: Duration::ZERO, rests: false };
+        let state = State { live: None, used: now, before: Duration::ZERO, sets_up: false, rests: false };
         Self {
             project: project.clone(),
             id: id.to_owned(),
@@ -88,6 +89,14 @@ impl Seat {
     pub(crate) fn idle(&self, now: Duration) -> Duration {
         let state = self.state();
         state.before + now.saturating_sub(state.used)
+    }
+
+    pub(crate) fn sets_up(&self, now: bool) {
+        self.state().sets_up = now;
+    }
+
+    pub(crate) fn is_set_up_now(&self) -> bool {
+        self.state().sets_up
     }
 
     pub(crate) fn rests(&self) -> bool {
