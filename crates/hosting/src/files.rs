@@ -2,7 +2,7 @@
 
 mod selection;
 
-use crate::disk::{Disk, Error, Place, absolute, is_hidden};
+use crate::disk::{Disk, Error, Place, Seen, absolute, is_hidden};
 use crate::hosting::{Hosting, Inner};
 use crate::record::Environment;
 use base64::Engine as _;
@@ -92,7 +92,11 @@ impl Hosting {
         }
         let selection = Selection::new(after, page.limit.max(1), page.ascending);
         let wanted = |selection: &Selection, folder: &[u8]| !is_hidden(folder) && selection.may_be_in(folder);
-        let take = |selection: &mut Selection, seen: crate::disk::Seen| selection.take(seen.path, seen.bytes);
+        let take = |selection: &mut Selection, seen: Seen| {
+            if !is_hidden(&seen.path) {
+                selection.take(seen.path, seen.bytes);
+            }
+        };
         let (selection, whole) = match disk.walk(&folder, LOOKED_AT, selection, wanted, take).await {
             Err(Error::NotFound | Error::NotFolder | Error::Link) => return Ok((Vec::new(), None)),
             walked => walked.map_err(|error| refusal(&environment, &error))?,

@@ -33,9 +33,6 @@ pub struct Environment {
     /// How often its disk was replaced.
     #[serde(default)]
     pub resets: u64,
-    /// The last completed turn whose outputs were published.
-    #[serde(default)]
-    pub published: Option<TurnId>,
 }
 
 impl Environment {
@@ -54,7 +51,6 @@ impl Environment {
             used_at: now,
             executor_session: None,
             resets: 0,
-            published: None,
         }
     }
 }

@@ -138,7 +138,7 @@ pub(super) fn file(above: impl AsFd, path: &[u8]) -> Result<(File, Stat), Error>
 fn beneath(above: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> rustix::io::Result<OwnedFd> {
     let resolve =
         ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
-    openat2(above, path, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty(), resolve)
+    openat2(above, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve)
 }
 
 /// The very thing that is open, whatever has become of its name.

@@ -101,7 +101,11 @@ impl Copying<'_> {
 
     fn link(&mut self, walk: &Walk<'_>, status: &Stat) -> Result<(), Error> {
         let Some(above) = walk.above() else { return Ok(()) };
-        let target = readlinkat(above, walk.name(), Vec::new())?;
+        let target = match readlinkat(above, walk.name(), Vec::new()) {
+            // It is a link no more.
+            Err(Errno::INVAL) => return Err(Error::Irregular),
+            target => target?,
+        };
         symlinkat(target, &self.here, walk.name())?;
         self.to.owner().give(&self.here, walk.name())?;
         utimensat(&self.here, walk.name(), &times(status), AtFlags::SYMLINK_NOFOLLOW)?;

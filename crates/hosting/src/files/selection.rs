@@ -26,9 +26,10 @@ impl Selection {
     pub(super) fn may_be_in(&self, folder: &[u8]) -> bool {
         let Ok(folder) = String::from_utf8(folder.to_vec()) else { return false };
         let folder = Names(folder);
-        let behind = |after: &Names| after.is_below(&folder) || self.comes_before(after, &folder);
-        self.after.as_ref().is_none_or(behind)
-            && self.last().is_none_or(|last| last.is_below(&folder) || self.comes_before(&folder, last))
+        // What has the folder's very name, or had, says nothing of what is in it.
+        let far = |after: &Names| !after.is_below(&folder) && self.comes_before(&folder, after);
+        let beyond = |last: &Names| !last.is_below(&folder) && self.comes_before(last, &folder);
+        !self.after.as_ref().is_some_and(far) && !self.last().is_some_and(beyond)
     }
 
     /// A path that is no text cannot be said to a client.
