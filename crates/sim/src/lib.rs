@@ -15,6 +15,7 @@ mod mem_store;
 mod model;
 pub mod notes;
 mod plan;
+mod printing;
 mod random;
 mod run;
 mod summary;

@@ -18,6 +18,8 @@ pub struct Notes {
     pub dispatches: Vec<Dispatch>,
     /// What runs, or ran, outside of the process and can be attached to, and what it comes to.
     pub processes: BTreeMap<(SessionId, EffectId), ToolOutcome>,
+    /// What each command printed, once for each time that it was begun or found again.
+    pub printed: BTreeMap<(SessionId, EffectId), Vec<String>>,
     pub streams: Vec<Stream>,
     /// The turns of whose end the tools were told.
     pub ended: BTreeSet<(SessionId, TurnId)>,

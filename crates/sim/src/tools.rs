@@ -4,6 +4,7 @@
 use crate::arena::{Arena, Boundary, Life};
 use crate::notes::Dispatch;
 use crate::plan::ToolFault;
+use crate::printing;
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,11 +36,15 @@ impl FakeTools {
         &self.life.arena
     }
 
-    async fn act(&self, request: &ToolRequest) -> ToolOutcome {
+    async fn act(&self, request: &ToolRequest, progress: &dyn Progress) -> ToolOutcome {
         let class = request.call.class;
         self.life.cross(Boundary::ToolBegun).await;
         let place = self.begin(request);
         self.life.cross(Boundary::ToolRuns).await;
+        let printed = match request.call.is_command() {
+            true => Some(printing::print(&self.life, request, progress).await),
+            false => None,
+        };
         let mark = self.arena().mark();
         let done = |word: &str| {
             let told = format!("{word} <{mark}>");
@@ -64,7 +69,10 @@ impl FakeTools {
             }
         };
         self.arena().pause(Duration::from_millis(50)).await;
-        let outcome = if class == Class::Attachable { self.process(request, outcome) } else { outcome };
+        let mut outcome = if class == Class::Attachable { self.process(request, outcome) } else { outcome };
+        if let ToolOutcome::Ran(result) = &mut outcome {
+            result.output = printed;
+        }
         self.arena().notes(|notes| notes.dispatches[place].outcome = Some(outcome.clone()));
         self.life.cross(Boundary::ToolEnded).await;
         outcome
@@ -163,8 +171,8 @@ impl Tools for FakeTools {
         })
     }
 
-    fn perform<'a>(&'a self, request: &'a ToolRequest, _: &'a dyn Progress) -> BoxFuture<'a, ToolOutcome> {
-        Box::pin(self.act(request))
+    fn perform<'a>(&'a self, request: &'a ToolRequest, progress: &'a dyn Progress) -> BoxFuture<'a, ToolOutcome> {
+        Box::pin(self.act(request, progress))
     }
 
     fn cancel(&self, request: &ToolRequest) {
