@@ -43,7 +43,8 @@ pub fn routes(door: &Arc<Door>) -> Router<Arc<Door>> {
         .merge(opened(door))
 }
 
-/// The token in its query is all that the socket needs: executors send no key with it. Some sign this request too.
+/// The token in its query is all that the socket needs, where executors register with a key: they send none with it. Those
+/// that sign sign this too.
 fn opened(door: &Arc<Door>) -> Router<Arc<Door>> {
     let route = Router::new().route("/v1/agents/api/rendezvous/{id}", get(open));
     route.route_layer(from_fn_with_state(Arc::clone(door), identity::rendezvous_gate))
@@ -72,13 +73,14 @@ async fn register(
 async fn register_direct(
     State(door): State<Arc<Door>>,
     Extension(identity): Extension<Identity>,
+    signed: Option<Extension<identity::Signed>>,
     Ids(id): Ids<String>,
     request: Request,
 ) -> Result<Response, Failure> {
     let rendezvous = rendezvous(&door)?;
     let site = site(&door, identity.project, &id).await?;
     let registration: DirectRegistration = read(&door, request).await?;
-    let registered = rendezvous.register_direct(&site, &registration).await.map_err(refused)?;
+    let registered = rendezvous.register_direct(&site, &registration, signed.is_some()).await.map_err(refused)?;
     let url = url(&door, &site, &registered);
     let answer = DirectRegistered {
         environment_id: site.environment,
@@ -119,11 +121,15 @@ async fn open(
     let rendezvous = rendezvous(&door)?;
     let upgrade = upgrade.map_err(|rejection| Failure::invalid(format!("No WebSocket: {}", rejection.body_text())))?;
     let project = ProjectId::new(pairs.one("project")?.unwrap_or_default());
+    let is_signed = signer.is_some();
     if signer.is_some_and(|Extension(signer)| signer.project != project) {
         return Err(Failure::forbidden("This address belongs to another project."));
     }
     let site = Site { project, environment };
     let admission = rendezvous.admit(&site, pairs.one("token")?.unwrap_or_default()).await.map_err(refused)?;
+    if admission.needs_signature() && !is_signed {
+        return Err(identity::unsigned());
+    }
     let slot = stream_slot(&door)?;
     let (is_text, limit) = (admission.is_text(), admission.message_limit());
     let rendezvous = Arc::clone(rendezvous);

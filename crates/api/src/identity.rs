@@ -3,7 +3,7 @@
 
 mod signature;
 
-pub use signature::AccessSecrets;
+pub use signature::{AccessSecrets, unsigned};
 
 use crate::Door;
 use crate::failure::Failure;
@@ -56,6 +56,10 @@ pub async fn still_passes(door: &Door, secret: &str) -> Result<(), Failure> {
     identify(door, secret, Some(WRITE_RESPONSES)).await.map(|_| ())
 }
 
+/// In the extensions of a request that was let through by its signature.
+#[derive(Clone, Copy)]
+pub struct Signed;
+
 /// The gate where executors register. They have no beta header, and their machines need no more than this one scope. Some
 /// sign what they ask instead of sending a key.
 pub async fn executors_gate(
@@ -68,6 +72,7 @@ pub async fn executors_gate(
         None if signature::is_signed(&request) => {
             let (identity, read) = signature::check(&door, request).await?;
             request = read;
+            request.extensions_mut().insert(Signed);
             identity
         }
         None => return Err(no_key()),

@@ -84,7 +84,12 @@ pub struct Admission {
 impl Admission {
     /// Whether frames of this socket are text rather than binary.
     pub fn is_text(&self) -> bool {
-        matches!(self.registration.transport, Transport::Direct)
+        matches!(self.registration.transport, Transport::Direct { .. })
+    }
+
+    /// Whether its token is only good together with a signature.
+    pub fn needs_signature(&self) -> bool {
+        matches!(self.registration.transport, Transport::Direct { signed: true })
     }
 
     /// The largest message of this socket, in bytes.
@@ -131,12 +136,17 @@ impl Rendezvous {
         self.put(site, transport).await
     }
 
-    /// An executor that will speak plainly.
-    pub async fn register_direct(&self, site: &Site, body: &DirectRegistration) -> Result<Registered, Refusal> {
+    /// An executor that will speak plainly. One that `signed` this will sign the socket's request as well.
+    pub async fn register_direct(
+        &self,
+        site: &Site,
+        body: &DirectRegistration,
+        signed: bool,
+    ) -> Result<Registered, Refusal> {
         if body.transport != DIRECT_TRANSPORT {
             return Err(Refusal::Invalid("the transport is not known"));
         }
-        self.put(site, Transport::Direct).await
+        self.put(site, Transport::Direct { signed }).await
     }
 
     async fn put(&self, site: &Site, transport: Transport) -> Result<Registered, Refusal> {

@@ -88,6 +88,11 @@ fn with_head<T>(
     act(&Head { method, path: uri.path(), query: uri.query().unwrap_or_default(), headers: &all })
 }
 
+/// It has to be signed, and is not.
+pub fn unsigned() -> Failure {
+    refused(Refusal::Missing)
+}
+
 fn refused(refusal: Refusal) -> Failure {
     let status = match refusal {
         Refusal::Incomplete(_) => StatusCode::BAD_REQUEST,

@@ -30,11 +30,12 @@ pub struct Registration {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Transport {
     /// The executor's public keys.
-    Noise {
-        x25519: Vec<u8>,
-        mlkem768: Vec<u8>,
+    Noise { x25519: Vec<u8>, mlkem768: Vec<u8> },
+    Direct {
+        /// It was asked for with a signature, and its socket is too: the token alone does not open it.
+        #[serde(default)]
+        signed: bool,
     },
-    Direct,
 }
 
 impl Registration {
@@ -44,7 +45,7 @@ impl Registration {
             Transport::Noise { x25519, mlkem768 } => {
                 Some(hexadecimal(&Sha256::new().chain_update(x25519).chain_update(mlkem768).finalize()[..16]))
             }
-            Transport::Direct => None,
+            Transport::Direct { .. } => None,
         }
     }
 }

@@ -180,15 +180,15 @@ async fn the_newest_executor_counts() {
 #[tokio::test]
 async fn tokens_open_their_environment_alone() {
     let stage = stage();
-    let registered = stage.rendezvous.register_direct(&site("env_a"), &direct()).await.unwrap();
-    stage.rendezvous.register_direct(&site("env_b"), &direct()).await.unwrap();
+    let registered = stage.rendezvous.register_direct(&site("env_a"), &direct(), false).await.unwrap();
+    stage.rendezvous.register_direct(&site("env_b"), &direct(), false).await.unwrap();
     for (environment, token) in [("env_b", registered.token.as_str()), ("env_a", "x"), ("env_a", ""), ("env_c", "x")] {
         let refusal = stage.rendezvous.admit(&site(environment), token).await.unwrap_err();
         assert_eq!((&refusal, refusal.status()), (&Refusal::Forgotten, 409));
     }
     let admission = stage.rendezvous.admit(&site("env_a"), &registered.token).await.unwrap();
     assert!(admission.is_text());
-    stage.rendezvous.register_direct(&site("env_a"), &direct()).await.unwrap();
+    stage.rendezvous.register_direct(&site("env_a"), &direct(), false).await.unwrap();
     // It would be taken for a new one if it came again.
     let refusal = stage.rendezvous.admit(&site("env_a"), &registered.token).await.unwrap_err();
     assert_eq!((&refusal, refusal.status()), (&Refusal::Replaced, 410));
@@ -199,9 +199,22 @@ async fn tokens_open_their_environment_alone() {
 }
 
 #[tokio::test]
+async fn who_registers_with_a_signature_opens_the_socket_with_one() {
+    let stage = stage();
+    for signed in [false, true] {
+        let registered = stage.rendezvous.register_direct(&site("env_a"), &direct(), signed).await.unwrap();
+        let admission = stage.rendezvous.admit(&site("env_a"), &registered.token).await.unwrap();
+        assert_eq!((admission.is_text(), admission.needs_signature()), (true, signed));
+    }
+    // As earlier versions have kept it.
+    let before: Transport = serde_json::from_str(r#"{"type":"direct"}"#).unwrap();
+    assert_eq!(before, Transport::Direct { signed: false });
+}
+
+#[tokio::test]
 async fn a_direct_executor_speaks_plainly() {
     let stage = stage();
-    let registered = stage.rendezvous.register_direct(&site("env_a"), &direct()).await.unwrap();
+    let registered = stage.rendezvous.register_direct(&site("env_a"), &direct(), false).await.unwrap();
     let mut puppet = Puppet { line: stage.dial(&registered).await };
     puppet.greet("s1").await;
     stage.log.until(&["+env_a"]).await;
@@ -240,7 +253,7 @@ async fn what_is_no_registration_is_refused() {
         assert!(matches!(stage.rendezvous.register(&site("env_a"), &body).await, Err(Refusal::Invalid(_))), "{change}");
     }
     let body = DirectRegistration { transport: "smoke".to_owned() };
-    assert!(matches!(stage.rendezvous.register_direct(&site("env_a"), &body).await, Err(Refusal::Invalid(_))));
+    assert!(matches!(stage.rendezvous.register_direct(&site("env_a"), &body, false).await, Err(Refusal::Invalid(_))));
     assert!(stage.rendezvous.machine(&site("env_a")).await.unwrap().is_none());
 }
 

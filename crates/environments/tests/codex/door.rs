@@ -156,7 +156,7 @@ async fn register_direct(
     Path(environment): Path<String>,
     Json(body): Json<DirectRegistration>,
 ) -> Response {
-    match door.current().register_direct(&site(&environment), &body).await {
+    match door.current().register_direct(&site(&environment), &body, false).await {
         Ok(registered) => {
             door.log.say(format!("registered {environment}"));
             let url = door.url(&environment, &registered.token);
