@@ -4,8 +4,9 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use types::{
-    AgentSettings, CallId, Class, EffectId, EnvironmentError, EnvironmentId, EnvironmentSettings, EnvironmentState,
-    EnvironmentStatus, Head, Item, ItemBody, McpTool, McpTransport, MicroUsd, RequiredAction, Review, SavedAgent, Seq,
+    AgentSettings, CallId, Capability, Class, ContainerSize, EffectId, EnvironmentError, EnvironmentId,
+    EnvironmentSettings, EnvironmentState, EnvironmentStatus, Head, HostedFile, HostedSettings, Item, ItemBody,
+    McpTool, McpTransport, MicroUsd, NetworkAccess, NetworkSettings, Packages, RequiredAction, Review, SavedAgent, Seq,
     SessionSettings, SessionStatus, SessionView, Timestamp, Tool, ToolCall, TurnStatus, TurnView, Usage, WebSearch,
 };
 
@@ -127,6 +128,33 @@ pub fn session_with_environment(status: EnvironmentStatus, error: Option<Environ
     let (workspace_directory, capability_directories) = ("/w".to_owned(), Vec::new());
     Arc::make_mut(&mut view.settings).environment =
         EnvironmentSettings::SelfHosted { id, workspace_directory, capability_directories };
+    view
+}
+
+/// The same of one that the server made, with everything it can have.
+pub fn session_with_hosted_environment(status: EnvironmentStatus, error: Option<EnvironmentError>) -> SessionView {
+    let mut view = session_with_environment(status, error);
+    let file = |id: &str, path: &str, bytes, file_id: Option<&str>| HostedFile {
+        id: id.into(),
+        path: path.into(),
+        bytes,
+        file_id: file_id.map(str::to_owned),
+    };
+    let hosted = HostedSettings {
+        id: EnvironmentId::new("env_1"),
+        container_size: ContainerSize::Small,
+        network: NetworkSettings {
+            access: NetworkAccess::Restricted,
+            allowed_domains: vec!["example.com".into()],
+            ..NetworkSettings::default()
+        },
+        capability_directories: vec!["/workspace/skills".into()],
+        files: vec![file("envfile_1", "/workspace/a", 3, None), file("envfile_2", "/workspace/b", 4, Some("file_1"))],
+        packages: Packages { npm: vec!["left-pad".into()], system: vec!["jq".into()], ..Packages::default() },
+        plugins: Vec::new(),
+        skills: vec![Capability { name: "s".into(), description: "d".into() }],
+    };
+    Arc::make_mut(&mut view.settings).environment = EnvironmentSettings::OpenaiHosted(Box::new(hosted));
     view
 }
 

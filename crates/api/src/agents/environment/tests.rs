@@ -140,6 +140,49 @@ fn events_tell_of_the_environment() {
     );
 }
 
+#[test]
+fn events_tell_of_a_hosted_environment() {
+    let told = |status, error: Option<(&str, &str)>| {
+        let error = error.map(|(code, message)| EnvironmentError { code: code.into(), message: message.into() });
+        frame(EventBody::Environment(samples::session_with_hosted_environment(status, error)))
+    };
+    let expected = |status: &str, error: Value| {
+        json!({
+            "type": format!("agent.session.environment.{status}"), "session_id": "sess_1", "turn_id": null,
+            "environment": { "id": "env_1", "type": "openai_hosted", "status": status, "error": error },
+        })
+    };
+    assert_eq!(told(EnvironmentStatus::Ready, None), expected("ready", Value::Null));
+    assert_eq!(told(EnvironmentStatus::Suspended, None), expected("suspended", Value::Null));
+    let why = json!({ "type": "server_error", "code": "idle_timeout", "message": "m" });
+    assert_eq!(told(EnvironmentStatus::Expired, Some(("idle_timeout", "m"))), expected("expired", why));
+    let reset = frame(EventBody::EnvironmentReset { environment: EnvironmentId::new("env_1"), count: 2 });
+    let expected = json!({
+        "type": "agent.session.environment.reset", "session_id": "sess_1", "turn_id": null,
+        "environment_id": "env_1", "reset_count": 2,
+    });
+    assert_eq!(reset, expected);
+}
+
+#[test]
+fn a_session_shows_what_everybody_may_see_of_a_hosted_environment() {
+    let view = samples::session_with_hosted_environment(EnvironmentStatus::Ready, None);
+    let session = serde_json::to_value(shown::session(&view, "")).unwrap();
+    let expected = json!({
+        "type": "openai_hosted", "id": "env_1", "capability_directories": ["/workspace/skills"],
+        "container_size": "small", "desktop": null,
+        "files": [
+            { "type": "inline", "id": "envfile_1", "path": "/workspace/a", "size_bytes": 3 },
+            { "type": "file_id", "id": "envfile_2", "file_id": "file_1", "path": "/workspace/b", "size_bytes": 4 },
+        ],
+        "network": { "access": "restricted", "allowed_domains": ["example.com"], "blocked_domains": [] },
+        "packages": { "npm": ["left-pad"], "python": [], "system": ["jq"] },
+        "plugins": [],
+        "skills": [{ "type": "inline", "name": "s", "description": "d" }],
+    });
+    assert_eq!(session["environment"], expected);
+}
+
 fn call(arguments: &str) -> ToolCall {
     ToolCall { server_label: String::new(), name: "shell".into(), arguments: arguments.into(), ..samples::tool_call() }
 }
