@@ -44,6 +44,8 @@ pub enum HostedFile<'a> {
 pub struct Network<'a> {
     pub access: NetworkAccess,
     pub allowed_domains: &'a [String],
+    /// No field of the original's answers: only where there are any.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
     pub blocked_domains: &'a [String],
 }
 

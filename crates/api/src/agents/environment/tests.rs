@@ -175,7 +175,7 @@ fn a_session_shows_what_everybody_may_see_of_a_hosted_environment() {
             { "type": "inline", "id": "envfile_1", "path": "/workspace/a", "size_bytes": 3 },
             { "type": "file_id", "id": "envfile_2", "file_id": "file_1", "path": "/workspace/b", "size_bytes": 4 },
         ],
-        "network": { "access": "restricted", "allowed_domains": ["example.com"], "blocked_domains": [] },
+        "network": { "access": "restricted", "allowed_domains": ["example.com"] },
         "packages": { "npm": ["left-pad"], "python": [], "system": ["jq"] },
         "plugins": [],
         "skills": [{ "type": "inline", "name": "s", "description": "d" }],
