@@ -97,7 +97,16 @@ impl Hosting {
         let id = self.inner.id_of(session);
         let seat = self.seat(project, &id);
         seat.used(self.inner.around.clock.monotonic());
-        match self.inner.change(project, &id, |row| row.is_told |= row.session.as_ref() == Some(session)).await {
+        let runs = seat.live().is_some();
+        let change = |row: &mut Environment| {
+            row.is_told |= row.session.as_ref() == Some(session);
+            // What nobody had was ready, whether it ran or not.
+            if row.is_told && runs && row.status == EnvironmentStatus::Ready {
+                row.status = EnvironmentStatus::Connected;
+            }
+        };
+        match self.inner.change(project, &id, change).await {
+            Ok(row) if row.status == EnvironmentStatus::Ready && seat.live().is_some() => self.connect(&seat).await,
             Ok(row) => {
                 self.tell(&seat, &row);
                 if row.status == EnvironmentStatus::Pending {
@@ -109,12 +118,21 @@ impl Hosting {
         }
     }
 
+    /// A prewarmed one runs already: it is somebody's from now on.
+    async fn connect(&self, seat: &Arc<Seat>) {
+        let _turn = seat.turn.lock().await;
+        let status = if seat.live().is_some() { EnvironmentStatus::Connected } else { EnvironmentStatus::Suspended };
+        if let Err(refusal) = self.became(seat, status, None).await {
+            tracing::warn!(environment = seat.id, %refusal, "a session is not told of its environment");
+        }
+    }
+
     /// The session could not be created: what was claimed for it is dropped, a prewarmed one given back.
     pub async fn drop_claim(&self, project: &ProjectId, session: &SessionId) {
         let id = self.inner.id_of(session);
         let was_there = self.inner.owners().remove(session);
         let dropped = match was_there {
-            Some(_) => self.inner.change(project, &id, |row| row.session = None).await.map(|_| ()),
+            Some(_) => self.inner.change(project, &id, Environment::give_back).await.map(|_| ()),
             None => self.remove(project, &id).await,
         };
         if let Err(refusal) = dropped {
