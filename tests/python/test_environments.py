@@ -35,11 +35,11 @@ def archive(files):
     return {"type": "base64", "media_type": "application/zip", "data": encoded(held.getvalue())}
 
 
-def skill(name, **more):
+def skill(name):
     text = f"---\nname: {name}\ndescription: says {name}\n---\nSay {name}.\n"
     return {
         "type": "inline", "name": name, "description": f"says {name}",
-        "source": archive({f"{name}/SKILL.md": text}), **more,
+        "source": archive({f"{name}/SKILL.md": text}),
     }
 
 
@@ -154,9 +154,9 @@ WRONG = [
     ({"setup_commands": [{"command": "true", "cwd": "x"}]}, "setup_commands[0].cwd", "absolute POSIX path"),
     ({"capability_directories": ["x"]}, "capability_directories[0]", "absolute POSIX path"),
     ({"skills": [{"type": "skill_reference", "skill_id": "skill_x"}]}, "skills[0].skill_id", "Skill not found: skill_x"),
-    ({"skills": [skill("a", name="b")]}, "skills[0].name", ""),
-    ({"skills": [skill("a", source=archive({"a/SKILL.md": "no frontmatter"}))]}, "skills[0].source.data", ""),
-    ({"skills": [skill("a", source=archive({"../a/SKILL.md": "x"}))]}, "skills[0].source.data", ""),
+    ({"skills": [{**skill("a"), "name": "b"}]}, "skills[0].name", ""),
+    ({"skills": [{**skill("a"), "source": archive({"a/SKILL.md": "no frontmatter"})}]}, "skills[0].source.data", ""),
+    ({"skills": [{**skill("a"), "source": archive({"../a/SKILL.md": "x"})}]}, "skills[0].source.data", ""),
     ({"plugins": [{**plugin("a"), "source": {"type": "base64", "media_type": "application/zip", "data": "aGk="}}]}, "plugins[0].source.data", ""),
     ({"colour": 1}, "colour", "Unknown parameter"),
 ]
@@ -193,8 +193,7 @@ def test_an_environment_is_made_ahead_and_taken_by_one_session(client):
     assert (taken.environment.type, taken.environment.id) == ("openai_hosted", made.id)
     assert taken.environment.files == made.files and taken.environment.container_size == "medium"
     assert outputs(client, taken.id) == ["seedhello\n"]
-    # `connected`, or `ready` where nothing of it runs any more.
-    assert environments.retrieve(made.id).status in ("connected", "suspended")
+    assert environments.retrieve(made.id).status == "connected"
     refused(lambda: session(client, "hi", environment_id=made.id), 409)
     refused(lambda: session(client, "hi", environment_id="env_that_is_not_there"), 404)
     client.beta.agents.sessions.delete(taken.id)
@@ -248,11 +247,11 @@ def test_a_template_counts_where_nothing_else_is_said(client):
     assert made.environment.network.allowed_domains == ["a.example.com", "b.example.com"]
     assert outputs(client, made.id) == ["tof the template\n"]
     narrow = run(
-        client, shell("ls /workspace/t.txt; echo $A"), environment_template_id=template.id, files=[], env={"A": "own"},
+        client, shell("test -e t.txt || echo $A"), environment_template_id=template.id, files=[], env={"A": "own"},
         network={"access": "restricted", "allowed_domains": ["b.example.com"]},
     )
     assert narrow.environment.files == [] and narrow.environment.network.allowed_domains == ["b.example.com"]
-    assert outputs(client, narrow.id)[0].endswith("own\n")
+    assert outputs(client, narrow.id) == ["own\n"]
     for network in ({"access": "enabled"}, {"access": "restricted", "allowed_domains": ["c.example.com"]}):
         broad = refused(lambda: session(client, "hi", environment_template_id=template.id, network=network))
         assert broad["param"] == "environment.network", broad
@@ -306,7 +305,8 @@ def test_files_are_put_and_listed(client, tmp_path):
     local = tmp_path / "f.txt"
     local.write_text("hello")
     up = files.upload(environment.id, file=open(local, "rb"), path="/workspace/up.txt")
-    assert up.size_bytes == 5
+    assert (up.file.path, up.file.size_bytes) == ("/workspace/up.txt", 5)
+    assert client.files.delete(up.uploaded_file_id).deleted
     for name in ("a/b.txt", "a.txt", "b.txt"):
         files.create(environment.id, **inline(f"/workspace/sorted/{name}", b""))
     ordered = [f"/workspace/sorted/{name}" for name in ("a/b.txt", "a.txt", "b.txt")]
