@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::time::{Duration, Instant};
 
 /// Processes of this machine that run with this word in their arguments.
-fn running_with(word: &str) -> Vec<u32> {
+pub fn running_with(word: &str) -> Vec<u32> {
     let entries = std::fs::read_dir("/proc").expect("/proc").filter_map(Result::ok);
     let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let runs = |number: &u32| {
@@ -13,6 +13,15 @@ fn running_with(word: &str) -> Vec<u32> {
         String::from_utf8_lossy(&arguments).split('\0').any(|argument| argument == word)
     };
     numbers.filter(|number| *number != std::process::id()).filter(runs).collect()
+}
+
+/// Waits for what has no event.
+pub fn until(what: &str, mut is: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !is() {
+        assert!(Instant::now() < deadline, "{what}");
+        std::thread::yield_now();
+    }
 }
 
 /// A sandbox that has started a daemon with this word, which no group or session ties to it.

@@ -1,11 +1,12 @@
 //! Sandboxes that outlive the server that started them: found again, taken from one another, and ended.
 
+use super::life::until;
 use super::*;
 use sandbox::Standing;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// With these variables, `starter` is a server that has started a sandbox; the first names its control socket.
 const CONTROL: &str = "SANDBOX_TEST_CONTROL";
@@ -86,15 +87,6 @@ impl Server {
         let group = format!("-{}", self.process.id());
         Command::new("/bin/kill").args(["-9", "--", &group]).status().expect("kill");
         self.process.wait().expect("wait");
-    }
-}
-
-/// Waits for what has no event.
-fn until(what: &str, mut is: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !is() {
-        assert!(Instant::now() < deadline, "{what}");
-        std::thread::yield_now();
     }
 }
 
