@@ -220,7 +220,7 @@ def test_a_setup_command_that_fails_fails_the_environment(client):
         setup_commands=[{"command": "touch ok"}, {"command": f"echo {secret}; exit 3"}],
     )
     found = settle(client, session.id, "failed")
-    assert found.error.code == "sandbox_error" and "Setup command 2 failed with exit code 3" in found.error.message
+    assert "Setup command 2 failed with exit code 3" in found.error
     assert client.beta.agents.environments.retrieve(session.environment.id).status == "failed"
     assert not commands(client, session)
     assert secret not in json.dumps(found.to_dict())
@@ -289,7 +289,7 @@ def test_nothing_of_the_machine_is_seen_inside(server, client, tmp_path):
         path.write_text("planted\n")
     try:
         looks = [shell(f"cat {path} 2>&1 | tail -1") for path in [*planted, server.config, server.data / "outcrop.db"]]
-        found = "find / -name 'planted-7d1' -not -path '/proc/*' 2>/dev/null; cat /proc/1/environ | tr '\\0' '\\n' | grep -i key"
+        found = "find / -name 'planted-7d1' -not -path '/proc/*' 2>/dev/null; cat /proc/*/environ 2>/dev/null | tr '\\0' '\\n' | grep -i key"
         _, ran = run(client, *looks, shell(found), shell("cat /proc/*/cmdline | tr '\\0' ' '"))
     finally:
         for path in planted:

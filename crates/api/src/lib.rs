@@ -79,8 +79,10 @@ pub struct Door {
     pub remote_url: Option<Arc<str>>,
     /// Who waits for them there.
     pub rendezvous: Option<Arc<environments::rendezvous::Rendezvous>>,
-    /// Who makes hosted environments. None: this machine cannot.
+    /// Who makes hosted environments. None: nobody does.
     pub hosting: Option<hosting::Hosting>,
+    /// Why nobody does, where that is so: a sentence for clients.
+    pub no_hosting: Arc<str>,
     /// Who knows the secrets of access keys. None: there are no such keys.
     pub access_secrets: Option<Arc<dyn AccessSecrets>>,
 }

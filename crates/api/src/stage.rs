@@ -82,6 +82,7 @@ impl Server {
             remote_url,
             rendezvous: None,
             hosting: None,
+            no_hosting: Arc::default(),
             access_secrets: None,
         };
         let (authorization, kept) = (format!("Bearer {secret}"), Arc::new(door.clone()));

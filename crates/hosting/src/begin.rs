@@ -73,20 +73,23 @@ impl Hosting {
             return Ok(false);
         }
         let seat = self.seat(project, id);
-        let unused = self.inner.around.clock.now().0.saturating_sub(row.used_at.0);
-        seat.unused_before(Duration::from_millis(unused));
-        let (session, told) = match (left, &row.session) {
-            (Left::GiveBack, _) | (_, None) => (None, false),
-            (_, Some(session)) => (Some(session.clone()), true),
-        };
-        if let Some(session) = &session {
+        // One that ran was used until the end.
+        if row.status != EnvironmentStatus::Connected {
+            let unused = self.inner.around.clock.now().0.saturating_sub(row.used_at.0);
+            seat.unused_before(Duration::from_millis(unused));
+        }
+        if let Some(session) = &row.session {
             self.inner.own(session, id);
             if left == Left::Forget {
                 self.forget_soon(project, session, id);
                 return Ok(true);
             }
         }
-        let row = self.inner.change(project, id, |row| (row.session, row.is_told) = (session, told)).await?;
+        let row = self.inner.change(project, id, |row| match left {
+            Left::GiveBack => row.give_back(),
+            _ => row.is_told = row.session.is_some(),
+        });
+        let row = row.await?;
         let state = head.and_then(|head| head.head.environment);
         if state.is_none_or(|state| state.status != row.status || state.resets < row.resets) {
             self.tell(&seat, &row);

@@ -13,7 +13,7 @@ use sandbox::Exit;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
-use types::{EnvironmentError, EnvironmentStatus, HostedSettings, ProjectId, Refusal, SessionId};
+use types::{EnvironmentError, EnvironmentStatus, HostedSettings, ProjectId, Refusal, SessionId, Timestamp};
 
 /// Sandboxes that run at one time. Where one more is needed, the one that was idle for longest makes room.
 const MOST: usize = 256;
@@ -230,12 +230,14 @@ impl Hosting {
         status: EnvironmentStatus,
         error: Option<EnvironmentError>,
     ) -> Result<Environment, Refusal> {
-        let now = self.inner.around.clock.now();
+        let clock = &self.inner.around.clock;
+        let idle = u64::try_from(seat.idle(clock.monotonic()).as_millis()).unwrap_or(u64::MAX);
+        let used_at = Timestamp(clock.now().0.saturating_sub(idle));
         let change = |row: &mut Environment| {
             row.status =
                 if row.session.is_none() && life::has_disk(status) { EnvironmentStatus::Ready } else { status };
             row.error = error;
-            row.used_at = now;
+            row.used_at = used_at;
         };
         let row = self.inner.change(&seat.project, &seat.id, change).await?;
         self.tell(seat, &row);

@@ -53,6 +53,14 @@ impl Environment {
             resets: 0,
         }
     }
+
+    /// It is nobody's again.
+    pub(crate) fn give_back(&mut self) {
+        (self.session, self.is_told) = (None, false);
+        if crate::life::has_disk(self.status) {
+            self.status = EnvironmentStatus::Ready;
+        }
+    }
 }
 
 /// What an environment is made of and nobody may read back.

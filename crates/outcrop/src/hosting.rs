@@ -19,13 +19,13 @@ pub struct World {
     pub telling: Telling,
 }
 
-/// None where there are none; the log says why.
-pub fn prepare(configuration: &Configuration, data: &DataFolder, world: &World) -> Option<Hosting> {
+/// None where there are none, with the reason.
+pub fn prepare(configuration: &Configuration, data: &DataFolder, world: &World) -> (Option<Hosting>, Arc<str>) {
     match make(configuration, data, world.clone()) {
-        Ok(hosting) => Some(hosting),
+        Ok(hosting) => (Some(hosting), Arc::default()),
         Err(why) => {
             tracing::warn!("{why}");
-            None
+            (None, why.into())
         }
     }
 }

@@ -59,7 +59,7 @@ pub async fn run(configuration: &Configuration, hidden: &Hidden) -> Result<()> {
     let (time, chance, tasks) = (clock.clone(), entropy.clone(), spawn.clone());
     let around = hosting::World { clock: time, entropy: chance, spawn: tasks, store: store.clone(), telling };
     let executors = Executors::new(around.clone());
-    let hosting = hosting::prepare(configuration, &data, &around);
+    let (hosting, no_hosting) = hosting::prepare(configuration, &data, &around);
     let tools = Arc::new(executors.workbench(hosting.clone(), clock.clone(), spawn.clone()));
     let (time, chance, tasks) = (clock.clone(), entropy.clone(), spawn.clone());
     let world = World { clock: time, entropy: chance, spawn: tasks, store: store.clone(), models, tools, rules };
@@ -88,6 +88,7 @@ pub async fn run(configuration: &Configuration, hidden: &Hidden) -> Result<()> {
         rendezvous: Some(executors.rendezvous),
         access_secrets: Some(Arc::new(identity::root::Secrets::new(configuration, &data))),
         hosting: hosting.clone(),
+        no_hosting,
     });
     let (stop, stopped) = watch::channel(false);
     let server = Server { app, clock: clock.clone(), spawn, connections };

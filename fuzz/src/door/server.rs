@@ -76,6 +76,7 @@ impl Server {
             remote_url: None,
             rendezvous: None,
             hosting: None,
+            no_hosting: Arc::default(),
             access_secrets: None,
         };
         Self { sim, clock, router: api::router(door), authorization: format!("Bearer {secret}") }
