@@ -4,11 +4,12 @@ mod selection;
 
 use crate::disk::{Disk, Error, Place, Seen, absolute, is_hidden};
 use crate::hosting::{Hosting, Inner};
+use crate::plan;
 use crate::record::Environment;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use selection::Selection;
-use types::{ContainerSize, EnvironmentStatus, ProjectId, Refusal, RefusalKind};
+use types::{EnvironmentStatus, ProjectId, Refusal, RefusalKind};
 
 /// Bytes of a file that a request brings, and of one that is copied from the uploaded ones.
 const INLINE: u64 = 5 << 20;
@@ -157,13 +158,9 @@ impl Inner {
 
 /// Whether so many bytes more are within what the environment may use. While a sandbox runs, it is measured too.
 async fn make_room(disk: &Disk, environment: &Environment, more: u64) -> Result<(), Refusal> {
-    let size = match environment.settings.container_size {
-        ContainerSize::Small => sandbox::Size::Small,
-        ContainerSize::Medium => sandbox::Size::Medium,
-        ContainerSize::Large => sandbox::Size::Large,
-    };
+    let most = plan::size(environment.settings.container_size).limits().disk;
     let used = disk.size().await.map_err(|error| refusal(environment, &error))?;
-    if used.saturating_add(more) > size.limits().disk {
+    if used.saturating_add(more) > most {
         let message = format!("The disk of environment {} has no room for it.", environment.settings.id);
         return Err(Refusal::invalid(message));
     }

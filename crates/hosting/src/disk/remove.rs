@@ -6,7 +6,7 @@ use super::beneath::{folder, top};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Dir, RenameFlags, renameat_with, unlinkat};
 use rustix::io::Errno;
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::path::Path;
 
 /// Entries after which somebody must be making new ones.
@@ -18,7 +18,7 @@ pub(super) fn remove(path: &Path) -> Result<(), Error> {
         Err(Errno::NOENT) => return Ok(()),
         opened => opened?,
     };
-    let mut work = Removal { top, lifted: 0, left: MOST };
+    let mut work = Removal { top, lifted: 0, done: 0, left: MOST };
     while work.pass()? {}
     drop(work);
     match std::fs::remove_dir(path) {
@@ -29,8 +29,9 @@ pub(super) fn remove(path: &Path) -> Result<(), Error> {
 
 struct Removal {
     top: OwnedFd,
-    /// The last number that a folder was moved up under.
+    /// The last number that a folder was moved up under, and the last of those that were seen to. What comes is between.
     lifted: u64,
+    done: u64,
     left: u64,
 }
 
@@ -40,19 +41,27 @@ impl Removal {
         let mut any = false;
         for entry in Dir::read_from(&self.top)? {
             let entry = entry?;
-            let name = entry.file_name();
-            if is_itself(name) {
+            if is_itself(entry.file_name()) {
                 continue;
             }
             any = true;
-            if !gone(self.top.as_fd(), name)? {
-                self.lift(name)?;
-                // What came into it since waits for the next pass.
-                gone(self.top.as_fd(), name)?;
+            self.take(entry.file_name())?;
+            while self.done < self.lifted {
+                self.done += 1;
+                let name = CString::new(self.done.to_string()).map_err(|_| Error::Irregular)?;
+                self.take(&name)?;
             }
-            self.count()?;
         }
         Ok(any)
+    }
+
+    fn take(&mut self, name: &CStr) -> Result<(), Error> {
+        if !gone(self.top.as_fd(), name)? {
+            self.lift(name)?;
+            // What came into it since waits for the next pass.
+            gone(self.top.as_fd(), name)?;
+        }
+        self.count()
     }
 
     /// Empties a folder of the top: its own folders that are not empty become the top's.

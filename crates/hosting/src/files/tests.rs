@@ -5,7 +5,7 @@ use crate::record::Environment;
 use crate::rows::ENVIRONMENTS;
 use crate::stage::Stage;
 use std::fs;
-use types::{EnvironmentId, HostedSettings, NetworkSettings, Packages, Timestamp};
+use types::{ContainerSize, EnvironmentId, HostedSettings, NetworkSettings, Packages, Timestamp};
 
 const ID: &str = "env_1";
 
