@@ -106,7 +106,6 @@ impl Hosting {
             }
         };
         match self.inner.change(project, &id, change).await {
-            Ok(row) if row.status == EnvironmentStatus::Ready && seat.live().is_some() => self.connect(&seat).await,
             Ok(row) => {
                 self.tell(&seat, &row);
                 if row.status == EnvironmentStatus::Pending {
@@ -115,15 +114,6 @@ impl Hosting {
             }
             // The next server begins with it.
             Err(refusal) => tracing::warn!(%session, %refusal, "a session's environment is not begun"),
-        }
-    }
-
-    /// A prewarmed one runs already: it is somebody's from now on.
-    async fn connect(&self, seat: &Arc<Seat>) {
-        let _turn = seat.turn.lock().await;
-        let status = if seat.live().is_some() { EnvironmentStatus::Connected } else { EnvironmentStatus::Suspended };
-        if let Err(refusal) = self.became(seat, status, None).await {
-            tracing::warn!(environment = seat.id, %refusal, "a session is not told of its environment");
         }
     }
 

@@ -102,13 +102,19 @@ impl Hosting {
     /// The server ends: sandboxes in which nothing is under way are suspended, the others left to the next server.
     pub async fn stop(&self) {
         self.inner.close();
-        let ends = self.inner.seats.list().into_iter().map(|seat| async move {
-            if !self.suspend(&seat, Duration::ZERO).await
-                && let Some(live) = seat.live()
-            {
+        let seats = self.inner.seats.list();
+        let suspended = seats.iter().map(|seat| self.suspend(seat, Duration::ZERO));
+        futures_util::future::join_all(suspended).await;
+        self.leave();
+    }
+
+    /// Whatever runs is left to the next server.
+    pub fn leave(&self) {
+        self.inner.close();
+        for seat in self.inner.seats.list() {
+            if let Some(live) = seat.live() {
                 live.leave();
             }
-        });
-        futures_util::future::join_all(ends).await;
+        }
     }
 }

@@ -1,9 +1,12 @@
-//! Hosted environments of this server: whether this machine can have them, and of what they are made.
+//! Environments of this server, of both kinds: those that dial in, and those that it makes itself where this machine can.
 
 use crate::configuration::Configuration;
 use crate::data::DataFolder;
+use crate::rendezvous::Executors;
+use ::hosting::{Around, Hosting, Settings};
 use anyhow::Context;
-use hosting::{Around, Hosting, Settings};
+use environments::rendezvous::Rendezvous;
+use environments::workbench::Workbench;
 use runtime::{Files, Handle, Telling};
 use std::sync::Arc;
 use store::Store;
@@ -16,36 +19,64 @@ pub struct World {
     pub entropy: Arc<dyn Entropy>,
     pub spawn: Arc<dyn Spawn>,
     pub store: Arc<dyn Store>,
-    pub telling: Telling,
 }
 
-/// None where there are none, with the reason.
-pub fn prepare(configuration: &Configuration, data: &DataFolder, world: &World) -> (Option<Hosting>, Arc<str>) {
-    match make(configuration, data, world.clone()) {
-        Ok(hosting) => (Some(hosting), Arc::default()),
-        Err(why) => {
-            tracing::warn!("{why}");
-            (None, why.into())
+pub struct Environments {
+    pub rendezvous: Arc<Rendezvous>,
+    pub hosting: Option<Hosting>,
+    /// Why there is none, in a sentence.
+    pub no_hosting: Arc<str>,
+    executors: Executors,
+    telling: Telling,
+    world: World,
+}
+
+impl Environments {
+    pub fn prepare(configuration: &Configuration, data: &DataFolder, world: World) -> Self {
+        let telling = Telling::new(world.clock.clone(), world.spawn.clone());
+        let executors = Executors::new(&world, telling.clone());
+        let (hosting, no_hosting) = match make(configuration, data, &world, telling.clone()) {
+            Ok(hosting) => (Some(hosting), Arc::default()),
+            Err(why) => {
+                tracing::warn!("{why}");
+                (None, why.into())
+            }
+        };
+        Self { rendezvous: executors.rendezvous.clone(), hosting, no_hosting, executors, telling, world }
+    }
+
+    /// The agents' tools in them.
+    pub fn tools(&self) -> Arc<Workbench> {
+        let (clock, spawn) = (self.world.clock.clone(), self.world.spawn.clone());
+        Arc::new(self.executors.workbench(self.hosting.clone(), clock, spawn))
+    }
+
+    /// What an earlier server left is taken up, and sessions are told from now on.
+    pub async fn begin(&self, handle: &Handle, files: &Files) -> anyhow::Result<()> {
+        self.executors.begin(handle).await.context("the environments cannot be looked at")?;
+        self.telling.begin(handle.clone());
+        let Some(hosting) = &self.hosting else { return Ok(()) };
+        let begun = hosting.begin(handle.clone(), files.clone()).await;
+        begun.context("the hosted environments cannot be looked at")
+    }
+
+    /// What runs in an environment goes on without this server.
+    pub fn leave(&self) {
+        if let Some(hosting) = &self.hosting {
+            hosting.leave();
+        }
+    }
+
+    /// What runs is suspended, or left to the next server.
+    pub async fn stop(&self) {
+        if let Some(hosting) = &self.hosting {
+            hosting.stop().await;
         }
     }
 }
 
-/// What an earlier server left is taken up.
-pub async fn begin(hosting: Option<&Hosting>, handle: &Handle, files: &Files) -> anyhow::Result<()> {
-    let Some(hosting) = hosting else { return Ok(()) };
-    let begun = hosting.begin(handle.clone(), files.clone()).await;
-    begun.context("the hosted environments cannot be looked at")
-}
-
-/// What runs is suspended, or left to the next server.
-pub async fn stop(hosting: Option<&Hosting>) {
-    if let Some(hosting) = hosting {
-        hosting.stop().await;
-    }
-}
-
 /// Or why there are none, in a sentence.
-fn make(configuration: &Configuration, data: &DataFolder, world: World) -> Result<Hosting, String> {
+fn make(configuration: &Configuration, data: &DataFolder, world: &World, telling: Telling) -> Result<Hosting, String> {
     let wanted = &configuration.environments;
     if !wanted.hosted {
         return Err("This server is configured to have no hosted environments (`environments.driver`).".to_owned());
@@ -61,7 +92,7 @@ fn make(configuration: &Configuration, data: &DataFolder, world: World) -> Resul
         expire_after: wanted.expire_after,
         program,
     };
-    let World { clock, entropy, spawn, store, telling } = world;
+    let World { clock, entropy, spawn, store } = world.clone();
     Ok(Hosting::new(settings, Around { clock, entropy, spawn, store, driver, telling }))
 }
 

@@ -12,7 +12,7 @@ use environments::workbench::{Machines, Station, Workbench};
 use hosting::Hosting;
 use presence::Presence;
 use registrations::Rows;
-use runtime::Handle;
+use runtime::{Handle, Telling};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +28,8 @@ pub struct Executors {
 }
 
 impl Executors {
-    pub fn new(World { clock, entropy, spawn, store, telling }: World) -> Self {
+    pub fn new(world: &World, telling: Telling) -> Self {
+        let World { clock, entropy, spawn, store } = world.clone();
         let presence = Arc::new(Presence(telling));
         let rows = Arc::new(Rows::new(store.clone(), clock.clone()));
         let world = client::World { clock, entropy, spawn };

@@ -4,9 +4,10 @@
 use crate::cli::Hidden;
 use crate::configuration::Configuration;
 use crate::data::DataFolder;
+use crate::hosting::Environments;
 use crate::http::Server;
 use crate::identity::{self, Entrance};
-use crate::rendezvous::{self, Executors};
+use crate::rendezvous;
 use crate::signals::Signals;
 use crate::world::{KernelEntropy, TokioClock, TokioSpawn};
 use crate::{address, assembly, hosting, metrics, terminal};
@@ -14,8 +15,9 @@ use anyhow::{Context, Result, bail};
 use api::{Door, Traffic};
 use axum::Router;
 use axum::routing::get;
-use runtime::{Files, Handle, Telling, World};
+use runtime::{Files, Handle, World};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use store::Sqlite;
@@ -55,20 +57,16 @@ pub async fn run(configuration: &Configuration, hidden: &Hidden) -> Result<()> {
     // From here on a signal is ours to answer.
     let mut signals = Signals::new()?;
     let rules = Arc::new(assembly::rules(configuration));
-    let telling = Telling::new(clock.clone(), spawn.clone());
     let (time, chance, tasks) = (clock.clone(), entropy.clone(), spawn.clone());
-    let around = hosting::World { clock: time, entropy: chance, spawn: tasks, store: store.clone(), telling };
-    let executors = Executors::new(around.clone());
-    let (hosting, no_hosting) = hosting::prepare(configuration, &data, &around);
-    let tools = Arc::new(executors.workbench(hosting.clone(), clock.clone(), spawn.clone()));
+    let around = hosting::World { clock: time, entropy: chance, spawn: tasks, store: store.clone() };
+    let environments = Environments::prepare(configuration, &data, around);
+    let tools = environments.tools();
     let (time, chance, tasks) = (clock.clone(), entropy.clone(), spawn.clone());
     let world = World { clock: time, entropy: chance, spawn: tasks, store: store.clone(), models, tools, rules };
     let files = Files::new(world.clone());
     let beside = World { store: Arc::new(MemoryStore::new(configuration.unjournaled)), ..world.clone() };
     let (handle, catalog) = runtime::start(world).await.context("the runtime cannot start")?;
-    executors.begin(&handle).await.context("the environments cannot be looked at")?;
-    around.telling.begin(handle.clone());
-    hosting::begin(hosting.as_ref(), &handle, &files).await?;
+    environments.begin(&handle, &files).await?;
     let (passing, _) = runtime::start(beside).await.context("the runtime cannot start")?;
     let entrance = identity::ensure(configuration, &data, &catalog, &*store, &*clock).await?;
     show_key(&entrance, for_parent);
@@ -85,30 +83,26 @@ pub async fn run(configuration: &Configuration, hidden: &Hidden) -> Result<()> {
         traffic: traffic.clone(),
         limits: api::Limits { body: configuration.body, streams: configuration.limits.streams },
         remote_url: Some(rendezvous::remote_url(configuration, listening)),
-        rendezvous: Some(executors.rendezvous),
+        rendezvous: Some(environments.rendezvous.clone()),
         access_secrets: Some(Arc::new(identity::root::Secrets::new(configuration, &data))),
-        hosting: hosting.clone(),
-        no_hosting,
+        hosting: environments.hosting.clone(),
+        no_hosting: environments.no_hosting.clone(),
     });
     let (stop, stopped) = watch::channel(false);
     let server = Server { app, clock: clock.clone(), spawn, connections };
     let served = server.run(listener, stopped);
     tokio::pin!(served);
 
-    types::failpoint!(BeforeListening);
-    address::publish(&data, listening)?;
-    terminal::say(format_args!("listening on http://{listening}"));
+    announce(&data, listening)?;
     let end = tokio::select! {
-        () = signals.next() => End::Asked,
-        () = parent_gone(), if for_parent => End::Asked,
-        () = store_stopped(&*store, &*clock) => End::StoreStopped,
+        end = ended(&mut signals, for_parent, &*store, &*clock) => end,
         () = &mut served => bail!("the server stopped listening"),
     };
     let taken_apart = async {
         match end {
             End::Asked => {
                 drain([&handle, &passing], configuration.drain, &mut served).await;
-                hosting::stop(hosting.as_ref()).await;
+                environments.stop().await;
             }
             End::StoreStopped => say_farewell(&*clock, &mut served).await,
         }
@@ -120,7 +114,24 @@ pub async fn run(configuration: &Configuration, hidden: &Hidden) -> Result<()> {
         () = taken_apart => {}
         () = signals.next() => tracing::warn!("ending at once; unfinished work goes on at the next start"),
     }
+    environments.leave();
     outcome(&end, address::withdraw(&data))
+}
+
+/// Whoever looks for this server finds it from now on.
+fn announce(data: &DataFolder, listening: SocketAddr) -> Result<()> {
+    types::failpoint!(BeforeListening);
+    address::publish(data, listening)?;
+    terminal::say(format_args!("listening on http://{listening}"));
+    Ok(())
+}
+
+async fn ended(signals: &mut Signals, for_parent: bool, store: &dyn Store, clock: &dyn Clock) -> End {
+    tokio::select! {
+        () = signals.next() => End::Asked,
+        () = parent_gone(), if for_parent => End::Asked,
+        () = store_stopped(store, clock) => End::StoreStopped,
+    }
 }
 
 /// A disk that has failed may not take the address back either: that is not why the server ends.

@@ -15,7 +15,8 @@ pub const ENVIRONMENT: &str = "environment.";
 
 /// Who makes them, where this machine can.
 pub fn hosting(door: &Door) -> Result<&Hosting, Failure> {
-    let missing = || format!("Environments of type 'openai_hosted' are not available on this server. {}", door.no_hosting);
+    let missing =
+        || format!("Environments of type 'openai_hosted' are not available on this server. {}", door.no_hosting);
     door.hosting.as_ref().ok_or_else(|| Failure::invalid(missing().trim_end()))
 }
 

@@ -1,3 +1,5 @@
+//! What comes next, for every status and every clock.
+
 use super::*;
 use EnvironmentStatus::{Connected, Disconnected, Expired, Failed, Pending, Ready, Suspended};
 use types::{ContainerSize, EnvironmentId, HostedSettings, NetworkSettings, Packages, SessionId, Timestamp};

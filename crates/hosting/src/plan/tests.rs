@@ -1,3 +1,5 @@
+//! What a plan holds, and what it never does.
+
 use super::*;
 use types::{EnvironmentId, Packages};
 
