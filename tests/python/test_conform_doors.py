@@ -288,7 +288,7 @@ def test_a_defect_is_reported(whole, tmp_path, defect):
     assert check in outcomes(report, "failed"), printed
 
 
-@pytest.mark.parametrize("part", ["responses", "conversations", "chat", "embeddings", "files", "models", "fork"])
+@pytest.mark.parametrize("part", ["responses", "conversations", "chat", "embeddings", "files", "models", "fork", "environments"])
 def test_a_part_alone(whole, tmp_path, part):
     status, report, printed = conform(whole.base, "--part", part, "--embedding", "minilm", folder=tmp_path)
     assert status == 0 and not report["absent"], printed

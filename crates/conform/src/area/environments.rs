@@ -3,6 +3,7 @@
 use super::Row;
 use crate::client::{Answer, Call};
 use crate::endpoint::Method;
+use crate::frames::Frame;
 use crate::probe::{Probe, Said, data_of};
 use crate::trouble::{Deadline, Trouble, pause};
 use serde_json::{Value, json};
@@ -30,6 +31,8 @@ pub const CHECKS: &[Row] = &[
     ("environments.file-outside", "A file outside the workspace: 400 in the usual words.", "§1 Errors"),
     ("environments.both", "environment_id beside other settings: 400.", "SDK: EnvironmentParamOpenAIHosted"),
     ("environments.size", "A size that is none: 400 with its path.", "observed 17"),
+    ("environments.told", "Of its own environment a session hears before its turn is under way.", "§6, §8"),
+    ("environments.output", "What a command prints is told in deltas that make its output.", "§6, §7"),
     ("environments.session", "A session has the environment that it names.", "§4"),
     ("environments.taken", "A second session does not get it: 409 or 400.", "§8"),
     ("environments.command", "What the agent runs is an item with its output and its exit code.", "§7"),
@@ -42,7 +45,7 @@ pub const CHECKS: &[Row] = &[
 ];
 
 pub async fn run(probe: &mut Probe) {
-    parts!(probe: wrong, lived);
+    parts!(probe: wrong, told, lived);
 }
 
 async fn wrong(probe: &mut Probe) -> Result<(), Trouble> {
@@ -70,6 +73,33 @@ async fn wrong(probe: &mut Probe) -> Result<(), Trouble> {
     for answer in &answers {
         probe.missing("environments.unknown", answer);
     }
+    Ok(())
+}
+
+/// A session with an environment of its own, from its first event on.
+async fn told(probe: &mut Probe) -> Result<(), Trouble> {
+    let script = match probe.facts.scripted {
+        true => format!("call shell {}\nsay done", json!({"command": "echo hello"})),
+        false => "Run this in a shell and say `done`: echo hello".to_owned(),
+    };
+    let mut body = probe.session(&script);
+    body["environment"] = json!({"type": "openai_hosted", "container_size": "small"});
+    let turned = probe.begin(body).await?;
+    let (frames, evidence) = (&turned.reader.frames, turned.reader.evidence());
+    let at = |kinds: &[&str]| frames.iter().position(|frame| kinds.contains(&frame.kind()));
+    let of = |state: &str| format!("agent.session.environment.{state}");
+    let (pending, up) = (at(&[&of("pending")]), at(&[&of("connected"), &of("ready")]));
+    let turn = at(&["agent.session.turn.in_progress"]);
+    let fine = pending.is_some() && pending < up && up < turn;
+    probe.that("environments.told", fine, "pending, connected, turn.in_progress", "another order", &evidence);
+    let done = frames.iter().find(|frame| {
+        frame.kind() == "agent.session.turn.item.done" && frame.text("/item/type") == Some("command_execution")
+    });
+    let output = done.and_then(|frame| frame.text("/item/output")).unwrap_or_default();
+    let delta = |frame: &&Frame| frame.kind() == "agent.output.command_execution_output.delta";
+    let printed: String = frames.iter().filter(delta).filter_map(|frame| frame.text("/delta")).collect();
+    let fine = printed == output && output.contains("hello");
+    probe.that("environments.output", fine, output, printed, &evidence);
     Ok(())
 }
 
