@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::plan::Plan;
 use std::io::{PipeReader, PipeWriter};
 use std::net::TcpListener;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 
 /// Starting and waiting block the calling thread: starting for some ten milliseconds.
@@ -25,6 +25,8 @@ pub trait Hold: Send + Sync + 'static {
     fn kill(&self);
     /// Waits until no process of the sandbox is left.
     fn wait(&self) -> Result<Exit, Error>;
+    /// Can be read from when `wait` would return at once; None where nobody can tell.
+    fn news(&self) -> Option<BorrowedFd<'_>>;
     /// Lets go of a standing sandbox; whoever waits hears [`Error::Parted`]. Any other one ends.
     fn leave(&self);
     /// As this machine counts processes; for diagnosis.
@@ -53,6 +55,11 @@ impl Running {
 
     pub fn wait(&self) -> Result<Exit, Error> {
         self.hold.wait()
+    }
+
+    /// Can be read from when `wait` would return at once, so that no thread need wait; None where nobody can tell.
+    pub fn news(&self) -> Option<BorrowedFd<'_>> {
+        self.hold.news()
     }
 
     /// From now on nothing here ends a standing sandbox: it runs on until a server takes it, or its time is over.

@@ -59,9 +59,14 @@ fn part(order: Order, line: &OwnedFd, descriptors: Vec<OwnedFd>) -> Result<Parte
     let (Some(input), Some(output), Some(errors)) = (descriptors.next(), descriptors.next(), descriptors.next()) else {
         return Err(at("keeper")("three streams belong to an order"));
     };
-    let post = match (&order.plan.standing, descriptors.next()) {
+    let control = descriptors.next();
+    drop(descriptors);
+    let post = match (&order.plan.standing, control) {
         (Some(standing), Some(listener)) => {
             rustix::process::setsid().map_err(at("keeper"))?;
+            // What the server left open by mistake must not stay open as long as this process lives.
+            let own = [line, &input, &output, &errors, &listener];
+            kernel::close_all_but(&own.map(AsFd::as_fd)).map_err(at("keeper"))?;
             Some(Post::new(listener, &standing.control, standing.time).map_err(at("control socket"))?)
         }
         _ => None,

@@ -60,6 +60,21 @@ pub fn keep_standard_streams_only() -> io::Result<()> {
     outcome(done).map(|_| ())
 }
 
+/// Closes every descriptor that was handed on by whoever started this process, but the standard streams and `kept`.
+#[expect(unsafe_code, reason = "what is closed must be nobody's: the caller names all that it has")]
+pub fn close_all_but(kept: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let kept: Vec<i32> = kept.iter().map(AsRawFd::as_raw_fd).collect();
+    let numbers =
+        std::fs::read_dir("/proc/self/fd")?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let numbers: Vec<i32> = numbers.filter(|number| *number > 2 && !kept.contains(number)).collect();
+    for number in numbers {
+        // SAFETY: no value of this process owns the descriptor; the one of the listing is closed already, and its number
+        // given to nobody since: this process has one thread.
+        let _ = unsafe { libc::close(number) };
+    }
+    Ok(())
+}
+
 /// Brings `lo` up in this process's network namespace.
 #[expect(unsafe_code, reason = "the flags of an interface are set by an ioctl without a wrapper")]
 pub fn raise_loopback() -> io::Result<()> {

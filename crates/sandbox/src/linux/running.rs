@@ -5,7 +5,7 @@ use super::channel::{self, Ended, Message};
 use crate::driver::{Exit, Hold};
 use crate::error::Error;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::OwnedFd;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::net::Shutdown;
 use rustix::process::Signal;
 use std::process::Child;
@@ -90,6 +90,10 @@ impl Hold for Kept {
         }
         end.exit = Some(exit);
         Ok(exit)
+    }
+
+    fn news(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.channel.as_fd())
     }
 
     fn leave(&self) {

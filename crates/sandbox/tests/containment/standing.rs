@@ -34,6 +34,9 @@ fn starter() {
     let Some(control) = std::env::var_os(CONTROL).map(PathBuf::from) else { return };
     let time = std::env::var(ALONE).ok().and_then(|text| text.parse().ok()).expect("seconds");
     let disk = control.parent().expect("folder").join("disk");
+    // As somebody's mistake: without the mark that closes it when another program is run.
+    let file = std::fs::File::open("/etc/passwd").expect("file");
+    let _leaked = rustix::io::dup(&file).expect("dup");
     let running = driver().start(&plan(&disk, &control, Duration::from_secs_f64(time)), None).expect("start");
     assert!(running.stdin.is_none() && running.stdout.is_none() && running.stderr.is_none());
     let (mut stream, _) = running.listeners[1].accept().expect("accept");
@@ -148,6 +151,9 @@ fn it_is_found_again_when_its_server_was_killed() {
     let mut server = Server::start(LONG);
     let (family, groups) = (family(server.keeper), groups(server.keeper));
     assert_eq!(family.len(), 3, "keeper, init and command");
+    let open = std::fs::read_dir(format!("/proc/{}/fd", server.keeper)).expect("descriptors").filter_map(Result::ok);
+    let open: Vec<PathBuf> = open.filter_map(|entry| std::fs::read_link(entry.path()).ok()).collect();
+    assert!(!open.is_empty() && !open.contains(&PathBuf::from("/etc/passwd")), "{open:?}");
     server.die();
     // A new server first sweeps what is left of groups.
     let next = Namespaces::new(Keeper { program: PathBuf::from(KEEPER), arguments: Vec::new() }).expect("probe");
