@@ -1,3 +1,5 @@
+//! What archives may hold and what not, on archives that are made here byte by byte.
+
 use super::*;
 use flate2::{Compress, Compression, Crc, FlushCompress};
 

@@ -1,3 +1,5 @@
+//! pip itself, against a folder of wheels that are made here; and tools that are not there, or never end.
+
 use super::*;
 use crate::archive::tests::{Made, made, zip};
 use crate::stage::{Here, Stage};

@@ -1,3 +1,5 @@
+//! Setups on a disk, with this machine in the place of a sandbox.
+
 use super::*;
 use crate::archive::tests::{plugin, skill};
 use crate::record::{SeedContent, SeedFile};

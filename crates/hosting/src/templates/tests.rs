@@ -1,3 +1,5 @@
+//! Templates over a store in memory.
+
 use super::*;
 use crate::record::{SeedContent, SeedFile, SetupCommand};
 use crate::stage::Stage;
@@ -27,7 +29,7 @@ async fn a_template_is_kept_changed_and_deleted() {
     let template = hosting.create_template(project, Some("mine".into()), recipe()).await.unwrap();
     assert!(template.id.starts_with("envtmpl_") && template.id.len() == 32);
     assert_eq!(hosting.template(project, &template.id).await.unwrap(), template);
-    assert_eq!(hosting.templates(project, page()).await.unwrap().data, [template.clone()]);
+    assert_eq!(hosting.templates(project, page()).await.unwrap().data, vec![template.clone()]);
     assert_eq!((&*template.settings.files[0].id, template.settings.files[0].bytes), ("", 6));
     let shown = serde_json::to_string(&template).unwrap();
     assert!(!shown.contains("hidden") && !shown.contains("c2VjcmV0"), "{shown}");

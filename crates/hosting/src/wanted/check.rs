@@ -102,12 +102,12 @@ pub(super) fn inline_size(text: &str) -> Result<u64, Refusal> {
 }
 
 fn packages(packages: &Packages) -> Result<(), Refusal> {
-    let kinds: [(&str, &[String], fn(&str) -> bool); 3] = [
-        ("npm", &packages.npm, name::is_npm),
-        ("python", &packages.python, name::is_python),
-        ("system", &packages.system, name::is_system),
-    ];
-    for (kind, names, is_name) in kinds {
+    for (kind, names) in [("npm", &packages.npm), ("python", &packages.python), ("system", &packages.system)] {
+        let is_name = match kind {
+            "npm" => name::is_npm,
+            "python" => name::is_python,
+            _ => name::is_system,
+        };
         at_most(names.len(), PACKAGES, &format!("packages.{kind}"))?;
         if let Some(index) = names.iter().position(|name| !is_name(name)) {
             let message = format!("Expected the name of a {kind} package, with a version where one is wanted.");

@@ -1,3 +1,5 @@
+//! Requests, over nothing and over a template.
+
 use super::*;
 use crate::archive::tests::{archive, made, plugin, skill};
 use crate::hosting::Hosting;

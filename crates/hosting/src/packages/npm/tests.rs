@@ -1,3 +1,5 @@
+//! npm itself, against a registry on this machine.
+
 use super::*;
 use crate::stage::Stage;
 use flate2::Compression;
