@@ -9,11 +9,13 @@ use types::{Progress, ToolRequest};
 pub(crate) async fn print(life: &Life, request: &ToolRequest, progress: &dyn Progress) -> String {
     let arena = &life.arena;
     let effect = request.call.effect;
-    let is_lost = request.attach && arena.chance(arena.plan.faults.tool);
+    let is_lost = request.attach && arena.between(0, 2) == 0;
     let text = text(effect.0, is_lost);
-    if is_lost {
-        arena.count("commands that lost their beginning");
-    }
+    arena.count(match (request.attach, is_lost) {
+        (false, _) => "commands begun",
+        (true, false) => "commands found again",
+        (true, true) => "commands found again without their beginning",
+    });
     arena.notes(|notes| notes.printed.entry((request.session.clone(), effect)).or_default().push(text.clone()));
     let middle = arena.between(0, text.len() as u64) as usize;
     let mut rest = text.as_str();

@@ -156,7 +156,8 @@ impl Tools for FakeTools {
         settings: &'a SessionSettings,
         _: &'a Offer,
     ) -> BoxFuture<'a, Offer> {
-        let runs_here = |class| class == Class::Attachable && settings.environment.id().is_some();
+        // Clients are shown these as commands, also without an environment: that is no matter of the runtime's.
+        let runs_here = |class| matches!(class, Class::Attachable | Class::Irreversible);
         let offered = CLASSES.map(|(name, class)| OfferedTool {
             name: name.to_owned(),
             description: String::new(),
