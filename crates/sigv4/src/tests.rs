@@ -280,3 +280,42 @@ fn secrets_are_derived() {
     assert_ne!(secret, other.secret("AKIAAAAAAAAAAAAAAAAA"));
     assert_eq!(format!("{one:?}"), "RootKey");
 }
+
+/// Whatever comes: it is refused, and nothing breaks.
+#[test]
+fn odd_bytes_do_no_harm() {
+    let mut state = 1_u64;
+    let mut draw = |most: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).unwrap() % most
+    };
+    let authorization = VANILLA.authorization();
+    let query = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20150830%2Fus-east-1%2Fiam%2F\
+                 aws4_request&X-Amz-Date=20150830T123600Z&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Signature=00";
+    for _ in 0..20_000 {
+        let mut spoil = |text: &str| {
+            let mut letters: Vec<char> = text.chars().collect();
+            for _ in 0..draw(4) {
+                let place = draw(letters.len().max(1)).min(letters.len().saturating_sub(1));
+                let odd = ['%', '/', ';', ',', '=', '&', ' ', 'ä', '\u{0}', '0', 'Z', '\u{202e}'][draw(12)];
+                match draw(3) {
+                    0 => letters.truncate(place),
+                    1 => letters.insert(place, odd),
+                    _ => letters.splice(place..letters.len().min(place + 1), [odd]).for_each(drop),
+                }
+            }
+            letters.into_iter().collect::<String>()
+        };
+        let (head, date) = (spoil(&authorization), spoil("20150830T123600Z"));
+        let (path, presigned) = (spoil("/a/b"), spoil(query));
+        let headers: [(&str, &[u8]); 3] =
+            [("host", b"example.amazonaws.com"), ("x-amz-date", date.as_bytes()), ("authorization", head.as_bytes())];
+        for (query, headers) in [("", &headers[..]), (&presigned, &headers[..1])] {
+            // Nobody has signed this method.
+            let head = Head { method: "PATCH", path: &path, query, headers };
+            if let Ok(claim) = Claim::read(&head, &POLICY, NOW) {
+                assert_eq!(claim.verify(SECRET, &BodyHash::of(b"")), Err(Refusal::Mismatch));
+            }
+        }
+    }
+}
