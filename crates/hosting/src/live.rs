@@ -7,6 +7,8 @@ use sandbox::{Exit, Running};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 use types::{BoxFuture, Spawn};
 
@@ -126,8 +128,14 @@ impl Live {
     }
 }
 
+/// A thread waits only where it is known that it need not.
 #[expect(clippy::disallowed_methods, reason = "an edge: waiting for a sandbox blocks its thread")]
+#[expect(deprecated, reason = "it is about descriptors that may change hands; this one is owned")]
 async fn watched(running: Arc<Running>, end: watch::Sender<Option<Ended>>) {
+    let news = running.news().and_then(|news| news.try_clone_to_owned().ok());
+    if let Some(news) = news.and_then(|news| AsyncFd::with_interest(news, Interest::READABLE).ok()) {
+        let _ = news.readable().await;
+    }
     let waited = tokio::task::spawn_blocking(move || running.wait()).await;
     let ended = match waited {
         Ok(Ok(exit)) => Ended::Exited(exit),
