@@ -56,11 +56,15 @@ pub(super) async fn fetch(
     arguments.extend(names.iter().map(String::as_str));
     let fetched = tool::run(clock, tools, workshop, program, &arguments, log).await;
     fetched.map_err(|trouble| trouble.failed(KIND, "pip"))?;
-    let scripts = target.join("bin");
-    point_at(&scripts, &python.program).map_err(|error| {
-        tracing::warn!(%error, "programs of Python packages cannot be made to find the sandbox's Python");
-        SetupFailed::internal("The programs of the Python packages could not be put in place.")
-    })?;
+    let unplaced = |error: io::Error| {
+        tracing::warn!(%error, "Python packages cannot be put in place");
+        SetupFailed::internal("The Python packages could not be put in place.")
+    };
+    if let Some(name) = stranger(&target).map_err(unplaced)? {
+        let message = format!("The {KIND} packages could not be fetched: {name} does not come from the index.");
+        return Err(SetupFailed::new(message));
+    }
+    point_at(&target.join("bin"), &python.program).map_err(unplaced)?;
     Ok(target)
 }
 
@@ -94,6 +98,18 @@ fn read(said: &str) -> Option<Python> {
     let is_program = program.starts_with('/') && program.len() < 120 && !program.contains(char::is_control);
     (name == "cpython" && is_version && is_program && words.next().is_none())
         .then(|| Python { version: version.to_owned(), program: program.to_owned() })
+}
+
+/// A package that another one named by a URL, a file of this machine perhaps: pip notes that beside it.
+fn stranger(target: &Path) -> io::Result<Option<String>> {
+    for entry in std::fs::read_dir(target)? {
+        let entry = entry?;
+        if entry.path().join("direct_url.json").exists() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            return Ok(Some(name.split('-').next().unwrap_or_default().to_owned()));
+        }
+    }
+    Ok(None)
 }
 
 /// Programs begin with the Python that installed them, which is not the one that will run them.

@@ -113,6 +113,20 @@ async fn nothing_of_a_python_package_runs_here() {
 }
 
 #[tokio::test]
+async fn a_python_package_brings_no_file_of_this_machine() {
+    let scene = Scene::new().await;
+    scene.wheel("private", "");
+    let private = tempfile::tempdir().unwrap();
+    let name = "private-1.0-py3-none-any.whl";
+    std::fs::rename(scene.index.path().join(name), private.path().join(name)).unwrap();
+    scene.wheel("upper", &format!("Requires-Dist: private @ file://{}/{name}\n", private.path().display()));
+    let failed = scene.fetch(&scene.tools(), python(&["upper"])).await.unwrap_err();
+    let message = "The Python packages could not be fetched: private does not come from the index.";
+    assert_eq!(failed.message, message);
+    assert!(!scene.disk.folder().join(".managed-agents").exists());
+}
+
+#[tokio::test]
 async fn a_machine_without_the_tools_says_so() {
     let scene = Scene::new().await;
     let nothing = Surroundings::of([("PATH".into(), scene.index.path().as_os_str().to_owned())].into_iter());
