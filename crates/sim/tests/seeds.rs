@@ -220,7 +220,7 @@ fn f17_a_model_that_refuses_is_asked_a_bounded_number_of_times() {
 fn f20_a_tool_that_hangs_or_answers_too_late() {
     let (mut overdue, mut late) = (0, 0);
     for fault in [ToolFault::Hangs, ToolFault::Late] {
-        for seed in 0..12 {
+        for seed in 0..48 {
             let mut plan = Plan { rounds: 3, ..calm(seed) };
             plan.faults = Faults { tool: 500, tool_only: Some(fault), ..Faults::default() };
             let (_, _, disk) = sound(plan);
