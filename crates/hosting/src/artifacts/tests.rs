@@ -282,8 +282,8 @@ async fn lists_have_pages() {
     assert_eq!(paths, ["c", "b", "a"]);
     assert!(scene.list(None, 10, Direction::Ascending, Some("no environment")).await.0.is_empty());
     let page = Page { after: Some("artifact_0".to_owned()), limit: 10, direction: Direction::Ascending };
-    let refused = scene.shelf(&Later).list(None, page).await.err().expect("it is unknown");
+    let refused = scene.shelf(&Later).list(None, page).await.expect_err("it is unknown");
     assert_eq!(refused.message, "after is not a valid artifact ID");
-    let other = scene.shelf(&Later).artifact("artifact_0").await.err().expect("it is unknown");
+    let other = scene.shelf(&Later).artifact("artifact_0").await.expect_err("it is unknown");
     assert_eq!(other.kind, RefusalKind::NotFound);
 }

@@ -44,11 +44,6 @@ impl Delivery {
         }
     }
 
-    /// Bytes taken so far.
-    pub(crate) fn size(&self) -> u64 {
-        self.size
-    }
-
     pub(crate) async fn write(&mut self, bytes: Vec<u8>) -> Result<(), Error> {
         let size = bytes.len() as u64;
         let Some(mut file) = self.file.take() else { return Err(Error::Irregular) };

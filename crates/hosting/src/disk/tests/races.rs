@@ -49,7 +49,7 @@ impl Drop for Stops<'_> {
 async fn nothing_is_written_outside() {
     let machine = Machine::new().await;
     let write = |number: usize| {
-        let (disk, path) = (machine.disk.clone(), if number % 2 == 0 { "a/new/file" } else { "a/secret" });
+        let (disk, path) = (machine.disk.clone(), if number.is_multiple_of(2) { "a/new/file" } else { "a/secret" });
         async move {
             match disk.write(place(path), b"written".to_vec(), 0o644).await {
                 // It was in the middle of becoming the other.
@@ -72,7 +72,7 @@ async fn nothing_is_read_outside() {
                 file.read_to_string(&mut content).expect("it is read");
                 assert_eq!(content, "mine");
             }
-            if number % 10 == 0 {
+            if number.is_multiple_of(10) {
                 let gather = |sizes: &mut Vec<u64>, seen: Seen| sizes.push(seen.bytes);
                 let walked = disk.walk(&place(""), 100, Vec::new(), |_, _| true, gather).await;
                 assert!(walked.expect("it walks").0.iter().all(|&bytes| bytes == 4));
@@ -88,7 +88,7 @@ async fn nothing_is_copied_or_removed_outside() {
     let copy = |number: usize| {
         let (disk, other) = (machine.disk.clone(), machine.other());
         async move {
-            if number % 10 != 0 {
+            if !number.is_multiple_of(10) {
                 return;
             }
             disk.copy_to(&other, MANY).await.expect("it is copied");
