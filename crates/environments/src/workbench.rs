@@ -20,6 +20,7 @@ mod path;
 mod processes;
 mod screen;
 mod shell;
+mod told;
 mod whole;
 
 pub(crate) use path::{above, absolute, join};
@@ -90,6 +91,7 @@ pub struct Workbench {
     clock: Arc<dyn Clock>,
     spawn: Arc<dyn Spawn>,
     calls: calls::Calls,
+    told: told::Told,
 }
 
 /// Why a call came to nothing.
@@ -134,7 +136,7 @@ fn said(text: String) -> Result<ToolOutcome, Problem> {
 
 impl Workbench {
     pub fn new(machines: Arc<dyn Machines>, clock: Arc<dyn Clock>, spawn: Arc<dyn Spawn>) -> Self {
-        Self { machines, clock, spawn, calls: calls::Calls::default() }
+        Self { machines, clock, spawn, calls: calls::Calls::default(), told: told::Told::default() }
     }
 
     async fn attempt(&self, request: &ToolRequest, progress: &dyn Progress) -> Result<ToolOutcome, Problem> {
@@ -167,17 +169,22 @@ impl Workbench {
         }
     }
 
-    /// What the machine's files say now; None where it is not connected, or does not answer in time.
+    /// What the machine's files say in this turn; None where it is not connected, or does not answer in time.
     async fn instructions(&self, project: &ProjectId, session: &SessionId) -> Option<String> {
+        if let Some(told) = self.told.get(session) {
+            return Some(told);
+        }
         let reading = async {
             let station = self.machines.at_hand(project, session, PATIENCE_READING).await?;
             instructions(&station).await.ok()
         };
-        tokio::select! {
+        let told = tokio::select! {
             biased;
             told = reading => told,
             () = self.clock.sleep(PATIENCE_READING) => None,
-        }
+        }?;
+        self.told.set(session, told.clone());
+        Some(told)
     }
 
     async fn station(&self, request: &ToolRequest) -> Result<Station, Problem> {
@@ -241,6 +248,7 @@ impl Tools for Workbench {
     }
 
     fn turn_ended(&self, project: &ProjectId, session: &SessionId, turn: &TurnId) {
+        self.told.forget(session);
         self.machines.turn_ended(project, session, turn);
     }
 }

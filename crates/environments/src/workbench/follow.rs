@@ -113,8 +113,10 @@ impl<'a> Follow<'a> {
                 let waited = self.clock.monotonic().saturating_sub(now);
                 self.clock.sleep(PAUSE.min(wait.saturating_sub(waited))).await;
             } else if !self.has_ended() && self.said.total() - before < MUCH as u64 {
-                let pause = self.pace.pause(self.clock.monotonic());
-                self.clock.sleep(pause.min(left)).await;
+                let pause = self.pace.pause(self.clock.monotonic()).min(left);
+                if !pause.is_zero() {
+                    self.clock.sleep(pause).await;
+                }
             }
         }
     }

@@ -98,6 +98,11 @@ async fn offered(bench: &Workbench, last: &Offer) -> Offer {
     bench.offered(&call.project, &call.session, &settings(self_hosted()), last).await
 }
 
+fn end_turn(bench: &Workbench) {
+    let call = request(1, "shell", &json!({}));
+    bench.turn_ended(&call.project, &call.session, &call.turn);
+}
+
 #[tokio::test]
 async fn an_offer_says_what_the_files_say_and_is_the_same_while_they_are() {
     let mut stage = Stage::new();
@@ -110,7 +115,10 @@ async fn an_offer_says_what_the_files_say_and_is_the_same_while_they_are() {
     let first = offered(&bench, &Offer::default()).await;
     assert_eq!(first.instructions, Some(instructions(&stage.station).await.unwrap()));
     assert_eq!(offered(&bench, &first).await, first);
+    // What changes in a turn counts from the next one on.
     stage.put("AGENTS.md", "another note\n");
+    assert_eq!(offered(&bench, &first).await, first);
+    end_turn(&bench);
     let changed = offered(&bench, &first).await;
     assert_eq!(changed.tools, first.tools);
     assert_eq!(changed.instructions, first.instructions.map(|text| text.replace("a note", "another note")));
@@ -122,6 +130,7 @@ async fn what_was_told_stays_while_the_machine_does_not_answer() {
         let stage = Stage::on(Faulty::with(&[("read_file", "AGENTS.md", 1, Before, fault)]));
         let told = offered(&stage.bench, &Offer::default()).await;
         assert!(told.instructions.is_some());
+        end_turn(&stage.bench);
         assert_eq!(offered(&stage.bench, &told).await, told);
         // Nothing was told before: the tools are offered all the same.
         assert_eq!(offered(&stage.bench, &Offer::default()).await, Offer { instructions: None, ..told });
