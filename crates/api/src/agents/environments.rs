@@ -131,3 +131,79 @@ pub async fn with_files<'a>(door: &'a Door, project: &ProjectId, id: &str) -> Re
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::stage::Server;
+    use serde_json::{Value, json};
+
+    const NONE: &str = "Environments of type 'openai_hosted' are not available on this server.";
+
+    #[test]
+    fn a_server_that_makes_none_says_so_and_has_none() {
+        let server = Server::new(1);
+        let hosted = r#"{"type": "openai_hosted", "files": 7}"#;
+        let of_session = format!(r#"{{"agent": {{"model": "m"}}, "input": "hi", "environment": {hosted}}}"#);
+        let asked = [
+            ("/v1/agents/environments", format!(r#"{{"environment": {hosted}}}"#), json!("environment.type")),
+            ("/v1/agents/sessions", of_session, json!("environment.type")),
+            ("/v1/agents/environments/templates", "{}".to_owned(), Value::Null),
+        ];
+        for (path, body, param) in asked {
+            let answer = server.run(server.post(path, &body, &[]));
+            let error = &answer.json()["error"];
+            assert_eq!(
+                (answer.status.as_u16(), &error["message"], &error["param"]),
+                (400, &json!(NONE), &param),
+                "{path}"
+            );
+        }
+        for path in ["/v1/agents/environments", "/v1/agents/environments/templates"] {
+            assert_eq!(server.run(server.get(path)).json()["data"], json!([]), "{path}");
+        }
+        let wrong = server.run(server.get("/v1/agents/environments?type=self_hosted"));
+        assert!(wrong.text.contains("type: unknown variant `self_hosted`, expected `openai_hosted`"), "{}", wrong.text);
+        for rest in ["env_1", "env_1/files", "templates/envtmpl_1"] {
+            let answer = server.run(server.get(&format!("/v1/agents/environments/{rest}")));
+            assert_eq!(
+                (answer.status.as_u16(), answer.json()["error"]["code"].as_str()),
+                (404, Some("not_found_error"))
+            );
+        }
+    }
+
+    #[test]
+    fn a_machine_of_the_clients_own_is_shown_and_keeps_its_files() {
+        let server = Server::with_environments(1);
+        let body = r#"{"agent": {"model": "m"}, "environment": {"type": "self_hosted", "workspace_directory": "/w"}}"#;
+        let session = server.run(server.post("/v1/agents/sessions", body, &[])).json();
+        let id = session["environment"]["id"].as_str().unwrap();
+        let path = format!("/v1/agents/environments/{id}");
+        let shown = server.run(server.get(&path)).json();
+        let wanted = json!({ "object": "agent.environment", "id": id, "type": "self_hosted", "status": "pending",
+            "files": [], "plugins": [], "skills": [] });
+        assert_eq!(shown, wanted);
+        let files = server.run(server.get(&format!("{path}/files")));
+        assert_eq!(files.json()["error"]["param"], "environment_id");
+        let file = r#"{"type": "inline", "path": "/workspace/x", "data": ""}"#;
+        let put = server.run(server.post(&format!("{path}/files"), file, &[]));
+        assert_eq!((put.status.as_u16(), &put.json()["error"]["param"]), (400, &json!("environment_id")));
+    }
+
+    #[test]
+    fn a_session_without_a_hosted_environment_has_no_artifacts() {
+        let server = Server::new(1);
+        let body = r#"{"agent": {"model": "m"}, "environment": {"type": "none"}, "input": "hi"}"#;
+        let session = server.run(server.post("/v1/agents/sessions", body, &[])).json();
+        let path = format!("/v1/agents/sessions/{}/artifacts", session["id"].as_str().unwrap());
+        let said = |rest: &str| server.run(server.get(&format!("{path}{rest}"))).json()["error"]["message"].clone();
+        assert_eq!(server.run(server.get(&path)).json()["data"], json!([]));
+        assert_eq!(said("?after=artifact_1"), "after is not a valid artifact ID");
+        assert_eq!(said("?limit=0"), "limit must be between 1 and 100");
+        for rest in ["/artifact_1", "/artifact_1/content"] {
+            assert_eq!(said(rest), "Artifact not found.");
+        }
+        let missing = server.run(server.get("/v1/agents/sessions/sess_0/artifacts/artifact_1"));
+        assert_eq!(missing.json()["error"]["message"], "No session found with id 'sess_0'.");
+    }
+}
