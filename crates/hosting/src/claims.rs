@@ -56,7 +56,9 @@ impl Hosting {
     }
 
     pub async fn environments(&self, project: &ProjectId, page: Page) -> Result<Listed<Environment>, Refusal> {
-        self.inner.rows.list(project, ENVIRONMENTS, "environment", page).await
+        let mut listed = self.inner.rows.list(project, ENVIRONMENTS, "environment", page).await?;
+        listed.data.retain(|row: &Environment| !self.inner.seats.is_doomed(row.settings.id.as_str()));
+        Ok(listed)
     }
 
     /// The environment of a session that is about to be created, to be written into its settings.

@@ -102,7 +102,7 @@ impl Inner {
 
     /// `NotFound`: none of this project's.
     pub(crate) async fn environment(&self, project: &ProjectId, id: &str) -> Result<Environment, Refusal> {
-        let row = self.rows.read(project, ENVIRONMENTS, id).await?;
+        let row = if self.seats.is_doomed(id) { None } else { self.rows.read(project, ENVIRONMENTS, id).await? };
         row.ok_or_else(|| Refusal::not_found("environment", id))
     }
 

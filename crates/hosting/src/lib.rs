@@ -6,8 +6,6 @@
 //!
 //! It decides nothing about sessions: it tells them what became of their environment, as the rendezvous does.
 
-#![expect(dead_code, reason = "scaffolding")]
-
 mod archive;
 mod artifacts;
 mod begin;

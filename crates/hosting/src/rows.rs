@@ -76,12 +76,6 @@ impl Rows {
             Err(error) => Err(refusal(&error)),
         }
     }
-
-    /// Whether it was there.
-    pub(crate) async fn delete(&self, project: &ProjectId, collection: &str, id: &str) -> Result<bool, Refusal> {
-        let deleted = self.store.delete_row(project, collection, id, self.clock.now()).await;
-        deleted.map_err(|error| refusal(&error))
-    }
 }
 
 pub(crate) fn refusal(error: &Error) -> Refusal {

@@ -123,6 +123,11 @@ impl Seats {
         seat.clone()
     }
 
+    /// Whether it is on its way out: to clients it is gone.
+    pub(crate) fn is_doomed(&self, id: &str) -> bool {
+        self.all().get(id).is_some_and(|seat| *seat.doomed.borrow())
+    }
+
     pub(crate) fn remove(&self, id: &str) {
         self.all().remove(id);
     }

@@ -19,7 +19,6 @@ pub(crate) struct Delivery {
     /// Where it is meanwhile.
     name: PathBuf,
     file: Option<File>,
-    size: u64,
 }
 
 impl Delivery {
@@ -38,18 +37,16 @@ impl Delivery {
                 Err(Errno::EXIST) => {}
                 opened => {
                     let file = Some(File::from(opened?));
-                    return Ok(Self { disk: disk.to_owned(), name, file, size: 0 });
+                    return Ok(Self { disk: disk.to_owned(), name, file });
                 }
             }
         }
     }
 
     pub(crate) async fn write(&mut self, bytes: Vec<u8>) -> Result<(), Error> {
-        let size = bytes.len() as u64;
         let Some(mut file) = self.file.take() else { return Err(Error::Irregular) };
         let written = apart(move || file.write_all(&bytes).map(|()| file).map_err(Error::from)).await?;
         self.file = Some(written);
-        self.size += size;
         Ok(())
     }
 
