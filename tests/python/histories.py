@@ -8,8 +8,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+import test_hosted as hosted
 import test_self_hosted as self_hosted
-from conversation import CANCEL, LOOKUP, begin, calls, failure, message, post, result, say, settle
+from conversation import CANCEL, IDLE, LOOKUP, begin, calls, failure, message, post, result, say, settle, until
 from liar import Liar, call, end, entry, heard, reasoning, text
 from server import CONFIG, ROOT, Server
 
@@ -118,6 +119,22 @@ class Sessions:
             settle(self.client, session.id, "idle")
         return session.id
 
+    def hosted(self):
+        """A sandbox that is set up, put to sleep, lost and set up anew; and the session that goes on with a copy of it."""
+        network = {"access": "restricted", "allowed_domains": ["example.com"]}
+        files = [{"type": "inline", "path": "/workspace/given.txt", "data": "dHdvCg=="}]
+        say_once = hosted.script(hosted.shell("cat given.txt"), "say done")
+        session = hosted.create(self.client, say_once, network=network, files=files)
+        with self.client.beta.agents.sessions.events.stream(session.id) as stream:
+            for word in (hosted.SUSPENDED, hosted.EXPIRED):
+                until(stream, word)
+                post(self.client, session.id, message(say_once))
+            until(stream, IDLE)
+        status, forked = self.server.json("POST", f"/v1/agents/sessions/{session.id}/fork", {})
+        assert status == 201, forked
+        say(self.client, forked["id"], say_once)
+        return forked["id"]
+
     def crashed(self):
         """Recovered again and again until it is given up."""
         session = None
@@ -138,7 +155,7 @@ class Sessions:
         return session
 
 
-NAMES = ("talk", "calls", "money", "thoughts", "narrow", "large", "conversation", "fork", "environment", "crashed")
+NAMES = ("talk", "calls", "money", "thoughts", "narrow", "large", "conversation", "fork", "environment", "hosted", "crashed")
 
 
 def record(folder):
@@ -146,6 +163,7 @@ def record(folder):
     with Liar(thinker) as upstream:
         config = CONFIG + entry("openai-responses", upstream.base, "thinker", attempts=1, fallback='["scripted"]')
         config += '\n[[model]]\nname = "narrow"\nprovider = "script"\ncontext_tokens = 100\n'
+        config += '\n[environments]\nsuspend_after = "300ms"\nexpire_after = "2s"\n'
         with Server(folder, config) as server:
             made = Sessions(server)
             sessions = {name: getattr(made, name)() for name in NAMES}

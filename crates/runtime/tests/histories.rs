@@ -160,7 +160,14 @@ fn tell(event: &Event, session: &SessionId) -> String {
         B::TextDone { item, part, .. } => format!("text_done {} {part}", item.id),
         B::PartDone { item, part, .. } => format!("part_done {} {part}", item.id),
         B::AttemptDropped { origin, .. } => format!("attempt_dropped {}.{}", origin.effect.0, origin.attempt.0),
-        other => format!("{other:?}"),
+        B::Environment(view) => {
+            let known = view.head.environment.as_ref().expect("a session with an environment");
+            let why = known.error.as_ref().map_or(String::new(), |error| format!(": {} {}", error.code, error.message));
+            format!("environment {} {:?}{why}", known.id, known.status)
+        }
+        B::EnvironmentReset { environment, count } => format!("environment_reset {environment} {count}"),
+        B::CommandOutput { item, text, .. } => format!("command_output {item} {text:?}"),
+        B::DraftAdded { .. } | B::DraftDropped { .. } => panic!("a draft is in no record"),
     };
     format!("{} {said}", event.id.text(session))
 }
