@@ -96,11 +96,9 @@ async fn nothing_of_a_python_package_runs_here() {
     let seen = scene.index.path().join("seen");
     let tree = scene.index.path().join("tree");
     std::fs::create_dir(&tree).unwrap();
-    std::fs::write(
-        tree.join("setup.py"),
-        format!("open({seen:?}, 'w')\nimport setuptools\nsetuptools.setup(name='evil')"),
-    )
-    .unwrap();
+    std::fs::write(tree.join("backend.py"), format!("open({seen:?}, 'w')\n")).unwrap();
+    let builds = "[build-system]\nrequires = []\nbuild-backend = \"backend\"\nbackend-path = [\".\"]\n";
+    std::fs::write(tree.join("pyproject.toml"), builds).unwrap();
     // A wheel may ask for a folder that would have to be built.
     scene.wheel("upper", &format!("Requires-Dist: evil @ file://{}\n", tree.display()));
     let failed = scene.fetch(&scene.tools(), python(&["upper"])).await.unwrap_err();
