@@ -355,7 +355,7 @@ fn a_missing_or_unreadable_file_is_named() {
 fn known_fields(file: &str) -> Vec<String> {
     let error = toml::from_str::<raw::File>(file).err().expect("an unknown field").message().to_owned();
     let fields: Vec<String> = error.split('`').skip(3).step_by(2).map(str::to_owned).collect();
-    assert!(fields.len() > 1, "{error}");
+    assert!(!fields.is_empty(), "{error}");
     fields
 }
 
