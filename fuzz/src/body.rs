@@ -1,7 +1,11 @@
 //! Bodies of requests: the gate, then every reader of the Agents API on what came through it.
 
 use serde_json::{Map, Value};
-use wire::agents::request::{AgentCreate, AgentUpdate, Input, SessionCreate, SessionUpdate};
+use wire::agents::EnvironmentKind;
+use wire::agents::request::{
+    AgentCreate, AgentUpdate, EnvironmentCreate, FileParam, Input, SessionCreate, SessionUpdate, TemplateCreate,
+    TemplateUpdate,
+};
 use wire::{Fault, body};
 
 /// A message of ours repeats at most short pieces of what it complains about.
@@ -23,16 +27,30 @@ fn taken(data: &[u8], map: &Map<String, Value>) {
     let again = body::parse(Some("application/json"), text.as_bytes()).map(|map| Value::Object(map).to_string());
     assert!(again.is_ok_and(|again| again == text), "not read again: {text}");
     for fault in [
-        SessionCreate::read(map.clone()).err(),
+        SessionCreate::read(map.clone()).and_then(environment).err(),
         SessionUpdate::read(map.clone()).err(),
         Input::read_all(map.clone()).err(),
         AgentCreate::read(map.clone()).err(),
         AgentUpdate::read(map.clone()).err(),
+        EnvironmentCreate::read(map.clone()).err(),
+        TemplateCreate::read(map.clone()).err(),
+        TemplateUpdate::read(map.clone()).err(),
+        FileParam::read(map.clone()).err(),
     ]
     .into_iter()
     .flatten()
     {
         told(&fault);
+    }
+}
+
+/// A session's environment is read whole by those who have it.
+fn environment(session: SessionCreate) -> Result<(), Fault> {
+    let environment = session.environment;
+    match environment.kind {
+        EnvironmentKind::None => Ok(()),
+        EnvironmentKind::OpenaiHosted => environment.hosted().map(drop),
+        EnvironmentKind::SelfHosted => environment.self_hosted().map(drop),
     }
 }
 
