@@ -224,7 +224,8 @@ impl Shared {
         }
         let down = state.open.is_none();
         let long = self.world.clock.monotonic().saturating_sub(state.down) >= self.settings.patience;
-        let Some(known) = state.processes.get(process) else { return Ok(Look::Gone) };
+        let Some(known) = state.processes.get_mut(process) else { return Ok(Look::Gone) };
+        known.read_on(after);
         match known.look(after) {
             Look::Nothing(_) if down && long => Ok(Look::Gone),
             look => Ok(look),

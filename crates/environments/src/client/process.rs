@@ -5,10 +5,15 @@ use crate::machine::{Chunk, Output};
 use std::collections::VecDeque;
 use wire::executor::{ProcessReadings, Stream};
 
+/// How many times more is kept of what a reader has not come to yet: it may be slower than its process for a moment.
+const AWAITED: usize = 4;
+
 pub(super) struct Process {
     chunks: VecDeque<Chunk>,
     bytes: usize,
     limit: usize,
+    /// Where somebody reads: the number up to which that was done.
+    read: Option<u64>,
     /// The number that is expected next.
     next: u64,
     /// The highest number of a chunk that is not here any more, or never was.
@@ -45,6 +50,7 @@ impl Process {
             chunks: VecDeque::new(),
             bytes: 0,
             limit,
+            read: None,
             next: 1,
             missing: 0,
             stale,
@@ -141,11 +147,20 @@ impl Process {
     fn push(&mut self, chunk: Chunk) {
         self.bytes += chunk.bytes.len();
         self.chunks.push_back(chunk);
-        while self.bytes > self.limit {
+        while let Some(oldest) = self.chunks.front() {
+            let is_awaited = self.read.is_some_and(|read| oldest.seq > read);
+            if self.bytes <= if is_awaited { AWAITED * self.limit } else { self.limit } {
+                return;
+            }
             let Some(oldest) = self.chunks.pop_front() else { return };
             self.bytes -= oldest.bytes.len();
             self.missing = self.missing.max(oldest.seq);
         }
+    }
+
+    /// Somebody reads on from there.
+    pub(super) fn read_on(&mut self, after: u64) {
+        self.read = Some(after);
     }
 
     /// The number after which the executor is to be asked.

@@ -16,11 +16,13 @@ const READ_SLACK: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(20);
 /// How long the output of a process that ended may still come. What it started may hold it open for ever.
 const AFTER_EXIT: Duration = Duration::from_secs(1);
-/// A process that says something all the time is looked at, and told of, once in so long, after so many looks at once.
+/// What a process says all the time is told once in so long, after so many times at once.
 const PACE: Duration = Duration::from_millis(50);
 const AT_ONCE: u32 = 8;
-/// One that says more than this meanwhile is read at once: a machine keeps only so much of what nobody has read.
-const MUCH: usize = 64 << 10;
+/// Between two looks at such a process. Not for long: a machine keeps only so much of what nobody has read. One that says
+/// more than this at a time is looked at again at once.
+const BREATH: Duration = Duration::from_millis(5);
+const MUCH: u64 = 64 << 10;
 
 pub(super) struct Follow<'a> {
     machine: &'a dyn Machine,
@@ -42,7 +44,7 @@ pub(super) struct Follow<'a> {
     pace: Pace,
 }
 
-/// Looks that may follow each other at once.
+/// How often something may be told at once.
 struct Pace {
     left: u32,
     /// When the last was gained.
@@ -87,6 +89,12 @@ impl<'a> Follow<'a> {
     /// Reads until the process has ended and its output with it, or until `time` is over. Whether it has ended. A machine
     /// that goes away has that long to come back.
     pub(super) async fn read_for(&mut self, time: Duration) -> Result<bool, Fault> {
+        let ended = self.read(time).await;
+        self.tell();
+        ended
+    }
+
+    async fn read(&mut self, time: Duration) -> Result<bool, Fault> {
         let started = self.clock.monotonic();
         // At least one look, however short the time.
         self.look(Duration::ZERO).await?;
@@ -107,17 +115,26 @@ impl<'a> Follow<'a> {
             if left.is_zero() {
                 return Ok(self.has_ended());
             }
-            let wait = left.min(READ_WAIT);
+            let mut wait = left.min(READ_WAIT);
+            if self.screen.has_fresh() {
+                match self.pace.after(now) {
+                    Duration::ZERO => self.tell(),
+                    pause => wait = wait.min(pause),
+                }
+            }
             let before = self.said.total();
             if !self.look(wait).await? {
                 let waited = self.clock.monotonic().saturating_sub(now);
                 self.clock.sleep(PAUSE.min(wait.saturating_sub(waited))).await;
-            } else if !self.has_ended() && self.said.total() - before < MUCH as u64 {
-                let pause = self.pace.pause(self.clock.monotonic()).min(left);
-                if !pause.is_zero() {
-                    self.clock.sleep(pause).await;
-                }
+            } else if self.pace.left == 0 && !self.has_ended() && self.said.total() - before < MUCH {
+                self.clock.sleep(BREATH.min(left)).await;
             }
+        }
+    }
+
+    fn tell(&mut self) {
+        if self.screen.has_fresh() {
+            self.progress.printed(self.screen.fresh());
         }
     }
 
@@ -151,17 +168,13 @@ impl<'a> Follow<'a> {
         self.exit_code = self.exit_code.or(output.exit_code);
         self.closed |= output.closed;
         self.failure = self.failure.take().or(output.failure);
-        let fresh = self.screen.fresh();
-        if !fresh.is_empty() {
-            self.progress.printed(fresh);
-        }
         before != (self.next, self.has_ended(), self.closed)
     }
 }
 
 impl Pace {
-    /// After a look: how long until the next.
-    fn pause(&mut self, now: Duration) -> Duration {
+    /// How long until something may be told again. Where that is now, it counts as told.
+    fn after(&mut self, now: Duration) -> Duration {
         let passed = now.saturating_sub(self.since).as_nanos() / PACE.as_nanos();
         let gained = u32::try_from(passed).unwrap_or(u32::MAX);
         self.left = self.left.saturating_add(gained).min(AT_ONCE);
@@ -169,7 +182,10 @@ impl Pace {
         if self.left == AT_ONCE {
             self.since = now;
         }
-        self.left = self.left.saturating_sub(1);
-        if self.left > 0 { Duration::ZERO } else { (self.since + PACE).saturating_sub(now) }
+        if self.left == 0 {
+            return (self.since + PACE).saturating_sub(now);
+        }
+        self.left -= 1;
+        Duration::ZERO
     }
 }

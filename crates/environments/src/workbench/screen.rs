@@ -54,6 +54,11 @@ impl Screen {
         }
     }
 
+    /// Whether there is something to tell.
+    pub(super) fn has_fresh(&self) -> bool {
+        self.told < self.head.len()
+    }
+
     /// What can be told since it was asked last.
     pub(super) fn fresh(&mut self) -> &str {
         let from = std::mem::replace(&mut self.told, self.head.len());

@@ -121,6 +121,22 @@ fn the_oldest_goes_first() {
 }
 
 #[test]
+fn more_is_kept_of_what_a_reader_has_not_come_to_yet() {
+    let mut process = Process::new(10, false);
+    process.read_on(1);
+    for seq in 1..=11 {
+        process.output(seq, Stream::Stdout, vec![0; 4]);
+    }
+    let kept = output(&process, 1);
+    assert_eq!((seqs(&kept), kept.lost), ((2..=11).collect(), false));
+    process.output(12, Stream::Stdout, vec![0; 4]);
+    assert!(output(&process, 1).lost);
+    process.read_on(12);
+    process.output(13, Stream::Stdout, vec![0; 4]);
+    assert_eq!(seqs(&output(&process, 0)), [12, 13]);
+}
+
+#[test]
 fn a_lost_session_leaves_what_was_heard() {
     let mut process = Process::new(1000, false);
     say(&mut process, 1);
