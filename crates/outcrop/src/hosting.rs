@@ -3,14 +3,15 @@
 use crate::configuration::Configuration;
 use crate::data::DataFolder;
 use crate::rendezvous::Executors;
+use crate::world::{KernelEntropy, TokioClock, TokioSpawn};
 use ::hosting::{Around, Hosting, Settings};
 use anyhow::Context;
 use environments::rendezvous::Rendezvous;
-use environments::workbench::Workbench;
+use models::Models;
 use runtime::{Files, Handle, Telling};
 use std::sync::Arc;
 use store::Store;
-use types::{Clock, Entropy, Spawn};
+use types::{Clock, Entropy, Rules, Spawn};
 
 /// The world, as far as environments need it. Cheap to clone.
 #[derive(Clone)]
@@ -19,6 +20,18 @@ pub struct World {
     pub entropy: Arc<dyn Entropy>,
     pub spawn: Arc<dyn Spawn>,
     pub store: Arc<dyn Store>,
+}
+
+impl World {
+    /// This machine's own time and chance.
+    pub fn real(store: Arc<dyn Store>) -> Self {
+        Self {
+            clock: Arc::new(TokioClock::start()),
+            entropy: Arc::new(KernelEntropy),
+            spawn: Arc::new(TokioSpawn),
+            store,
+        }
+    }
 }
 
 pub struct Environments {
@@ -45,10 +58,11 @@ impl Environments {
         Self { rendezvous: executors.rendezvous.clone(), hosting, no_hosting, executors, telling, world }
     }
 
-    /// The agents' tools in them.
-    pub fn tools(&self) -> Arc<Workbench> {
-        let (clock, spawn) = (self.world.clock.clone(), self.world.spawn.clone());
-        Arc::new(self.executors.workbench(self.hosting.clone(), clock, spawn))
+    /// What the runtime is given of the world, with the agents' tools in these environments.
+    pub fn world(&self, models: Models, rules: Rules) -> runtime::World {
+        let World { clock, entropy, spawn, store } = self.world.clone();
+        let tools = Arc::new(self.executors.workbench(self.hosting.clone(), clock.clone(), spawn.clone()));
+        runtime::World { clock, entropy, spawn, store, models: Arc::new(models), tools, rules: Arc::new(rules) }
     }
 
     /// What an earlier server left is taken up, and sessions are told from now on.

@@ -9,7 +9,6 @@ use crate::http::Server;
 use crate::identity::{self, Entrance};
 use crate::rendezvous;
 use crate::signals::Signals;
-use crate::world::{KernelEntropy, TokioClock, TokioSpawn};
 use crate::{address, assembly, hosting, metrics, terminal};
 use anyhow::{Context, Result, bail};
 use api::{Door, Traffic};
@@ -26,7 +25,7 @@ use store::memory::MemoryStore;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use types::{Clock, Entropy, Spawn};
+use types::Clock;
 
 /// Files beside connections: the store's, the log's, upstreams'.
 const OTHER_FILES: usize = 256;
@@ -47,22 +46,16 @@ pub async fn run(configuration: &Configuration, hidden: &Hidden) -> Result<()> {
     let for_parent = hidden.while_stdin_is_open;
     let connections = make_room(configuration.limits.streams);
     let data = DataFolder::create(&configuration.data)?;
-    let clock: Arc<dyn Clock> = Arc::new(TokioClock::start());
-    let entropy: Arc<dyn Entropy> = Arc::new(KernelEntropy);
-    let spawn: Arc<dyn Spawn> = Arc::new(TokioSpawn);
-    let models = Arc::new(assembly::models(configuration, &data, &clock, &entropy, hidden.call_first)?);
     let store: Arc<dyn Store> = Arc::new(Sqlite::open(data.path()).context("the store cannot be opened")?);
+    let around = hosting::World::real(store);
+    let hosting::World { clock, entropy, spawn, store } = around.clone();
+    let models = assembly::models(configuration, &data, &clock, &entropy, hidden.call_first)?;
     let listener = bind(configuration).await?;
     let listening = listener.local_addr()?;
     // From here on a signal is ours to answer.
     let mut signals = Signals::new()?;
-    let rules = Arc::new(assembly::rules(configuration));
-    let (time, chance, tasks) = (clock.clone(), entropy.clone(), spawn.clone());
-    let around = hosting::World { clock: time, entropy: chance, spawn: tasks, store: store.clone() };
     let environments = Environments::prepare(configuration, &data, around);
-    let tools = environments.tools();
-    let (time, chance, tasks) = (clock.clone(), entropy.clone(), spawn.clone());
-    let world = World { clock: time, entropy: chance, spawn: tasks, store: store.clone(), models, tools, rules };
+    let world = environments.world(models, assembly::rules(configuration));
     let files = Files::new(world.clone());
     let beside = World { store: Arc::new(MemoryStore::new(configuration.unjournaled)), ..world.clone() };
     let (handle, catalog) = runtime::start(world).await.context("the runtime cannot start")?;
