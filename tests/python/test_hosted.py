@@ -325,3 +325,27 @@ def test_fifty_at_once(tmp_path):
         assert [output for _, output in done] == [f"{number}\n" for number in range(50)]
         folders = [disk(server, session).parent for session, _ in done]
         assert all((folder / "keeper.sock").exists() for folder in folders)
+
+
+def test_a_setup_that_was_cut_off_begins_anew(tmp_path):
+    with serving(tmp_path / "server") as server:
+        client = server.client()
+        session = create(client, script(shell("cat ran"), "say done"), setup_commands=[{"command": "echo run >> ran; sleep 2"}])
+        wait_for((disk(server, session) / "ran").exists, "the setup")
+        server.kill()
+        server.start()
+        settle(client, session.id, "idle")
+        # On a fresh disk: what the first one had done is not there.
+        assert [command.output for command in commands(client, session)] == ["run\n"]
+
+
+def test_a_command_in_the_background_keeps_its_environment_awake(tmp_path):
+    with serving(tmp_path / "server", '[environments]\nsuspend_after = "200ms"\n') as server:
+        client = server.client()
+        session = create(client)
+        with client.beta.agents.sessions.events.stream(session.id) as stream:
+            post(client, session.id, message(script(shell("sleep 2; echo late > late.txt", background=True), "say done")))
+            until(stream, IDLE)
+            until(stream, SUSPENDED)
+        # Suspended, but not before the command had ended.
+        assert (disk(server, session) / "late.txt").read_text() == "late\n"
