@@ -43,7 +43,7 @@ CREATIONS = [
         "agent.multi_agent.max_concurrent_subagents"),
     ("unknown effort", {**settings("hello"), "agent": {"model": "scripted", "reasoning": {"effort": "huge"}}}, "agent.reasoning.effort"),
     ("unknown environment", {**settings("hello"), "environment": {"type": "moon"}}, None),
-    ("another environment", {**settings("hello"), "environment": {"type": "openai_hosted"}}, None),
+    ("another environment", {**settings("hello"), "environment": {"type": "aws_bedrock_agentcore"}}, "environment.type"),
     ("17 pairs of metadata", settings("hello", metadata={str(n): "x" for n in range(17)}), "metadata"),
     ("a long key", settings("hello", metadata={"k" * 65: "x"}), None),
     ("a long value", settings("hello", metadata={"k": "x" * 513}), "metadata.k"),

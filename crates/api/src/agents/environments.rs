@@ -99,25 +99,13 @@ fn hosted(settings: &HostedSettings, status: EnvironmentStatus) -> EnvironmentIn
 async fn find<'a>(door: &'a Door, project: &ProjectId, id: &str) -> Result<Found<'a>, Refusal> {
     if let Some(hosting) = &door.hosting {
         match hosting.environment(project, id).await {
-            Ok(environment) => {
-                check_owner(door, project, id, &environment).await?;
-                return Ok(Found::Hosted(hosting, Box::new(environment)));
-            }
+            Ok(environment) => return Ok(Found::Hosted(hosting, Box::new(environment))),
             Err(refusal) if refusal.kind == RefusalKind::NotFound => {}
             Err(refusal) => return Err(refusal),
         }
     }
     let place = door.handle.environment_of(project, &EnvironmentId::new(id)).await?;
     Ok(Found::Logged(place.settings.environment.clone(), place.state.status))
-}
-
-/// What belonged to a session goes with it, if not at once: until then it is not there any more.
-async fn check_owner(door: &Door, project: &ProjectId, id: &str, environment: &Environment) -> Result<(), Refusal> {
-    let Some(session) = environment.session.as_ref().filter(|_| environment.is_told) else { return Ok(()) };
-    match door.handle.session(project, session).await {
-        Err(gone) if gone.kind == RefusalKind::NotFound => Err(Refusal::not_found("environment", id)),
-        found => found.map(drop),
-    }
 }
 
 /// Who keeps the files of this environment. Those of a machine of the client's own are the client's.
