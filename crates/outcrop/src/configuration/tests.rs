@@ -76,6 +76,20 @@ turn_time = "1h"
 }
 
 #[test]
+fn environments_are_had_unless_the_file_says_otherwise() {
+    let default = good("").environments;
+    assert!(default.hosted && !default.allow_weak_sandbox && default.base.is_none());
+    assert_eq!((default.suspend_after, default.expire_after), (defaults::SUSPEND_AFTER, defaults::EXPIRE_AFTER));
+    let section = "[environments]\ndriver='none'\nbase='/srv/tree'\nallow_weak_sandbox=true\nsuspend_after='2h'";
+    let said = good(section).environments;
+    assert!(!said.hosted && said.allow_weak_sandbox);
+    assert_eq!(said.base.as_deref(), Some(Path::new("/srv/tree")));
+    // What is kept longer than usual is not removed before it is suspended.
+    assert_eq!((said.suspend_after, said.expire_after), (Duration::from_secs(7200), Duration::from_secs(7200)));
+    assert!(good("[environments]\nbase='host'").environments.base.is_none());
+}
+
+#[test]
 fn cached_input_costs_as_input_where_it_is_not_said() {
     let configuration = good("[[model]]\nname='a'\nprovider='script'\nprice={input=2,output=4}");
     assert_eq!(configuration.models[0].rules.price, types::Price { input: 2000, cached_input: 2000, output: 4000 });
