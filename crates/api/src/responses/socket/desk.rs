@@ -57,7 +57,7 @@ pub struct Desk {
 /// What happened to a lane.
 pub enum Step {
     Opened(Lane, Result<Box<Opened>, Failure>),
-    Told(Lane, Box<Subscription>, Option<Event>),
+    Told(Lane, Box<Subscription>, Box<Option<Event>>),
     KeyLooked(Result<(), Failure>),
 }
 
@@ -241,7 +241,7 @@ impl Desk {
         match step {
             Step::Opened(lane, Ok(opened)) => self.opened(lane, *opened),
             Step::Opened(lane, Err(failure)) => self.not_opened(&lane, &failure),
-            Step::Told(lane, subscription, event) => self.told(lane, subscription, event),
+            Step::Told(lane, subscription, event) => self.told(lane, subscription, *event),
             Step::KeyLooked(Err(failure)) if is_shut_out(&failure) => {
                 self.refuse(None, &failure);
                 self.shut_out();
@@ -307,7 +307,7 @@ impl Desk {
             event = match next {
                 Some(event) if bytes < PIECE => event,
                 Some(event) => {
-                    let next = async move { Step::Told(lane, subscription, Some(event)) };
+                    let next = async move { Step::Told(lane, subscription, Box::new(Some(event))) };
                     return self.tellings.push(Box::pin(next));
                 }
                 None => return self.tellings.push(tell(lane, *subscription)),
@@ -369,6 +369,6 @@ fn is_shut_out(failure: &Failure) -> bool {
 fn tell(lane: Lane, subscription: Subscription) -> BoxFuture<'static, Step> {
     Box::pin(async move {
         let (subscription, event) = subscription.pull().await;
-        Step::Told(lane, Box::new(subscription), event)
+        Step::Told(lane, Box::new(subscription), Box::new(event))
     })
 }
