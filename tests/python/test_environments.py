@@ -125,6 +125,18 @@ def test_a_template_shows_what_is_not_confidential(client):
         assert refused(lambda: call(made.id), 404)["code"] == "not_found_error"
 
 
+def test_blocked_domains_are_shown(server, client):
+    """The API shows none; whoever blocks one may want to know that it counts."""
+    templates = client.beta.agents.environments.templates
+    made = templates.create(network={"access": "restricted", "blocked_domains": ["Bad.example.com"]})
+    status, shown = server.json("GET", f"/v1/agents/environments/templates/{made.id}")
+    network = {"access": "restricted", "allowed_domains": [], "blocked_domains": ["bad.example.com"]}
+    assert (status, shown["network"]) == (200, network)
+    narrow = {"environment_template_id": made.id, "network": {"access": "restricted", "blocked_domains": ["other.example.com"]}}
+    assert refused(lambda: session(client, "hi", **narrow))["param"] == "environment.network"
+    templates.delete(made.id)
+
+
 def test_templates_are_listed_by_page(client):
     templates = client.beta.agents.environments.templates
     own = [templates.create(name=f"page {at}").id for at in range(3)]

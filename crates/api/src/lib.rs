@@ -1,7 +1,8 @@
 //! The doors: HTTP in, HTTP out, and nothing in between. A door parses, authenticates and turns wire JSON into
 //! `types::Input`; it serialises what the runtime's answers and a session's events say. It decides nothing, keeps
 //! nothing, and sees neither the store nor the engine: [`runtime::Handle`] is its only way to a session,
-//! [`runtime::Catalog`] its only way to agents and keys, [`runtime::Files`] to files.
+//! [`runtime::Catalog`] its only way to agents and keys, [`runtime::Files`] to files, [`hosting::Hosting`] to
+//! environments that the server makes.
 //!
 //! | door | paths | who may pass |
 //! |---|---|---|
