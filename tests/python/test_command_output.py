@@ -187,7 +187,7 @@ def test_long_output_is_shown_with_its_ends_and_kept_whole_for_the_model(client,
         assert binary.output.endswith(" bytes that are no text]") and len(binary.output) < 1000
         # All of it is a file of the machine.
         folder = f"outcrop-{session.id.removeprefix('sess_')}"
-        post(client, session.id, message(script(shell(f'cd "${{TMPDIR:-/tmp}}/{folder}" && wc -c *.log'), "say done")))
+        post(client, session.id, message(script(shell(f'cd "${{TMPDIR:-/tmp}}/{folder}" && wc -c *.log && rm -r "$PWD"'), "say done")))
         until(stream, IDLE)
     counted = commands(client, session.id)[-1].output
     assert str(len(lines)) in counted, counted
