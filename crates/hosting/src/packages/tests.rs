@@ -147,7 +147,7 @@ async fn a_tool_ends_with_what_it_started_when_nobody_waits() {
     rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
     #[expect(clippy::disallowed_methods, reason = "a test's edge")]
     let heard = tokio::task::spawn_blocking(move || std::fs::read(fifo).unwrap());
-    let script = "sleep 1000 > fifo & echo begun > begun; wait";
+    let script = "exec 3> fifo; sleep 1000 & echo begun > begun; wait";
     let arguments = ["-c", script];
     let work = tool::run(&*scene.stage.clock, &tools, folder, "sh", &arguments, &log);
     let begun = async {
