@@ -29,7 +29,7 @@ pub use host::{Host, Target};
 pub use limits::Limits;
 pub use proxy::{NoTls, Proxy, Surroundings};
 pub use refusal::Refusal;
-pub use resolver::{Resolver, SystemResolver};
+pub use resolver::{Lookups, Resolver, SystemResolver};
 pub use roots::{system_certificates, system_roots};
 pub use rules::{Access, BadList, DOMAINS, Denied, Rules, domains};
 pub use secret::{NoSecrets, Secrets, Substitution, Unusable};

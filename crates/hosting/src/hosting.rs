@@ -15,6 +15,9 @@ use store::Store;
 use tokio::sync::{Semaphore, watch};
 use types::{Clock, Entropy, EnvironmentId, ProjectId, Refusal, RefusalKind, SessionId, Spawn};
 
+/// Sandboxes that run at one time, from the beginning of their setup on. Where one more is needed, the one that was idle
+/// for longest makes room.
+pub(crate) const MOST: usize = 256;
 /// Sandboxes that are started at one time: more would only wait for each other.
 const STARTS: usize = 4;
 const TURNS: usize = 64;
@@ -58,6 +61,9 @@ pub(crate) struct Inner {
     pub(crate) rows: Rows,
     pub(crate) seats: Seats,
     pub(crate) trust: Trust,
+    pub(crate) lookups: egress::Lookups,
+    /// Where sandboxes may run.
+    pub(crate) places: Arc<Semaphore>,
     /// Who may start a sandbox now.
     pub(crate) starts: Semaphore,
     pub(crate) telling: Telling,
@@ -200,6 +206,8 @@ impl Hosting {
             telling,
             seats: Seats::default(),
             trust: Trust::default(),
+            lookups: egress::Lookups::default(),
+            places: Arc::new(Semaphore::new(MOST)),
             starts: Semaphore::new(STARTS),
             changing: tokio::sync::Mutex::default(),
             turns: [(); TURNS].map(|()| tokio::sync::Mutex::default()),

@@ -2,12 +2,12 @@
 
 use crate::disk::Disk;
 use crate::hosting::{Hosting, Inner};
-use crate::live::{Keep, Live, Parts};
+use crate::live::{Keep, Live, Parts, Place};
 use crate::record::{Environment, Setup};
 use crate::rows::SETUPS;
 use crate::seat::Seat;
 use crate::{link, plan};
-use egress::{Authority, Limits, NoSecrets, Proxy, Rules, Surroundings, SystemResolver};
+use egress::{Authority, Limits, NoSecrets, Proxy, Rules, Surroundings};
 use environments::client;
 use rustls::RootCertStore;
 use std::path::Path;
@@ -30,13 +30,19 @@ impl Trust {
 
 impl Hosting {
     /// Starts a sandbox on the disk that there is. Why not, in words for the session.
-    pub(crate) async fn start(&self, seat: &Seat, row: &Environment, rules: Rules) -> Result<Arc<Live>, String> {
+    pub(crate) async fn start(
+        &self,
+        seat: &Seat,
+        row: &Environment,
+        rules: Rules,
+        place: Place,
+    ) -> Result<Arc<Live>, String> {
         let inner = &self.inner;
         let setup: Option<Setup> = inner.rows.read(&seat.project, SETUPS, &seat.id).await.map_err(|refusal| {
             tracing::warn!(environment = seat.id, %refusal, "what an environment is made of cannot be read");
             refusal.message
         })?;
-        let _place = inner.starts.acquire().await.map_err(|error| error.to_string())?;
+        let _start = inner.starts.acquire().await.map_err(|error| error.to_string())?;
         let folder = inner.folder(&seat.id);
         let disk = Disk::new(&folder);
         let variables = setup.unwrap_or_default().env;
@@ -52,7 +58,7 @@ impl Hosting {
             tracing::warn!(environment = seat.id, why, "a sandbox could not be started");
             format!("the sandbox could not be started: {why}")
         })?;
-        let live = self.join(seat, Parts { running, proxy, folder, session: None });
+        let live = self.join(seat, Parts { running, proxy, folder, session: None, place });
         if self.answers(&live).await {
             return Ok(live);
         }
@@ -61,9 +67,9 @@ impl Hosting {
     }
 
     /// The sandbox of an earlier server, where there is one.
-    pub(crate) async fn find(&self, seat: &Seat, row: &Environment) -> Option<Arc<Live>> {
+    pub(crate) async fn find(&self, seat: &Seat, row: &Environment, place: Place) -> Option<Arc<Live>> {
         let inner = &self.inner;
-        let _place = inner.starts.acquire().await.ok()?;
+        let _start = inner.starts.acquire().await.ok()?;
         let folder = inner.folder(&seat.id);
         let rules = plan::rules(&row.settings.network).unwrap_or_default();
         let (whole, at) = (inner.clone(), folder.clone());
@@ -79,7 +85,7 @@ impl Hosting {
             }
         };
         let session = row.executor_session.clone();
-        let live = self.join(seat, Parts { running, proxy, folder, session });
+        let live = self.join(seat, Parts { running, proxy, folder, session, place });
         if self.answers(&live).await {
             return Some(live);
         }
@@ -127,7 +133,7 @@ impl Inner {
         // In its place: a sandbox that runs sees this very file.
         std::fs::write(folder.join(plan::BUNDLE), bundle).map_err(|error| format!("its certificates: {error}"))?;
         let around = Surroundings {
-            resolver: Arc::new(SystemResolver),
+            resolver: Arc::new(self.lookups.of_one()),
             secrets: Arc::new(NoSecrets),
             authority,
             roots: roots.clone(),
