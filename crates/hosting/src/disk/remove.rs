@@ -4,7 +4,7 @@
 use super::Error;
 use super::beneath::{folder, top};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, Dir, RenameFlags, renameat_with, unlinkat};
+use rustix::fs::{AtFlags, Dir, Mode, RenameFlags, fchmod, renameat_with, unlinkat};
 use rustix::io::Errno;
 use std::ffi::{CStr, CString};
 use std::path::Path;
@@ -18,6 +18,7 @@ pub(super) fn remove(path: &Path) -> Result<(), Error> {
         Err(Errno::NOENT) => return Ok(()),
         opened => opened?,
     };
+    unlock(&top);
     let mut work = Removal { top, lifted: 0, done: 0, left: MOST };
     while work.pass()? {}
     drop(work);
@@ -70,6 +71,7 @@ impl Removal {
             Err(Errno::NOENT) => return Ok(()),
             opened => opened?,
         };
+        unlock(&within);
         for entry in Dir::read_from(&within)? {
             let entry = entry?;
             let name = entry.file_name();
@@ -78,7 +80,7 @@ impl Removal {
             }
             if !gone(within.as_fd(), name)? {
                 // A folder can only be moved by who may write into it.
-                drop(folder(&within, name.to_bytes())?);
+                unlock(&folder(&within, name.to_bytes())?);
                 self.raise(&within, name)?;
             }
             self.count()?;
@@ -116,6 +118,12 @@ fn gone(folder: BorrowedFd<'_>, name: &CStr) -> Result<bool, Error> {
         Err(Errno::NOTEMPTY | Errno::EXIST) => Ok(false),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Lets its owner take things out of it: one that can be read may still be closed to changes. Where that is refused, so is
+/// what needs it, and says so.
+fn unlock(folder: &OwnedFd) {
+    let _ = fchmod(folder, Mode::from_raw_mode(0o700));
 }
 
 fn is_itself(name: &CStr) -> bool {

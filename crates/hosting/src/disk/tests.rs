@@ -277,34 +277,63 @@ async fn a_copy_comes_to_no_more_than_it_may() {
 }
 
 /// As an ordinary user, for whom modes count; where the tests are root, a thread becomes one.
-#[test]
-fn closed_folders_and_files_are_no_obstacle_to_their_owner() {
-    let thread = std::thread::scope(|scope| scope.spawn(closed_folders).join());
+fn as_ordinary_user(test: fn(&TempDir)) {
+    let work = move || {
+        let folder = TempDir::new().expect("a folder can be made");
+        if rustix::process::geteuid().is_root() {
+            let nobody = rustix::fs::Uid::from_raw(65_534);
+            rustix::fs::chown(folder.path(), Some(nobody), None).expect("we are root");
+            rustix::thread::set_thread_res_uid(nobody, nobody, nobody).expect("we are root");
+        }
+        assert_eq!(sandbox::owner().0, rustix::process::geteuid().as_raw());
+        test(&folder);
+    };
+    let thread = std::thread::scope(|scope| scope.spawn(work).join());
     thread.expect("it holds");
 }
 
-fn closed_folders() {
-    let folder = TempDir::new().expect("a folder can be made");
-    if rustix::process::geteuid().is_root() {
-        let nobody = rustix::fs::Uid::from_raw(65_534);
-        rustix::fs::chown(folder.path(), Some(nobody), None).expect("we are root");
-        rustix::thread::set_thread_res_uid(nobody, nobody, nobody).expect("we are root");
-    }
-    assert_eq!(sandbox::owner().0, rustix::process::geteuid().as_raw());
-    let (disk, other) = (Disk::new(&folder.path().join("env_1")), Disk::new(&folder.path().join("env_2")));
-    disk.create_now().expect("a disk can be made");
-    let at = |path: &str| disk.folder().join(path);
-    fs::create_dir_all(at("a/b/c")).expect("a folder");
-    fs::write(at("a/b/c/file"), "content").expect("a file");
-    for path in ["a/b/c/file", "a/b/c", "a/b", "a", ""] {
-        fs::set_permissions(at(path), fs::Permissions::from_mode(0o0)).expect("it is ours");
-    }
-    assert!(fs::read(at("a/b/c/file")).is_err(), "it is closed");
-    disk.copy_now(&other, MANY).expect("it is copied");
-    let top = opened(other.folder());
-    let mode = statat(&top, "a/b/c/file", AtFlags::SYMLINK_NOFOLLOW).expect("it is there").st_mode;
-    assert_eq!(mode & 0o777, 0, "a closed file stays closed");
-    disk.remove_now().expect("it goes");
-    other.remove_now().expect("it goes");
-    assert!(!disk.folder().exists() && !other.folder().exists());
+#[test]
+fn closed_folders_and_files_are_no_obstacle_to_their_owner() {
+    as_ordinary_user(|folder| {
+        let (disk, other) = (Disk::new(&folder.path().join("env_1")), Disk::new(&folder.path().join("env_2")));
+        disk.create_now().expect("a disk can be made");
+        let at = |path: &str| disk.folder().join(path);
+        fs::create_dir_all(at("a/b/c")).expect("a folder");
+        fs::write(at("a/b/c/file"), "content").expect("a file");
+        for path in ["a/b/c/file", "a/b/c", "a/b", "a", ""] {
+            fs::set_permissions(at(path), fs::Permissions::from_mode(0o0)).expect("it is ours");
+        }
+        assert!(fs::read(at("a/b/c/file")).is_err(), "it is closed");
+        disk.copy_now(&other, MANY).expect("it is copied");
+        let top = opened(other.folder());
+        let mode = statat(&top, "a/b/c/file", AtFlags::SYMLINK_NOFOLLOW).expect("it is there").st_mode;
+        assert_eq!(mode & 0o777, 0, "a closed file stays closed");
+        disk.remove_now().expect("it goes");
+        other.remove_now().expect("it goes");
+        assert!(!disk.folder().exists() && !other.folder().exists());
+    });
+}
+
+/// Caches of build tools look like that.
+#[test]
+fn folders_that_can_be_read_and_not_changed_are_taken_away() {
+    as_ordinary_user(|folder| {
+        for mode in [0o555, 0o444, 0o111] {
+            let disk = Disk::new(&folder.path().join("env_1"));
+            disk.create_now().expect("a disk can be made");
+            let at = |path: &str| disk.folder().join(path);
+            fs::create_dir_all(at("a/b/c")).expect("a folder");
+            for path in ["file", "a/file", "a/b/file", "a/b/c/file"] {
+                fs::write(at(path), "content").expect("a file");
+            }
+            for path in ["a/b/c", "a/b", "a", ""] {
+                fs::set_permissions(at(path), fs::Permissions::from_mode(mode)).expect("it is ours");
+            }
+            if mode == 0o555 {
+                assert!(fs::remove_file(at("a/b/c/file")).is_err(), "it is closed to changes");
+            }
+            disk.remove_now().expect("it goes");
+            assert!(!disk.folder().exists(), "{mode:o}");
+        }
+    });
 }
