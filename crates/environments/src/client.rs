@@ -6,13 +6,14 @@
 
 mod call;
 mod connection;
+mod heard;
 mod machine;
 mod process;
 
 use crate::line::Line;
 use crate::machine::{Fault, Info};
 use process::Process;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -100,8 +101,24 @@ struct State {
     /// Since when there is no line to use.
     down: Duration,
     next_request: i64,
-    waiting: BTreeMap<i64, oneshot::Sender<Result<Value, Failure>>>,
+    waiting: BTreeMap<i64, Waiting>,
     processes: BTreeMap<String, Process>,
+}
+
+/// What the executor said, in its own bytes.
+type Said = Result<Box<RawValue>, Failure>;
+
+/// A request that has no answer yet.
+struct Waiting {
+    answer: oneshot::Sender<Said>,
+    /// The longest answer, in bytes.
+    room: usize,
+}
+
+impl Waiting {
+    fn room(&self) -> usize {
+        self.room
+    }
 }
 
 #[derive(Clone)]

@@ -4,6 +4,7 @@
 //! It knows shapes alone: no connection, no process, no file. Who reads a message decides what a missing method or a
 //! bad parameter means; the texts that serde gives for those are the original's.
 
+mod envelope;
 mod environment;
 mod files;
 mod http;
@@ -12,6 +13,7 @@ mod path;
 mod process;
 mod registry;
 
+pub use envelope::{Envelope, Refusal};
 pub use environment::{
     Capabilities, Discover, Discovered, EnvironmentInfo, Initialize, Initialized, Shell, Status, StatusWord,
 };
@@ -100,12 +102,26 @@ impl Serialize for Base64 {
 
 impl<'de> Deserialize<'de> for Base64 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        use base64::Engine;
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        base64::engine::general_purpose::STANDARD
-            .decode(text.as_bytes())
-            .map(Self)
-            .map_err(|error| serde::de::Error::custom(format_args!("invalid base64: {error}")))
+        struct Visitor;
+
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = Base64;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a string")
+            }
+
+            // The text is read where it lies: it may be the most of a message of 64 MiB.
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Base64, E> {
+                use base64::Engine;
+                base64::engine::general_purpose::STANDARD
+                    .decode(text)
+                    .map(Base64)
+                    .map_err(|error| E::custom(format_args!("invalid base64: {error}")))
+            }
+        }
+
+        deserializer.deserialize_str(Visitor)
     }
 }
 

@@ -1,10 +1,9 @@
 //! One request and its answer, over as many lines as that takes.
 
-use super::{Open, Shared};
+use super::{Open, Said, Shared, Waiting, heard};
 use crate::machine::Fault;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use std::future::Future;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -25,7 +24,7 @@ pub(super) enum Repeat {
 
 /// What the executor said.
 pub(super) struct Answer {
-    pub(super) result: Result<Value, Failure>,
+    pub(super) result: Said,
     /// It may be the second to be asked.
     pub(super) repeated: bool,
 }
@@ -33,7 +32,7 @@ pub(super) struct Answer {
 impl Answer {
     pub(super) fn read<T: DeserializeOwned>(self) -> Result<T, Fault> {
         let value = self.result.map_err(fault)?;
-        serde_json::from_value(value)
+        serde_json::from_str(value.get())
             .map_err(|error| Fault::Refused(format!("the executor's answer is unreadable: {error}")))
     }
 }
@@ -51,7 +50,7 @@ impl Shared {
                 (Some(era), Repeat::SameSession) if era != open.era => return Err(Fault::Lost),
                 _ => {}
             }
-            let Some((id, answer)) = self.register(&open) else { continue };
+            let Some((id, answer)) = self.register(&open, heard::room(method)) else { continue };
             let message = Message::request(Id::Number(id), method, &params).text().into_bytes();
             if message.len() > MESSAGE_LIMIT {
                 self.state().waiting.remove(&id);
@@ -94,15 +93,15 @@ impl Shared {
     }
 
     /// A number for a request, unless the line has gone.
-    fn register(&self, open: &Open) -> Option<(i64, oneshot::Receiver<Result<Value, Failure>>)> {
+    fn register(&self, open: &Open, room: usize) -> Option<(i64, oneshot::Receiver<Said>)> {
         let mut state = self.state();
         if state.open.as_ref().is_none_or(|now| now.line != open.line) {
             return None;
         }
         let id = state.next_request;
         state.next_request += 1;
-        let (sender, receiver) = oneshot::channel();
-        state.waiting.insert(id, sender);
+        let (answer, receiver) = oneshot::channel();
+        state.waiting.insert(id, Waiting { answer, room });
         Some((id, receiver))
     }
 

@@ -1,17 +1,18 @@
 //! One line from its greeting to its end: the session is begun or resumed, answers and notifications find whom they are
 //! for, and silence is questioned.
 
-use super::Shared;
+use super::heard::{Described, Greeting};
+use super::{Shared, heard};
 use crate::line::Line;
 use crate::machine::Info;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::json;
+use serde_json::value::RawValue;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use wire::executor::{
-    EnvironmentInfo, Failure, Id, Initialize, Message, Notification, ProcessClosed, ProcessExited, ProcessOutput, code,
-    method,
+    Envelope, Failure, Id, Initialize, Message, ProcessClosed, ProcessExited, ProcessOutput, code, method,
 };
 
 const CLIENT_NAME: &str = "outcrop";
@@ -52,7 +53,8 @@ async fn serve(shared: &Shared, number: u64, line: &mut Line) {
                 continue;
             }
         };
-        let Some(message) = bytes.and_then(|bytes| read(&bytes)) else { return };
+        let Some(bytes) = bytes else { return };
+        let Some(message) = shared.heard(&bytes) else { return };
         // Whatever it says, it is there.
         asked = 0;
         silence = shared.world.clock.sleep(shared.settings.silence);
@@ -70,16 +72,6 @@ fn ask(shared: &Shared, line: &Line) -> bool {
     };
     let message = Message::request(Id::Number(id), method::ENVIRONMENT_STATUS, &json!({}));
     line.outgoing.try_send(message.text().into_bytes()).is_ok()
-}
-
-fn read(bytes: &[u8]) -> Option<Message> {
-    match Message::read(bytes) {
-        Ok(message) => Some(message),
-        Err(error) => {
-            tracing::warn!(%error, "an executor sends what is no message");
-            None
-        }
-    }
 }
 
 /// The id of the session that this line serves.
@@ -128,20 +120,21 @@ async fn initialize(
     let request = Message::request(id.clone(), method::INITIALIZE, &params);
     line.outgoing.send(request.text().into_bytes()).await.ok()?;
     loop {
-        match read(&line.incoming.recv().await?)? {
-            Message::Response { id: answered, result } if answered == id => {
-                let session = result.get("sessionId").and_then(Value::as_str)?.to_owned();
-                let info = result.get("environmentInfo").cloned().and_then(|info| serde_json::from_value(info).ok());
+        let bytes = line.incoming.recv().await?;
+        match shared.heard(&bytes)? {
+            Envelope::Response { id: answered, result } if answered == id => {
+                let greeting: Greeting = serde_json::from_str(result.get()).ok()?;
+                let info = greeting.environment_info.and_then(|info| serde_json::from_str(info.get()).ok());
                 shared.state().info = info.map(describe);
-                return Some(Ok(session));
+                return Some(Ok(greeting.session_id));
             }
-            Message::Failed { id: answered, error } if answered == id => return Some(Err(error)),
+            Envelope::Failed { id: answered, error } if answered == id => return Some(Err(heard::failure(error))),
             other => shared.take(other, line),
         }
     }
 }
 
-pub(super) fn describe(info: EnvironmentInfo) -> Info {
+pub(super) fn describe(info: Described) -> Info {
     let path = |uri: wire::executor::FileUri| uri.path().to_string_lossy().into_owned();
     Info {
         shell: info.shell.map(|shell| shell.path),
@@ -155,30 +148,30 @@ pub(super) fn describe(info: EnvironmentInfo) -> Info {
 
 impl Shared {
     /// A message finds whom it is for. An answer that nobody waits for any more is passed over.
-    fn take(&self, message: Message, line: &Line) {
+    fn take(&self, message: Envelope<'_>, line: &Line) {
         match message {
-            Message::Response { id: Id::Number(id), result } => self.answered(id, Ok(result)),
-            Message::Failed { id: Id::Number(id), error } => self.answered(id, Err(error)),
-            Message::Notification(notification) => self.notified(notification),
-            Message::Request(request) => {
-                let text = format!("`{}` is not offered", request.method);
-                let refusal = Message::failed(request.id, Failure::new(code::METHOD_NOT_FOUND, text));
+            Envelope::Response { id: Id::Number(id), result } => self.answered(id, Ok(result)),
+            Envelope::Failed { id: Id::Number(id), error } => self.answered(id, Err(heard::failure(error))),
+            Envelope::Notification { method, params } => self.notified(&method, params),
+            Envelope::Request { id, method, .. } => {
+                let text = format!("`{method}` is not offered");
+                let refusal = Message::failed(id, Failure::new(code::METHOD_NOT_FOUND, text));
                 let _ = line.outgoing.try_send(refusal.text().into_bytes());
             }
-            Message::Response { .. } | Message::Failed { .. } => {}
+            Envelope::Response { .. } | Envelope::Failed { .. } => {}
         }
     }
 
-    fn answered(&self, id: i64, result: Result<Value, Failure>) {
+    fn answered(&self, id: i64, result: Result<&RawValue, Failure>) {
         let waiting = self.state().waiting.remove(&id);
         if let Some(waiting) = waiting {
-            let _ = waiting.send(result);
+            let _ = waiting.answer.send(result.map(ToOwned::to_owned));
         }
     }
 
-    fn notified(&self, Notification { method, params }: Notification) {
+    fn notified(&self, method: &str, params: Option<&RawValue>) {
         let mut state = self.state();
-        let known = match method.as_str() {
+        let known = match method {
             method::PROCESS_OUTPUT => parse(params).and_then(|said: ProcessOutput| {
                 let process = state.processes.get_mut(&said.process_id)?;
                 process.output(said.seq, said.stream, said.chunk.0);
@@ -203,6 +196,6 @@ impl Shared {
     }
 }
 
-fn parse<T: DeserializeOwned>(params: Value) -> Option<T> {
-    serde_json::from_value(params).ok()
+fn parse<T: DeserializeOwned>(params: Option<&RawValue>) -> Option<T> {
+    serde_json::from_str(params?.get()).ok()
 }

@@ -8,15 +8,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use types::BoxFuture;
 use wire::executor::{
-    self as dialect, Base64, CanonicalPath, CreateDirectory, Entries, EnvironmentInfo, EnvironmentPolicy, FileData,
-    FileUri, Inherit, PathOnly, ProcessRead, ProcessReadings, ProcessSignal, ProcessStart, ProcessTerminate,
-    ProcessTerminated, ProcessWrite, ProcessWritten, Remove, Signal, WriteFile, WriteStatus, method,
+    self as dialect, Base64, CanonicalPath, CreateDirectory, Entries, EnvironmentPolicy, FileData, FileUri, Inherit,
+    PathOnly, ProcessRead, ProcessReadings, ProcessSignal, ProcessStart, ProcessTerminate, ProcessTerminated,
+    ProcessWrite, ProcessWritten, Remove, Signal, WriteFile, WriteStatus, method,
 };
 
-/// What one question for output brings at most.
-const READ_BYTES: usize = 1024 * 1024;
+/// What one question for output brings at most: so little that an answer of chunks of one byte each is no long message.
+const READ_BYTES: usize = 64 * 1024;
 /// Questions in a row for one process, before what is there has to do.
-const READS: usize = 64;
+const READS: usize = 256;
 /// A process that is being started takes input soon.
 const STARTING: usize = 50;
 const STARTING_AGAIN: Duration = Duration::from_millis(100);
@@ -158,7 +158,7 @@ impl Shared {
         match answer.result {
             Err(failure) if failure.code == dialect::code::METHOD_NOT_FOUND => Ok(Info::default()),
             Err(failure) => Err(call::fault(failure)),
-            Ok(value) => Ok(connection::describe(serde_json::from_value(value).unwrap_or(EnvironmentInfo::default()))),
+            Ok(value) => Ok(connection::describe(serde_json::from_str(value.get()).unwrap_or_default())),
         }
     }
 

@@ -4,7 +4,7 @@
 use super::*;
 use crate::machine::{Command, Machine, Output};
 use crate::stage::{HandClock, Puppet, world};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::future::Future;
 use tokio::task::JoinHandle;
 use types::BoxFuture;
@@ -317,6 +317,28 @@ async fn an_executor_that_lies_harms_nobody() {
     puppet.answer(id, json!({"isFile": "yes"})).await;
     assert!(matches!(metadata.await.unwrap(), Err(Fault::Refused(_))));
     puppet.line.outgoing.send(b"{\"neither\": 1}".to_vec()).await.unwrap();
+    puppet.hangs_up().await;
+}
+
+/// As long as it is asked for, and no longer.
+#[tokio::test]
+async fn only_a_file_that_is_read_may_be_long() {
+    let stage = Stage::new(None);
+    let mut puppet = stage.connected("s1").await;
+    let read = stage.ask(|client| async move { client.read_file("/f", u64::MAX).await });
+    let (id, _) = puppet.asked(method::FS_GET_METADATA).await;
+    puppet.answer(id, json!({"isDirectory": false, "isFile": true, "isSymlink": false})).await;
+    let (id, _) = puppet.asked(method::FS_READ_FILE).await;
+    puppet.answer(id, json!({"dataBase64": "YWJj".repeat(heard::SMALL / 4)})).await;
+    assert_eq!(read.await.unwrap().unwrap().len(), heard::SMALL / 4 * 3);
+
+    // What is as long as it may be is heard.
+    let mut said = Message::notification("x", &json!([])).text().into_bytes();
+    said.resize(heard::SMALL, b' ');
+    puppet.line.outgoing.send(said.clone()).await.unwrap();
+    stage.started(&mut puppet, "p").await;
+    said.push(b' ');
+    puppet.line.outgoing.send(said).await.unwrap();
     puppet.hangs_up().await;
 }
 

@@ -1,12 +1,14 @@
 //! The envelope: a request, its answer, or a notification. Which of them a JSON object is, its members say: a method
 //! and an id, an id and a result or an error, or a method alone.
 
-use serde::{Deserialize, Serialize};
+use super::{Envelope, Refusal};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use std::fmt;
 
 /// What names a request, chosen by who sends it, and echoed.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(untagged)]
 pub enum Id {
     Number(i64),
@@ -16,6 +18,37 @@ pub enum Id {
 impl Id {
     /// The id in the answer to a message that could not be read, and so has none.
     pub const NONE: Self = Self::Number(-1);
+}
+
+/// By its first sight: an untagged enum would gather a whole list before it says that a list is no id.
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = Id;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an id, which is an integer or a string")
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<Id, E> {
+                Ok(Id::Number(number))
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Id, E> {
+                i64::try_from(number)
+                    .map(Id::Number)
+                    .map_err(|_| E::invalid_value(serde::de::Unexpected::Unsigned(number), &self))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Id, E> {
+                Ok(Id::Text(text.to_owned()))
+            }
+        }
+
+        deserializer.deserialize_any(Visitor)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -74,21 +107,6 @@ impl fmt::Display for Unreadable {
 
 impl std::error::Error for Unreadable {}
 
-#[derive(Deserialize)]
-struct Incoming {
-    id: Option<Id>,
-    method: Option<String>,
-    params: Option<Value>,
-    // A result of null is a result, so that its presence counts, not its value.
-    #[serde(default, deserialize_with = "present")]
-    result: Option<Value>,
-    error: Option<Failure>,
-}
-
-fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(deserializer).map(Some)
-}
-
 #[derive(Serialize)]
 struct Outgoing<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -107,22 +125,17 @@ impl Message {
     /// # Errors
     /// The bytes are longer than [`super::MESSAGE_LIMIT`], no JSON, or no message.
     pub fn read(bytes: &[u8]) -> Result<Self, Unreadable> {
-        if bytes.len() > super::MESSAGE_LIMIT {
-            return Err(Unreadable(format!("a message has at most {} bytes", super::MESSAGE_LIMIT)));
-        }
-        let Incoming { id, method, params, result, error } =
-            serde_json::from_slice(bytes).map_err(|error| Unreadable(error.to_string()))?;
-        match (id, method, result, error) {
-            (Some(id), Some(method), None, None) => {
-                Ok(Self::Request(Request { id, method, params: params.unwrap_or(Value::Null) }))
+        Ok(match Envelope::read(bytes)? {
+            Envelope::Request { id, method, params } => Self::Request(Request { id, method, params: tree(params)? }),
+            Envelope::Notification { method, params } => {
+                Self::Notification(Notification { method, params: tree(params)? })
             }
-            (None, Some(method), None, None) => {
-                Ok(Self::Notification(Notification { method, params: params.unwrap_or(Value::Null) }))
+            Envelope::Response { id, result } => Self::Response { id, result: tree(Some(result))? },
+            Envelope::Failed { id, error: Refusal { code, message, data } } => {
+                let data = data.map(|data| tree(Some(data))).transpose()?;
+                Self::Failed { id, error: Failure { code, message, data } }
             }
-            (Some(id), None, Some(result), None) => Ok(Self::Response { id, result }),
-            (Some(id), None, None, Some(error)) => Ok(Self::Failed { id, error }),
-            _ => Err(Unreadable("neither a request, a notification nor an answer".to_owned())),
-        }
+        })
     }
 
     /// The message as one line of JSON, without a line break.
@@ -158,6 +171,11 @@ impl Message {
     pub fn failed(id: Id, error: Failure) -> Self {
         Self::Failed { id, error }
     }
+}
+
+fn tree(body: Option<&RawValue>) -> Result<Value, Unreadable> {
+    let Some(body) = body else { return Ok(Value::Null) };
+    serde_json::from_str(body.get()).map_err(|error| Unreadable(error.to_string()))
 }
 
 /// The types of this dialect have string keys only, so that they can always be written.

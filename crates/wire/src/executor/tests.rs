@@ -75,6 +75,25 @@ fn messages_are_told_apart_by_their_members() {
     Message::read(b"{\"method\":\"\xff\"}").unwrap_err();
 }
 
+/// A body is a piece of the message's own bytes, however deep it goes; a list for an id is refused at its first sign.
+#[test]
+fn an_envelope_leaves_bodies_as_they_came() {
+    let list = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+    let text = format!(r#"{{"method":"x","params":{list}}}"#);
+    let Ok(Envelope::Notification { method, params: Some(params) }) = Envelope::read(text.as_bytes()) else { panic!() };
+    assert_eq!((method.as_str(), params.get()), ("x", list.as_str()));
+    assert!(text.as_bytes().as_ptr_range().contains(&params.get().as_ptr()));
+    Message::read(text.as_bytes()).unwrap_err();
+
+    let text = format!(r#"{{"id":1,"error":{{"code":-1,"message":"no","data":{list}}}}}"#);
+    let Ok(Envelope::Failed { id: Id::Number(1), error }) = Envelope::read(text.as_bytes()) else { panic!() };
+    assert_eq!((error.code, error.message.as_str(), error.data.map(|data| data.get())), (-1, "no", Some(&*list)));
+
+    let text = format!(r#"{{"id":[{list}],"method":"x"}}"#);
+    let why = Envelope::read(text.as_bytes()).unwrap_err().0;
+    assert!(why.starts_with("invalid type: sequence, expected an id"), "{why}");
+}
+
 #[test]
 fn what_was_seen_of_the_original_reads_and_writes_alike() {
     let info = json!({"sessionId":"ba2","environmentInfo":{"shell":{"name":"bash","path":"/bin/bash"},
