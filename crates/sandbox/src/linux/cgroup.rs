@@ -111,6 +111,14 @@ impl Groups {
     }
 }
 
+impl Place {
+    /// The numbers of the processes in it, as they are called where this is asked.
+    pub fn processes(&self) -> Vec<String> {
+        let text = self.folders.values().find_map(|folder| std::fs::read_to_string(folder.join("cgroup.procs")).ok());
+        text.unwrap_or_default().lines().map(str::to_owned).collect()
+    }
+}
+
 impl Group {
     /// One that a server made which is gone.
     pub fn found(place: Place) -> Self {

@@ -42,6 +42,52 @@ fn a_folder_that_grows_too_large_ends_its_sandbox() {
     assert!(run(&plan).exit.out_of_disk);
 }
 
+/// What it does holds more than the disk may, somewhere; nobody must wait for ever for it to be ended.
+fn is_ended(program: &str, isolation: Isolation) {
+    let folder = Folder::new();
+    let mut plan = with(python(&folder, &format!("{program}\ntime.sleep(60)\nprint('LOOSE')")), isolation);
+    plan.limits.disk = 40 << 20;
+    let said = run(&plan);
+    assert!(said.exit.out_of_disk && !said.out.contains(LOOSE), "{program}: {said:?}");
+}
+
+const HELD: &str = "for k in range(3):\n  f=os.open(f'f{k}',os.O_CREAT|os.O_RDWR)\n  os.unlink(f'f{k}')\n  \
+    os.posix_fallocate(f,0,20<<20)";
+
+#[test]
+fn deleted_files_count_while_they_are_open() {
+    if able(&[Layer::Mounts, Layer::Pid]) {
+        is_ended(HELD, Isolation::full());
+        is_ended(HELD, Isolation::full().without(&[Layer::Limits]));
+        // By whom makes no difference, nor who may look into it.
+        let by_child = format!("libc.prctl(4,0)\nif os.fork(): time.sleep(60); os._exit(0)\n{HELD}");
+        is_ended(&by_child, Isolation::full());
+    }
+}
+
+#[test]
+fn a_deleted_file_counts_once_and_only_of_the_disk() {
+    if !able(&[Layer::Mounts, Layer::Pid]) {
+        return;
+    }
+    let folder = Folder::new();
+    let program = "f=os.open('f',os.O_CREAT|os.O_RDWR)\nos.unlink('f')\nos.posix_fallocate(f,0,20<<20)\n\
+        for k in range(9): os.dup(f)\nfor k in range(3):\n  t=os.open('/tmp/t',os.O_CREAT|os.O_RDWR)\n  \
+        os.unlink('/tmp/t')\n  os.posix_fallocate(t,0,8<<20)\ntime.sleep(4)\nprint('still there')";
+    let mut plan = python(&folder, program);
+    plan.limits.disk = 40 << 20;
+    assert_eq!(run(&plan).out, "still there\n");
+}
+
+#[test]
+fn no_place_on_the_disk_is_out_of_sight() {
+    if able(&[Layer::Mounts]) {
+        let fill = "for k in range(3): os.posix_fallocate(os.open(f'f{k}',os.O_CREAT|os.O_RDWR),0,20<<20)";
+        is_ended(&format!("for k in range(205): os.mkdir('d'); os.chdir('d')\n{fill}"), Isolation::full());
+        is_ended(&format!("os.mkdir('d'); os.chdir('d')\n{fill}\nos.chmod('.',0)"), Isolation::full());
+    }
+}
+
 #[test]
 fn one_file_cannot_be_larger_than_the_disk() {
     let folder = Folder::new();
