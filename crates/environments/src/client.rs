@@ -9,6 +9,9 @@ mod connection;
 mod heard;
 mod machine;
 mod process;
+mod words;
+
+pub use words::plain;
 
 use crate::line::Line;
 use crate::machine::{Fault, Info};

@@ -1,6 +1,6 @@
 //! One request and its answer, over as many lines as that takes.
 
-use super::{Open, Said, Shared, Waiting, heard};
+use super::{Open, Said, Shared, Waiting, heard, plain};
 use crate::machine::Fault;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -33,7 +33,7 @@ impl Answer {
     pub(super) fn read<T: DeserializeOwned>(self) -> Result<T, Fault> {
         let value = self.result.map_err(fault)?;
         serde_json::from_str(value.get())
-            .map_err(|error| Fault::Refused(format!("the executor's answer is unreadable: {error}")))
+            .map_err(|error| Fault::Refused(plain(&format!("the executor's answer is unreadable: {error}"))))
     }
 }
 

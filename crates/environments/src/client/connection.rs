@@ -2,7 +2,7 @@
 //! for, and silence is questioned.
 
 use super::heard::{Described, Greeting};
-use super::{Shared, heard};
+use super::{Shared, heard, plain};
 use crate::line::Line;
 use crate::machine::Info;
 use serde::de::DeserializeOwned;
@@ -154,7 +154,7 @@ impl Shared {
             Envelope::Failed { id: Id::Number(id), error } => self.answered(id, Err(heard::failure(error))),
             Envelope::Notification { method, params } => self.notified(&method, params),
             Envelope::Request { id, method, .. } => {
-                let text = format!("`{method}` is not offered");
+                let text = format!("`{}` is not offered", plain(&method));
                 let refusal = Message::failed(id, Failure::new(code::METHOD_NOT_FOUND, text));
                 let _ = line.outgoing.try_send(refusal.text().into_bytes());
             }

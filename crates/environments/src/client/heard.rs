@@ -1,6 +1,6 @@
 //! What an executor says, before any of it is believed: how much of it is read at all, and in which shape.
 
-use super::{Shared, Waiting};
+use super::{Shared, Waiting, plain};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use wire::executor::{Envelope, Failure, FileUri, MESSAGE_LIMIT, Refusal, Shell, method};
@@ -47,14 +47,15 @@ impl Shared {
         match Envelope::read(bytes) {
             Ok(envelope) => Some(envelope),
             Err(error) => {
-                tracing::warn!(%error, "an executor sends what is no message");
+                // The reason repeats what was found.
+                tracing::warn!(error = plain(&error.0), "an executor sends what is no message");
                 None
             }
         }
     }
 }
 
-/// Its data is nobody's.
+/// In words that can be shown. Its data is nobody's.
 pub(super) fn failure(refusal: Refusal<'_>) -> Failure {
-    Failure::new(refusal.code, refusal.message)
+    Failure::new(refusal.code, plain(&refusal.message))
 }

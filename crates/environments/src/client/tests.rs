@@ -311,11 +311,18 @@ async fn an_executor_that_lies_harms_nobody() {
     puppet.say(Message::request(wire::executor::Id::Number(1), "network/policyRequest", &json!({}))).await;
     let Some(Message::Failed { error, .. }) = puppet.message().await else { panic!("no refusal") };
     assert_eq!(error.code, code::METHOD_NOT_FOUND);
+    // Its words are shown to a model.
+    let metadata = stage.ask(|client| async move { client.metadata("/f").await });
+    let (id, _) = puppet.asked(method::FS_GET_METADATA).await;
+    puppet.fail(id, code::INTERNAL, &format!("no\n{}", "x".repeat(10_000))).await;
+    let Err(Fault::Refused(words)) = metadata.await.unwrap() else { panic!("no refusal") };
+    assert!(words.starts_with("no x") && words.len() == 1024, "{words}");
     // An answer of the wrong shape is this request's failure alone.
     let metadata = stage.ask(|client| async move { client.metadata("/f").await });
     let (id, _) = puppet.asked(method::FS_GET_METADATA).await;
-    puppet.answer(id, json!({"isFile": "yes"})).await;
-    assert!(matches!(metadata.await.unwrap(), Err(Fault::Refused(_))));
+    puppet.answer(id, json!({"isFile": "yes\n".repeat(10_000)})).await;
+    let Err(Fault::Refused(words)) = metadata.await.unwrap() else { panic!("no refusal") };
+    assert!(words.starts_with("the executor's answer is unreadable") && words.len() <= 1024, "{words}");
     puppet.line.outgoing.send(b"{\"neither\": 1}".to_vec()).await.unwrap();
     puppet.hangs_up().await;
 }

@@ -2,6 +2,7 @@
 //! then.
 
 use super::{Context, SetupFailed};
+use environments::client::plain;
 use environments::machine::{Command, Fault, FileKind, Machine, Output};
 use std::time::Duration;
 use types::Clock;
@@ -105,7 +106,7 @@ impl<'a> Runner<'a> {
                 exit_code = exit_code.or(output.exit_code);
                 is_over |= output.closed && exit_code.is_some();
                 if let Some(why) = output.failure {
-                    return Err(SetupFailed::new(format!("A command of the setup could not be run: {why}.")));
+                    return Err(not_run(&why));
                 }
             }
             if is_over {
@@ -141,6 +142,23 @@ impl<'a> Runner<'a> {
 fn failed(fault: &Fault) -> SetupFailed {
     match fault {
         Fault::Disconnected | Fault::Lost => SetupFailed::gone(),
-        fault => SetupFailed::new(format!("A command of the setup could not be run: {fault}.")),
+        fault => not_run(&fault.to_string()),
+    }
+}
+
+/// In the machine's words, which go into the environment's row.
+fn not_run(why: &str) -> SetupFailed {
+    SetupFailed::new(format!("A command of the setup could not be run: {}.", plain(why)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machines_words_are_short_and_plain() {
+        let said = failed(&Fault::Refused(format!("a\n\u{1b}b{}", "x".repeat(1 << 20)))).message;
+        assert!(said.starts_with("A command of the setup could not be run: a bx") && said.len() < 1100, "{said}");
+        assert_eq!(failed(&Fault::Lost), SetupFailed::gone());
     }
 }
