@@ -1,6 +1,7 @@
 //! What is known of one process: the newest of its output in the order of its numbers, and how it ended. Notifications
 //! fill it; where one is missing, only what the executor is asked for counts until the gap is closed.
 
+use super::plain;
 use crate::machine::{Chunk, Output};
 use std::collections::VecDeque;
 use wire::executor::{ProcessReadings, Stream};
@@ -8,8 +9,12 @@ use wire::executor::{ProcessReadings, Stream};
 /// How many times more is kept of what a reader has not come to yet: it may be slower than its process for a moment.
 const AWAITED: usize = 4;
 
+/// What a chunk costs beside its bytes, so that empty ones are bounded too.
+const CHUNK_COST: usize = 64;
+
 pub(super) struct Process {
     chunks: VecDeque<Chunk>,
+    /// Of all chunks, with what they cost.
     bytes: usize,
     limit: usize,
     /// Where somebody reads: the number up to which that was done.
@@ -115,7 +120,7 @@ impl Process {
         }
         self.exit_code = self.exit_code.or(readings.exit_code);
         self.closed |= readings.closed;
-        self.failure = self.failure.take().or(readings.failure);
+        self.failure = self.failure.take().or(readings.failure.as_deref().map(plain));
         if readings.sandbox_denied && self.failure.is_none() {
             self.failure = Some("stopped by its sandbox".to_owned());
         }
@@ -145,7 +150,7 @@ impl Process {
     }
 
     fn push(&mut self, chunk: Chunk) {
-        self.bytes += chunk.bytes.len();
+        self.bytes += chunk.bytes.len() + CHUNK_COST;
         self.chunks.push_back(chunk);
         while let Some(oldest) = self.chunks.front() {
             let is_awaited = self.read.is_some_and(|read| oldest.seq > read);
@@ -153,7 +158,7 @@ impl Process {
                 return;
             }
             let Some(oldest) = self.chunks.pop_front() else { return };
-            self.bytes -= oldest.bytes.len();
+            self.bytes -= oldest.bytes.len() + CHUNK_COST;
             self.missing = self.missing.max(oldest.seq);
         }
     }

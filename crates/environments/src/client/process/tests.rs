@@ -109,31 +109,47 @@ fn what_the_executor_does_not_keep_is_lost() {
 
 #[test]
 fn the_oldest_goes_first() {
-    let mut process = Process::new(10, false);
+    let mut process = Process::new(2 * (4 + CHUNK_COST), false);
     for seq in 1..=4 {
         process.output(seq, Stream::Stderr, vec![0; 4]);
     }
     let kept = output(&process, 0);
     assert_eq!((seqs(&kept), kept.lost), (vec![3, 4], true));
-    process.output(5, Stream::Stdout, vec![0; 11]);
+    process.output(5, Stream::Stdout, vec![0; 9 + CHUNK_COST]);
     assert_eq!(seqs(&output(&process, 0)), [0; 0]);
     assert!(output(&process, 4).lost);
 }
 
 #[test]
 fn more_is_kept_of_what_a_reader_has_not_come_to_yet() {
-    let mut process = Process::new(10, false);
+    let mut process = Process::new(2 * (4 + CHUNK_COST), false);
     process.read_on(1);
-    for seq in 1..=11 {
+    for seq in 1..=9 {
         process.output(seq, Stream::Stdout, vec![0; 4]);
     }
     let kept = output(&process, 1);
-    assert_eq!((seqs(&kept), kept.lost), ((2..=11).collect(), false));
-    process.output(12, Stream::Stdout, vec![0; 4]);
+    assert_eq!((seqs(&kept), kept.lost), ((2..=9).collect(), false));
+    process.output(10, Stream::Stdout, vec![0; 4]);
     assert!(output(&process, 1).lost);
-    process.read_on(12);
-    process.output(13, Stream::Stdout, vec![0; 4]);
-    assert_eq!(seqs(&output(&process, 0)), [12, 13]);
+    process.read_on(10);
+    process.output(11, Stream::Stdout, vec![0; 4]);
+    assert_eq!(seqs(&output(&process, 0)), [10, 11]);
+}
+
+#[test]
+fn empty_chunks_are_bounded_too() {
+    let mut process = Process::new(3 * CHUNK_COST, false);
+    for seq in 1..=100 {
+        process.output(seq, Stream::Stdout, Vec::new());
+    }
+    assert_eq!(seqs(&output(&process, 0)), [98, 99, 100]);
+}
+
+#[test]
+fn a_failure_is_told_in_plain_words() {
+    let mut process = Process::new(1000, false);
+    process.readings(ProcessReadings { failure: Some("no\u{1b}c\nway".to_owned()), ..readings(&[], None, false) });
+    assert_eq!(output(&process, 0).failure.as_deref(), Some("noc way"));
 }
 
 #[test]
