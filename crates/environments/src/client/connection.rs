@@ -124,6 +124,10 @@ async fn initialize(
         match shared.heard(&bytes)? {
             Envelope::Response { id: answered, result } if answered == id => {
                 let greeting: Greeting = serde_json::from_str(result.get()).ok()?;
+                if !heard::is_session(&greeting.session_id) {
+                    tracing::warn!("an executor gives its session a name that is none");
+                    return None;
+                }
                 let info = greeting.environment_info.and_then(|info| serde_json::from_str(info.get()).ok());
                 shared.state().info = info.map(describe);
                 return Some(Ok(greeting.session_id));

@@ -29,6 +29,11 @@ pub(super) struct Described {
     pub(super) temp_dir: Option<FileUri>,
 }
 
+/// Whether it can be a session's id: at most 128 bytes of ASCII that can be seen. It is kept in a row.
+pub(super) fn is_session(id: &str) -> bool {
+    (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// The longest answer to a request of this method: a file comes whole, and all else in pieces.
 pub(super) fn room(name: &str) -> usize {
     if name == method::FS_READ_FILE { MESSAGE_LIMIT } else { SMALL }

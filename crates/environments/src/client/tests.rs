@@ -372,3 +372,19 @@ async fn a_refused_greeting_closes_the_line() {
     puppet.hangs_up().await;
     assert_eq!(stage.said(), [""; 0]);
 }
+
+#[tokio::test]
+async fn a_session_has_a_short_and_plain_name() {
+    let (longest, longer) = ("x".repeat(128), "x".repeat(129));
+    for session in ["", "a b", "a\n", "é", &longer] {
+        let stage = Stage::new(None);
+        let mut puppet = stage.attach();
+        let (id, _) = puppet.asked(method::INITIALIZE).await;
+        puppet.answer(id, json!({ "sessionId": session })).await;
+        puppet.hangs_up().await;
+        assert_eq!(stage.said(), [""; 0], "{session}");
+    }
+    let stage = Stage::new(None);
+    let mut puppet = stage.connected(&longest).await;
+    stage.started(&mut puppet, "p").await;
+}
