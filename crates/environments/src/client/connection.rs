@@ -12,13 +12,16 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use wire::executor::{
-    Envelope, Failure, Id, Initialize, Message, ProcessClosed, ProcessExited, ProcessOutput, code, method,
+    Envelope, Failure, FileUri, Id, Initialize, Message, ProcessClosed, ProcessExited, ProcessOutput, code, method,
 };
 
 const CLIENT_NAME: &str = "outcrop";
 /// How often, and after what time, a session is asked for whose old connection the executor has not given up yet.
 const RESUMES: u32 = 60;
 const RESUME_AGAIN: Duration = Duration::from_millis(250);
+
+/// Bytes of a path that the executor speaks of.
+const PATH_LIMIT: usize = 4096;
 
 pub(super) async fn run(shared: Arc<Shared>, number: u64, mut line: Line, mut stopped: oneshot::Receiver<()>) {
     tokio::select! {
@@ -138,15 +141,17 @@ async fn initialize(
     }
 }
 
+/// What is longer than a path can be is not believed: it would be kept, and shown to a model.
 pub(super) fn describe(info: Described) -> Info {
-    let path = |uri: wire::executor::FileUri| uri.path().to_string_lossy().into_owned();
+    let text = |text: Option<String>| text.filter(|text| text.len() <= PATH_LIMIT);
+    let path = |uri: Option<FileUri>| text(uri.map(|uri| uri.path().to_string_lossy().into_owned()));
     Info {
-        shell: info.shell.map(|shell| shell.path),
-        working_directory: info.cwd.map(path),
-        home: info.user_home_dir.map(path),
-        temporary: info.temp_dir.map(path),
-        platform: info.platform_os,
-        executor_version: info.executor_version,
+        shell: text(info.shell.map(|shell| shell.path)),
+        working_directory: path(info.cwd),
+        home: path(info.user_home_dir),
+        temporary: path(info.temp_dir),
+        platform: text(info.platform_os),
+        executor_version: text(info.executor_version),
     }
 }
 

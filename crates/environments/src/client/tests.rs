@@ -364,6 +364,40 @@ async fn processes_are_bounded() {
 }
 
 #[tokio::test]
+async fn output_that_was_read_to_its_end_is_not_kept() {
+    let stage = Stage::new(None);
+    let mut puppet = stage.connected("s1").await;
+    stage.started(&mut puppet, "p").await;
+    puppet.notify(method::PROCESS_OUTPUT, said(1)).await;
+    puppet.notify(method::PROCESS_OUTPUT, said(2)).await;
+    puppet.notify(method::PROCESS_EXITED, json!({"processId": "p", "seq": 3, "exitCode": 5})).await;
+    puppet.notify(method::PROCESS_CLOSED, json!({"processId": "p", "seq": 4})).await;
+    assert!(stage.read(3, 100).await.unwrap().unwrap().closed);
+    let closed = |seqs: &[u64]| {
+        let mut closed = readings(seqs);
+        (closed["exited"], closed["exitCode"], closed["closed"]) = (json!(true), json!(5), json!(true));
+        closed
+    };
+    // The executor has it still.
+    for _ in 0..2 {
+        let read = stage.read(0, 100);
+        let (id, params) = puppet.asked(method::PROCESS_READ).await;
+        assert_eq!(params["afterSeq"], 0);
+        puppet.answer(id, closed(&[1, 2])).await;
+        let (id, _) = puppet.asked(method::PROCESS_READ).await;
+        puppet.answer(id, closed(&[])).await;
+        let output = read.await.unwrap().unwrap();
+        assert_eq!((seqs(&output), output.exit_code, output.closed, output.lost), (vec![1, 2], Some(5), true, false));
+    }
+    // And now it has not.
+    let read = stage.read(0, 100);
+    let (id, _) = puppet.asked(method::PROCESS_READ).await;
+    puppet.fail(id, code::INVALID_REQUEST, "unknown process id p").await;
+    let output = read.await.unwrap().unwrap();
+    assert_eq!((seqs(&output), output.exit_code, output.closed, output.lost), (vec![], Some(5), true, true));
+}
+
+#[tokio::test]
 async fn a_refused_greeting_closes_the_line() {
     let stage = Stage::new(None);
     let mut puppet = stage.attach();
@@ -387,4 +421,17 @@ async fn a_session_has_a_short_and_plain_name() {
     let stage = Stage::new(None);
     let mut puppet = stage.connected(&longest).await;
     stage.started(&mut puppet, "p").await;
+}
+
+#[tokio::test]
+async fn what_an_executor_says_of_itself_is_bounded() {
+    let stage = Stage::new(None);
+    let mut puppet = stage.attach();
+    let (id, _) = puppet.asked(method::INITIALIZE).await;
+    let info = json!({"shell": {"name": "sh", "path": "/".repeat(4097)}, "cwd": format!("file:///{}", "x".repeat(4096)),
+        "tempDir": "file:///t", "capabilities": [[], "of any shape"]});
+    puppet.answer(id, json!({"sessionId": "s1", "environmentInfo": info})).await;
+    puppet.begun().await;
+    let info = stage.client.info().await.unwrap();
+    assert_eq!((info.shell, info.working_directory, info.temporary), (None, None, Some("/t".to_owned())));
 }
