@@ -228,6 +228,10 @@ impl Shared {
         known.read_on(after);
         match known.look(after) {
             Look::Nothing(_) if down && long => Ok(Look::Gone),
+            Look::News(output) => {
+                known.release();
+                Ok(Look::News(output))
+            }
             look => Ok(look),
         }
     }
@@ -247,16 +251,30 @@ impl Shared {
             let readings = match answer.and_then(|answer| answer.read::<ProcessReadings>()) {
                 Ok(readings) => readings,
                 Err(fault) => {
-                    // Nothing of it is here: it was admitted for this question alone.
                     let mut state = self.state();
-                    if last == 0 && matches!(fault, Fault::Missing(_) | Fault::Disconnected) {
-                        state.processes.remove(process);
+                    match state.processes.get_mut(process) {
+                        Some(over) if over.is_over() => {
+                            // It was read once, and the executor has forgotten it by now.
+                            if matches!(fault, Fault::Missing(_)) {
+                                over.settle(heard);
+                                return Ok(());
+                            }
+                        }
+                        // Nothing of it is here: it was admitted for this question alone.
+                        _ if last == 0 && matches!(fault, Fault::Missing(_) | Fault::Disconnected) => {
+                            state.processes.remove(process);
+                        }
+                        _ => {}
                     }
                     return Err(fault);
                 }
             };
             let mut state = self.state();
             let Some(known) = state.processes.get_mut(process) else { return Ok(()) };
+            // Somebody else has begun to ask for all of it again.
+            if known.last() < last {
+                continue;
+            }
             let nothing = readings.chunks.iter().all(|chunk| chunk.seq <= last);
             known.readings(readings);
             if nothing && known.settle(heard) {

@@ -32,6 +32,8 @@ pub(super) struct Process {
     closed_seq: Option<u64>,
     closed: bool,
     failure: Option<String>,
+    /// The number up to which the output of one that is closed was dropped, when all of it had been read.
+    released: u64,
     /// Its session is no more.
     gone: bool,
 }
@@ -65,6 +67,7 @@ impl Process {
             closed_seq: None,
             closed: false,
             failure: None,
+            released: 0,
             gone: false,
         }
     }
@@ -163,9 +166,24 @@ impl Process {
         }
     }
 
-    /// Somebody reads on from there.
+    /// Somebody reads on from there. What is not here any more, the executor is asked for again.
     pub(super) fn read_on(&mut self, after: u64) {
         self.read = Some(after);
+        if after < self.released {
+            (self.next, self.missing, self.stale) = (1, 0, true);
+            self.heard = std::mem::take(&mut self.released);
+        }
+    }
+
+    /// All of it was read: where nothing more will come, it is kept by the executor alone.
+    pub(super) fn release(&mut self) {
+        if self.closed
+            && !self.stale
+            && let Some(last) = self.chunks.back()
+        {
+            self.released = last.seq;
+            (self.chunks, self.bytes) = (VecDeque::new(), 0);
+        }
     }
 
     /// The number after which the executor is to be asked.
@@ -184,6 +202,10 @@ impl Process {
 
     pub(super) fn lose(&mut self) {
         self.gone |= !self.closed;
+        // Nobody has it any more.
+        if self.closed && self.stale {
+            self.settle(self.heard);
+        }
         self.stale = false;
     }
 
@@ -191,7 +213,8 @@ impl Process {
         if self.stale {
             return Look::Stale { heard: self.heard };
         }
-        let chunks: Vec<Chunk> = self.chunks.iter().filter(|chunk| chunk.seq > after).cloned().collect();
+        let known = self.chunks.partition_point(|chunk| chunk.seq <= after);
+        let chunks: Vec<Chunk> = self.chunks.range(known..).cloned().collect();
         let last = chunks.last().map_or(after, |chunk| chunk.seq);
         let news = !chunks.is_empty() || self.closed || self.exit_seq.is_some_and(|seq| seq > after);
         if self.gone && !news {

@@ -167,3 +167,33 @@ fn a_lost_session_leaves_what_was_heard() {
     process.lose();
     assert!(output(&process, 1).closed);
 }
+
+#[test]
+fn what_is_over_and_was_read_is_the_executors_to_keep() {
+    let mut process = Process::new(1000, false);
+    say(&mut process, 1);
+    process.release();
+    assert_eq!(seqs(&output(&process, 0)), [1]);
+    say(&mut process, 2);
+    process.exited(3, 7);
+    process.closed(4);
+    process.release();
+    assert_eq!((process.chunks.len(), process.bytes), (0, 0));
+    process.read_on(2);
+    let end = output(&process, 2);
+    assert_eq!((end.exit_code, end.closed, end.lost), (Some(7), true, false));
+    // Again from the beginning, of which the executor has half.
+    process.read_on(0);
+    let Look::Stale { heard } = process.look(0) else { panic!("it is not asked for") };
+    assert_eq!(process.last(), 0);
+    process.readings(readings(&[2], Some(7), true));
+    assert!(process.settle(heard));
+    let again = output(&process, 0);
+    assert_eq!((seqs(&again), again.exit_code, again.closed, again.lost), (vec![2], Some(7), true, true));
+    // Its session is lost meanwhile.
+    process.release();
+    process.read_on(0);
+    process.lose();
+    let end = output(&process, 0);
+    assert_eq!((seqs(&end), end.exit_code, end.closed, end.lost), (vec![], Some(7), true, true));
+}
