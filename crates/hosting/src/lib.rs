@@ -33,4 +33,5 @@ mod wanted;
 
 pub use files::{Content, EnvironmentFile, FilePage, NewFile};
 pub use hosting::{Around, Hosting, Settings};
+pub use plan::HANDED;
 pub use wanted::{Claim, TemplateChange, Wanted};

@@ -19,6 +19,10 @@ const CERTIFICATES: &str = "/run/outcrop/ca.pem";
 const PORT: u16 = 3128;
 const PROXY: &str = "http://127.0.0.1:3128";
 
+/// Before the name of a variable that is not the executor's, but its commands': no loader and no library knows such a name,
+/// and no client can give one. What a client says must not decide how the executor itself runs.
+pub const HANDED: &str = "outcrop.handed.";
+
 /// Beside the disk.
 pub(crate) const CONTROL: &str = "keeper.sock";
 pub(crate) const BUNDLE: &str = "ca.pem";
@@ -44,7 +48,7 @@ pub(crate) fn plan(
     plan.base.clone_from(&server.base);
     plan.allow_weak = server.allow_weak_sandbox;
     plan.standing = Some(Standing { control: folder.join(CONTROL), time: ALONE });
-    plan.environment = self::variables(variables);
+    plan.environment = of_executor(variables);
     plan
 }
 
@@ -56,7 +60,16 @@ pub(crate) fn size(size: ContainerSize) -> Size {
     }
 }
 
-/// All variables of an environment. A client's is worth more than a usual one, and less than what the sandbox cannot do
+/// What the executor is started with: nothing of the client's under a name that means anything to it.
+fn of_executor(of_client: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut own = variables(&BTreeMap::new());
+    let all = variables(of_client);
+    let handed: Vec<_> = all.into_iter().filter(|(name, value)| own.get(name) != Some(value)).collect();
+    own.extend(handed.into_iter().map(|(name, value)| (format!("{HANDED}{name}"), value)));
+    own
+}
+
+/// All variables of an environment, as its commands see them. A client's is worth more than a usual one, and less than what the sandbox cannot do
 /// without.
 pub(crate) fn variables(of_client: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());

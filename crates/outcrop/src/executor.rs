@@ -6,6 +6,8 @@ use crate::{MISUSED, cli, terminal};
 use anyhow::{Context, Result};
 use executor::transport::{stdio, websocket};
 use executor::{Executor, Machine};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -50,7 +52,7 @@ async fn serve(place: Place, kept_detached: Duration) -> Result<()> {
     let machine = Machine {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         cwd: std::env::current_dir().context("the current folder is not there")?,
-        variables: std::env::vars_os().collect(),
+        variables: for_commands(std::env::vars_os()),
     };
     let executor = Executor::new(machine, kept_detached);
     let served = async {
@@ -77,4 +79,37 @@ async fn serve(place: Place, kept_detached: Duration) -> Result<()> {
     };
     executor.end().await;
     done
+}
+
+/// What commands inherit: this process's own variables, and over them those that were handed in for commands alone.
+fn for_commands(own: impl Iterator<Item = (OsString, OsString)>) -> Vec<(OsString, OsString)> {
+    let for_command = |name: &OsString| name.to_str()?.strip_prefix(hosting::HANDED).map(OsString::from);
+    let (mut all, mut handed) = (BTreeMap::new(), Vec::new());
+    for (name, value) in own {
+        match for_command(&name) {
+            Some(name) => handed.push((name, value)),
+            None => _ = all.insert(name, value),
+        }
+    }
+    all.extend(handed);
+    all.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_handed_in_for_commands_prevails_under_its_own_name() {
+        let pair = |name: &str, value: &str| (OsString::from(name), OsString::from(value));
+        let handed = |name: &str| format!("{}{name}", hosting::HANDED);
+        let own = [
+            pair(&handed("TMPDIR"), "/workspace/tmp"),
+            pair("PATH", "/bin"),
+            pair("TMPDIR", "/tmp"),
+            pair(&handed("LD_X"), "x"),
+        ];
+        let expected = [pair("LD_X", "x"), pair("PATH", "/bin"), pair("TMPDIR", "/workspace/tmp")];
+        assert_eq!(for_commands(own.into_iter()), expected);
+    }
 }

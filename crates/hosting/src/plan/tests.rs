@@ -24,22 +24,33 @@ fn server() -> Settings {
         suspend_after: Duration::from_secs(600),
         expire_after: Duration::from_secs(3600),
         program: "/opt/outcrop".into(),
+        files: crate::FILES,
     }
 }
 
 #[test]
-fn a_client_s_variables_are_there_and_the_sandbox_s_own_prevail() {
-    let said = [("MODE", "test"), ("TMPDIR", "/workspace/tmp"), ("HTTPS_PROXY", "http://elsewhere")];
-    let variables = said.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+fn a_client_s_variables_are_handed_to_commands_and_the_sandbox_s_own_prevail() {
+    let said = [
+        ("MODE", "test"),
+        ("TMPDIR", "/workspace/tmp"),
+        ("HTTPS_PROXY", "http://elsewhere"),
+        ("LD_PRELOAD", "/workspace/x.so"),
+        ("LANG", "C.UTF-8"),
+    ];
+    let variables: BTreeMap<_, _> = said.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     let folder = Path::new("/data/environments/env_1");
     let plan = plan(&server(), &settings(ContainerSize::Small), &variables, folder, &folder.join("disk"));
-    let variable = |name: &str| plan.environment.get(name).map(String::as_str);
-    assert_eq!(variable("MODE"), Some("test"));
-    assert_eq!(variable("TMPDIR"), Some("/workspace/tmp"));
+    let (handed, own): (BTreeMap<_, _>, _) = plan.environment.iter().partition(|(name, _)| name.starts_with(HANDED));
+    // The executor's own are the same whatever a client says.
+    let unasked: BTreeMap<String, String> = super::variables(&BTreeMap::new());
+    assert_eq!(own, unasked.iter().collect::<BTreeMap<_, _>>());
+    let variable = |name: &str| unasked.get(name).map(String::as_str);
     assert_eq!(variable("HTTPS_PROXY"), Some(PROXY));
     assert_eq!(variable("SSL_CERT_FILE"), Some(CERTIFICATES));
     assert_eq!(variable("HOME"), Some("/workspace"));
     assert!(variable("all_proxy").is_none());
+    let handed: Vec<_> = handed.iter().map(|(name, value)| (&name[HANDED.len()..], value.as_str())).collect();
+    assert_eq!(handed, [("LD_PRELOAD", "/workspace/x.so"), ("MODE", "test"), ("TMPDIR", "/workspace/tmp")]);
 }
 
 #[test]
