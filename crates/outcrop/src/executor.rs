@@ -48,6 +48,10 @@ impl Place {
 }
 
 async fn serve(place: Place, kept_detached: Duration) -> Result<()> {
+    // What it starts is of the same user, and must not read or write this process's memory.
+    #[cfg(target_os = "linux")]
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
+        .context("this process's memory cannot be closed to others")?;
     let mut signals = Signals::new()?;
     let machine = Machine {
         version: env!("CARGO_PKG_VERSION").to_owned(),
