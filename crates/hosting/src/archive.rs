@@ -10,6 +10,7 @@ use crate::record::Archive;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::collections::{BTreeMap, BTreeSet};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use zip::{Member, Zip};
 
 /// Bytes of an archive, and of all that is in it.
@@ -21,6 +22,9 @@ const DEPTH: usize = 32;
 /// Bytes of a path, and of a name in it.
 const PATH: usize = 1024;
 const NAME: usize = 255;
+/// Archives that are unpacked at one time: each may take as much memory as it unpacks to.
+static UNPACKING: Semaphore = Semaphore::const_new(AT_ONCE as usize);
+const AT_ONCE: u32 = 2;
 /// Left behind by those who pack on another system: no part of what was packed.
 const LITTER: &str = "__MACOSX";
 
@@ -104,10 +108,12 @@ impl Package {
         }
         let package = Self::of(Zip::read(bytes, ENTRIES)?)?;
         let mut manifest = None;
-        for file in package.files() {
-            let file = file?;
-            if file.path == about::file(kind) {
-                manifest = Some(file.bytes);
+        for (path, index) in &package.files {
+            let member = package.member(*index)?;
+            if path == about::file(kind) {
+                manifest = Some(package.zip.unpack(member)?);
+            } else {
+                package.zip.look_over(member)?;
             }
         }
         let manifest = manifest.ok_or_else(|| Flaw::new(format!("it has no {}", about::file(kind))))?;
@@ -118,10 +124,14 @@ impl Package {
     /// Its files by their paths, each unpacked as it is asked for.
     pub(crate) fn files(&self) -> impl Iterator<Item = Result<Unpacked, Flaw>> {
         self.files.iter().map(|(path, index)| {
-            let member = self.zip.members.get(*index).ok_or_else(|| Flaw::new("it has changed"))?;
+            let member = self.member(*index)?;
             let bytes = self.zip.unpack(member)?;
             Ok(Unpacked { path: path.clone(), is_executable: member.is_executable, bytes })
         })
+    }
+
+    fn member(&self, index: usize) -> Result<&Member, Flaw> {
+        self.zip.members.get(index).ok_or_else(|| Flaw::new("it has changed"))
     }
 
     /// Everything lies in one folder, every name leads down, no name stands for two things, and all of it is not too much.
@@ -153,6 +163,12 @@ impl Package {
             None => Ok(Self { zip, files }),
         }
     }
+}
+
+/// Until it is this one's turn to unpack, which lasts until what is returned is dropped.
+pub(crate) async fn turn() -> Option<SemaphorePermit<'static>> {
+    // It is never closed.
+    UNPACKING.acquire().await.ok()
 }
 
 /// The name without a folder's slash. It leads nowhere but down.

@@ -23,6 +23,11 @@ pub(crate) fn made<'a>(name: &'a str, content: &'a str) -> Made<'a> {
     Made { name: name.as_bytes(), content: content.as_bytes(), deflated: true, ..Made::default() }
 }
 
+/// Nobody unpacks anything until what is returned is dropped.
+pub(crate) async fn all_turns() -> SemaphorePermit<'static> {
+    UNPACKING.acquire_many(AT_ONCE).await.unwrap()
+}
+
 /// A ZIP archive.
 pub(crate) fn zip(entries: &[Made<'_>]) -> Vec<u8> {
     let (mut bytes, mut directory) = (Vec::new(), Vec::new());
@@ -197,6 +202,22 @@ fn sizes_are_measured() {
     assert_eq!(flaw(&many), "it has 2001 entries, and may have 2000");
     let large = Archive { zip: STANDARD.encode(vec![0; PACKED + 1]), ..skill() };
     assert_eq!(Package::open(Kind::Skill, &large).err().unwrap().to_string(), "it has more than 10 MiB");
+}
+
+#[test]
+fn files_are_unpacked_piece_by_piece() {
+    // What packs badly, and what packs well.
+    let mixed: Vec<u8> = (0..300_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let zeros = vec![0; 5 << 20];
+    for content in [&mixed, &zeros] {
+        let member = Made { name: b"a/f", content, deflated: true, ..Made::default() };
+        let zip = Zip::read(zip(&[member]), 1).unwrap();
+        assert_eq!(zip.unpack(&zip.members[0]).as_ref(), Ok(content));
+        let (mut longest, mut pieces) = (0, 0);
+        let take = |piece: &[u8]| (longest, pieces) = (longest.max(piece.len()), pieces + 1);
+        zip.pass(&zip.members[0], take).unwrap();
+        assert!(longest <= zip::PIECE && pieces > 1, "{longest}");
+    }
 }
 
 #[test]

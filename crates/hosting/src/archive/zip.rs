@@ -19,6 +19,9 @@ const ENCRYPTED: u16 = 1 | 1 << 6 | 1 << 13;
 const STORED: u16 = 0;
 const DEFLATED: u16 = 8;
 
+/// Bytes that are unpacked at a time.
+pub(super) const PIECE: usize = 64 << 10;
+
 /// Unix's kinds of files, where an archive says them.
 const KIND: u32 = 0o170_000;
 const FOLDER: u32 = 0o040_000;
@@ -66,24 +69,46 @@ impl Zip {
 
     /// The bytes of a member. It is as long as it says and sums up to what it says, or an error.
     pub(super) fn unpack(&self, member: &Member) -> Result<Vec<u8>, Flaw> {
+        let mut bytes = Vec::new();
+        self.pass(member, |piece| bytes.extend_from_slice(piece))?;
+        Ok(bytes)
+    }
+
+    /// The same error, and nothing is kept.
+    pub(super) fn look_over(&self, member: &Member) -> Result<(), Flaw> {
+        self.pass(member, |_| {})
+    }
+
+    /// Gives its bytes piece by piece. One piece more than it says is unpacked at most, and not given.
+    pub(super) fn pass(&self, member: &Member, mut take: impl FnMut(&[u8])) -> Result<(), Flaw> {
         let lies = || Flaw::new(format!("'{}' is not what the archive says of it", Flaw::shown(&member.name)));
-        let packed = self.bytes.get(member.data.clone()).ok_or_else(damaged)?;
-        let size = usize::try_from(member.size).map_err(|_| lies())?;
-        let unpacked = match member.method {
-            STORED => packed.to_vec(),
-            _ => {
-                // One more than it says: a longer one is seen, and no more of it is ever unpacked.
-                let mut unpacked = Vec::with_capacity(size + 1);
-                let status = Decompress::new(false).decompress_vec(packed, &mut unpacked, FlushDecompress::Finish);
-                if status.ok() != Some(Status::StreamEnd) {
-                    return Err(lies());
-                }
-                unpacked
-            }
+        let mut packed = self.bytes.get(member.data.clone()).ok_or_else(damaged)?;
+        let (mut crc, mut left) = (Crc::new(), member.size);
+        let mut give = |piece: &[u8]| {
+            left = left.checked_sub(piece.len() as u64)?;
+            crc.update(piece);
+            take(piece);
+            Some(())
         };
-        let mut crc = Crc::new();
-        crc.update(&unpacked);
-        if unpacked.len() == size && crc.sum() == member.crc { Ok(unpacked) } else { Err(lies()) }
+        if member.method == STORED {
+            give(packed).ok_or_else(lies)?;
+        } else {
+            let (mut inflate, mut piece) = (Decompress::new(false), vec![0; PIECE]);
+            loop {
+                let (read, written) = (inflate.total_in(), inflate.total_out());
+                let status = inflate.decompress(packed, &mut piece, FlushDecompress::None).map_err(|_| lies())?;
+                // Both are within what it was given.
+                let (read, written) = ((inflate.total_in() - read) as usize, (inflate.total_out() - written) as usize);
+                packed = packed.get(read..).unwrap_or_default();
+                give(piece.get(..written).unwrap_or_default()).ok_or_else(lies)?;
+                match status {
+                    Status::StreamEnd => break,
+                    _ if read == 0 && written == 0 => return Err(lies()),
+                    _ => {}
+                }
+            }
+        }
+        if left == 0 && crc.sum() == member.crc { Ok(()) } else { Err(lies()) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Files and archives, put onto the disk from outside.
 
 use super::{Context, SetupFailed};
-use crate::archive::{Flaw, Kind, Package, Unpacked};
+use crate::archive::{self, Flaw, Kind, Package, Unpacked};
 use crate::disk::{Disk, Error, Place};
 use crate::record::{Archive, SeedContent, SeedFile};
 use base64::Engine as _;
@@ -41,6 +41,7 @@ pub(super) async fn archives(disk: &Disk, kind: Kind, archives: &[Archive]) -> R
     for archive in archives {
         let shown = Flaw::shown(&archive.name);
         let flawed = |flaw: Flaw| SetupFailed::new(format!("The {} '{shown}': {flaw}.", kind.word()));
+        let _turn = archive::turn().await;
         let package = opened(kind, archive.clone()).await.map_err(flawed)?;
         for file in package.files() {
             let Unpacked { path, is_executable, bytes } = file.map_err(flawed)?;

@@ -1,7 +1,7 @@
 //! Setups on a disk, with this machine in the place of a sandbox.
 
 use super::*;
-use crate::archive::tests::{plugin, skill};
+use crate::archive::tests::{all_turns, plugin, skill};
 use crate::record::{SeedContent, SeedFile};
 use crate::stage::{Here, Stage};
 use std::os::unix::fs::PermissionsExt as _;
@@ -168,4 +168,26 @@ fn capabilities_are_looked_for_where_they_are() {
     let expected =
         ["/workspace/mine", "/workspace/.codex/skills", "/workspace/.codex/plugins/p", "/workspace/.codex/plugins/q"];
     assert_eq!(capability_directories(&some), expected);
+}
+
+#[tokio::test]
+async fn a_setup_waits_for_its_turn_to_unpack() {
+    let scene = Scene::new().await;
+    let turns = all_turns().await;
+    let skills = [skill()];
+    let mut third = std::pin::pin!(contents::archives(&scene.disk, Kind::Skill, &skills));
+    let others = async {
+        for _ in 0..100 {
+            scene.disk.size().await.unwrap();
+        }
+    };
+    tokio::select! {
+        biased;
+        _ = &mut third => panic!("it has not waited"),
+        () = others => {}
+    }
+    assert!(!scene.disk.folder().join(".codex").exists());
+    drop(turns);
+    third.await.unwrap();
+    assert!(scene.disk.folder().join(".codex/skills/hello/SKILL.md").exists());
 }

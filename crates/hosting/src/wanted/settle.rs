@@ -84,7 +84,11 @@ fn within(wanted: &Wanted, base: &Recipe, at: &str) -> Result<(), Refusal> {
 /// The same, where all of it may be asked for.
 pub(crate) async fn verified(wanted: Wanted, at: &str) -> Result<Wanted, Refusal> {
     let at = at.to_owned();
+    let has_archives = [&wanted.skills, &wanted.plugins].into_iter().flatten().any(|archives| !archives.is_empty());
+    let turn = if has_archives { archive::turn().await } else { None };
     let look = move || {
+        // Until it is done, whether or not anybody still waits for it.
+        let _turn = turn;
         check::check(&wanted, &at)?;
         for (kind, field, archives) in
             [(Kind::Skill, "skills", &wanted.skills), (Kind::Plugin, "plugins", &wanted.plugins)]

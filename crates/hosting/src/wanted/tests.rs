@@ -1,7 +1,7 @@
 //! Requests, over nothing and over a template.
 
 use super::*;
-use crate::archive::tests::{archive, made, plugin, skill};
+use crate::archive::tests::{all_turns, archive, made, plugin, skill};
 use crate::hosting::Hosting;
 use crate::record::{SeedContent, Setup};
 use crate::stage::Stage;
@@ -134,4 +134,23 @@ async fn a_request_lies_over_its_template() {
     let refusal = over(Wanted::default()).await.err().unwrap();
     assert_eq!(refusal.message, format!("File not found: {id}"));
     assert_eq!(refusal.param.as_deref(), Some("environment.environment_template_id"));
+}
+
+#[tokio::test]
+async fn archives_are_unpacked_two_at_a_time() {
+    let turns = all_turns().await;
+    let mut third = std::pin::pin!(verified(Wanted { skills: Some(vec![skill()]), ..Wanted::default() }, ""));
+    let others = async {
+        for _ in 0..100 {
+            // Requests without archives wait for nobody.
+            verified(Wanted::default(), "").await.expect("there is nothing wrong with it");
+        }
+    };
+    tokio::select! {
+        biased;
+        _ = &mut third => panic!("it has not waited"),
+        () = others => {}
+    }
+    drop(turns);
+    third.await.expect("there is nothing wrong with it");
 }
