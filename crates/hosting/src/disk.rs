@@ -100,16 +100,17 @@ impl Disk {
         apart(move || disk.remove_now()).await
     }
 
-    /// Bytes that it takes on this machine.
-    pub(crate) async fn size(&self) -> Result<u64, Error> {
+    /// What it takes on this machine: bytes, and files, folders and links.
+    pub(crate) async fn size(&self) -> Result<Most, Error> {
         let disk = self.clone();
         apart(move || {
             let root = Root::open(&disk.folder)?;
-            let (mut walk, mut size) = (Walk::new(&root, b"")?, 0_u64);
+            let (mut walk, mut size) = (Walk::new(&root, b"")?, Most { bytes: 0, entries: 0 });
             while let Some(step) = walk.next() {
                 let Step::Found(found) = step? else { continue };
                 let blocks = u64::try_from(found.status.st_blocks).unwrap_or(0);
-                size = size.saturating_add(blocks.saturating_mul(512));
+                size.bytes = size.bytes.saturating_add(blocks.saturating_mul(512));
+                size.entries += 1;
                 if found.kind == FileType::Directory {
                     into(&mut walk)?;
                 }

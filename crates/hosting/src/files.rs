@@ -2,7 +2,7 @@
 
 mod selection;
 
-use crate::disk::{Disk, Error, Place, Seen, absolute, is_hidden};
+use crate::disk::{Disk, Error, Most, Place, Seen, absolute, is_hidden};
 use crate::hosting::{Hosting, Inner};
 use crate::plan;
 use crate::record::Environment;
@@ -59,7 +59,10 @@ impl Hosting {
     pub async fn put_file(&self, project: &ProjectId, id: &str, file: NewFile) -> Result<EnvironmentFile, Refusal> {
         let environment = self.inner.environment(project, id).await?;
         let place = Place::of_client(&file.path)?;
-        self.seat(project, id).used(self.inner.around.clock.monotonic());
+        let seat = self.seat(project, id);
+        seat.used(self.inner.around.clock.monotonic());
+        // What was measured is to be still so when it is written.
+        let _one_at_a_time = seat.putting.lock().await;
         let disk = self.inner.disk_of(&environment)?;
         let bytes = match file.content {
             Content::Bytes(bytes) => {
@@ -67,7 +70,7 @@ impl Hosting {
                 if size > INLINE {
                     return Err(too_large(size, INLINE).at("data"));
                 }
-                make_room(&disk, &environment, size).await?;
+                make_room(&disk, &environment, &place, size).await?;
                 disk.write(place, bytes, MODE).await.map_err(|error| refusal(&environment, &error))?;
                 size
             }
@@ -131,7 +134,7 @@ impl Hosting {
         if content.size > UPLOADED {
             return Err(too_large(content.size, UPLOADED).at("file_id"));
         }
-        make_room(disk, environment, content.size).await?;
+        make_room(disk, environment, &place, content.size).await?;
         let failed = |error: Error| refusal(environment, &error);
         let mut delivery = disk.delivery().await.map_err(failed)?;
         for part in &content.parts {
@@ -156,15 +159,21 @@ impl Inner {
     }
 }
 
-/// Whether so many bytes more are within what the environment may use. While a sandbox runs, it is measured too.
-async fn make_room(disk: &Disk, environment: &Environment, more: u64) -> Result<(), Refusal> {
-    let most = plan::size(environment.settings.container_size).limits().disk;
+/// Whether so many bytes more, and a file with every folder above it, are within what the environment may use. While a
+/// sandbox runs, it is measured too.
+async fn make_room(disk: &Disk, environment: &Environment, place: &Place, more: u64) -> Result<(), Refusal> {
+    let limits = plan::size(environment.settings.container_size).limits();
     let used = disk.size().await.map_err(|error| refusal(environment, &error))?;
-    if used.saturating_add(more) > most {
+    if !fits(used, place, more, Most { bytes: limits.disk, entries: limits.files }) {
         let message = format!("The disk of environment {} has no room for it.", environment.settings.id);
         return Err(Refusal::invalid(message));
     }
     Ok(())
+}
+
+fn fits(used: Most, place: &Place, more: u64, most: Most) -> bool {
+    let entries = place.relative().split('/').count() as u64;
+    used.bytes.saturating_add(more) <= most.bytes && used.entries.saturating_add(entries) <= most.entries
 }
 
 fn read_token(token: &str) -> Result<String, Refusal> {

@@ -13,6 +13,8 @@ pub(crate) struct Seat {
     pub(crate) project: ProjectId,
     pub(crate) id: String,
     pub(crate) turn: tokio::sync::Mutex<()>,
+    /// Whoever puts a file onto its disk from outside.
+    pub(crate) putting: tokio::sync::Mutex<()>,
     state: Mutex<State>,
     doomed: watch::Sender<bool>,
 }
@@ -35,6 +37,7 @@ impl Seat {
             project: project.clone(),
             id: id.to_owned(),
             turn: tokio::sync::Mutex::default(),
+            putting: tokio::sync::Mutex::default(),
             state: Mutex::new(state),
             doomed: watch::Sender::new(false),
         }

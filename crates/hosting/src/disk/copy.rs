@@ -20,7 +20,7 @@ const PIECE: usize = 256 << 10;
 /// Bytes of paths that are remembered to find hard links again. Beyond, they become files of their own, which count.
 const REMEMBERED: usize = 16 << 20;
 
-/// How much a copy may come to.
+/// How much a disk comes to, or a copy may.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Most {
     /// Bytes that are not holes.

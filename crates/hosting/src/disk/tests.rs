@@ -273,7 +273,7 @@ async fn a_copy_comes_to_no_more_than_it_may() {
     let refused = machine.disk.copy_to(&other, MANY).await.expect_err("it is too deep");
     assert!(matches!(refused, Error::TooDeep));
     assert!(!other.folder().exists());
-    assert!(machine.disk.size().await.expect("it is measured") >= 200_000);
+    assert!(machine.disk.size().await.expect("it is measured").bytes >= 200_000);
 }
 
 /// As an ordinary user, for whom modes count; where the tests are root, a thread becomes one.

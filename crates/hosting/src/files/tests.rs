@@ -168,3 +168,33 @@ async fn a_disk_takes_no_more_than_its_size() {
     fs::remove_file(disk.folder().join("1")).expect("it is there");
     hosting.put_file(&stage.project, ID, bytes("/workspace/a", "more")).await.expect("there is room");
 }
+
+#[tokio::test]
+async fn files_that_come_at_once_take_no_more_than_the_disk_has() {
+    let (stage, hosting, disk) = scene(EnvironmentStatus::Suspended).await;
+    fs::write(disk.folder().join("0"), vec![1; 64 << 20]).expect("a file");
+    for number in 1..63 {
+        fs::hard_link(disk.folder().join("0"), disk.folder().join(number.to_string())).expect("a link");
+    }
+    // There is room for one of them.
+    fs::write(disk.folder().join("rest"), vec![1; 57 << 20]).expect("a file");
+    let put = |name: &str| hosting.put_file(&stage.project, ID, bytes(&format!("/workspace/{name}"), vec![7; 4 << 20]));
+    let (a, b, c) = tokio::join!(put("a"), put("b"), put("c"));
+    assert_eq!([a, b, c].iter().filter(|put| put.is_ok()).count(), 1);
+}
+
+#[tokio::test]
+async fn a_disk_takes_no_more_files_than_its_size_allows() {
+    let (_stage, _hosting, disk) = scene(EnvironmentStatus::Suspended).await;
+    fs::create_dir_all(disk.folder().join("a/b")).expect("folders");
+    fs::write(disk.folder().join("a/b/empty"), "").expect("a file");
+    std::os::unix::fs::symlink("/etc", disk.folder().join("link")).expect("a link");
+    let used = disk.size().await.expect("it is measured");
+    assert_eq!(used.entries, 4);
+    let most = |entries| Most { bytes: 1 << 30, entries };
+    // A file, and two folders that may have to be made.
+    let place = Place::of_client("/workspace/c/d/empty").expect("it is one");
+    assert!(fits(used, &place, 0, most(7)));
+    assert!(!fits(used, &place, 0, most(6)));
+    assert!(!fits(used, &place, 2 << 30, most(7)));
+}
