@@ -13,6 +13,8 @@ const KIND: &str = "npm";
 /// What npm writes of what it has put down. Bytes of the longest.
 const INSTALLED: &str = "node_modules/.package-lock.json";
 const LONGEST: u64 = 64 << 20;
+/// The first version, major and minor, that can be told to ask nobody but a registry.
+const FIRST: (u32, u32) = (11, 14);
 
 #[derive(Deserialize)]
 struct Installed {
@@ -38,23 +40,38 @@ pub(super) async fn fetch(
     let target = workshop.join("npm");
     std::fs::create_dir(&target).map_err(|error| unplaced(&error))?;
     let shown = target.to_string_lossy();
+    // In the workshop, where it is weighed, and gone with it.
+    let cache = workshop.join("cache");
+    let cache = cache.to_string_lossy();
+    let version = ["--cache", &*cache, "--logs-max=0", "--version"];
+    let version = tool::run(clock, tools, workshop, "npm", &version, log).await;
+    let version = version.map_err(|trouble: Trouble| trouble.failed(KIND, "npm"))?;
+    if !takes_orders(&version) {
+        let (major, minor) = FIRST;
+        let message = format!(
+            "npm packages are fetched by npm of the server's machine, which must be {major}.{minor}.0 or newer."
+        );
+        return Err(SetupFailed::new(message));
+    }
     let mut arguments = vec!["install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"];
     arguments.extend([
         "--no-progress",
         "--loglevel=error",
         "--logs-max=0",
+        "--cache",
+        &*cache,
         "--global=false",
         "--bin-links",
         "--prefix",
         &*shown,
     ]);
-    // Newer ones refuse by these options what older ones are found out with below; a git that is none stops all of them
-    // before anything is cloned.
+    // An older one would ask any host that a package names, from this machine's own network, and take what it says. What
+    // comes from elsewhere all the same is found out below; a git that is none stops it before anything is cloned.
     arguments.extend(["--git=/bin/false", "--allow-git=none", "--allow-remote=none", "--allow-file=none"]);
     arguments.extend(["--allow-directory=none", "--install-links=false", "--"]);
     arguments.extend(names.iter().map(String::as_str));
     let fetched = tool::run(clock, tools, workshop, "npm", &arguments, log).await;
-    fetched.map_err(|trouble: Trouble| trouble.failed(KIND, "npm"))?;
+    fetched.map_err(|trouble| trouble.failed(KIND, "npm"))?;
     let installed = read(&target).map_err(|error| unplaced(&error))?;
     if let Some(path) = stranger(&installed) {
         let name = path.rsplit("node_modules/").next().unwrap_or_default();
@@ -63,6 +80,13 @@ pub(super) async fn fetch(
     }
     std::os::unix::fs::symlink("node_modules/.bin", target.join("bin")).map_err(|error| unplaced(&error))?;
     Ok(target)
+}
+
+/// Whether this version, as npm says it, knows the options below.
+fn takes_orders(version: &[u8]) -> bool {
+    let version = String::from_utf8_lossy(version);
+    let mut parts = version.trim().split('.').map(str::parse);
+    matches!((parts.next(), parts.next()), (Some(Ok(major)), Some(Ok(minor))) if (major, minor) >= FIRST)
 }
 
 fn read(target: &Path) -> io::Result<Installed> {

@@ -85,8 +85,10 @@ async fn python_packages_come_with_what_they_need_and_their_programs_run() {
 async fn a_python_package_that_is_not_there_says_so() {
     let scene = Scene::new().await;
     let failed = scene.fetch(&scene.tools(), python(&["nobody-has-this"])).await.unwrap_err();
-    assert!(failed.message.starts_with("The Python packages could not be fetched: "), "{failed}");
-    assert!(failed.message.contains("nobody-has-this"), "{failed}");
+    let message = "The Python packages could not be fetched: python3 ended with exit code 1; setup.log says more";
+    assert_eq!(failed.message, message);
+    let log = std::fs::read_to_string(scene.stage.folder.path().join("setup.log")).unwrap();
+    assert!(log.contains("No matching distribution found for nobody-has-this"), "{log}");
     assert_eq!(failed.code, "sandbox_error");
 }
 

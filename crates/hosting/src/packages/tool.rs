@@ -18,9 +18,8 @@ const LOOK: Duration = Duration::from_secs(2);
 /// Bytes and files that it may put down.
 const BYTES: u64 = 2 << 30;
 const ENTRIES: u64 = 200_000;
-/// Bytes of the end of what it says that are kept, and characters of that in an error.
+/// Bytes of the end of what it says that are kept.
 const SAID: usize = 64 << 10;
-const SHOWN: usize = 600;
 
 /// The variables by which tools know where home is, and how the network and their registries are reached.
 const VARIABLES: [&str; 19] = [
@@ -47,7 +46,7 @@ const VARIABLES: [&str; 19] = [
 const PREFIXES: [&str; 3] = ["PIP_", "npm_config_", "NPM_CONFIG_"];
 
 /// The variables that tools are started with.
-pub(super) struct Surroundings(Vec<(OsString, OsString)>);
+pub(super) struct Surroundings(pub(super) Vec<(OsString, OsString)>);
 
 /// How it went wrong.
 #[derive(PartialEq, Eq, Debug)]
@@ -80,7 +79,8 @@ impl Drop for Leashed {
     }
 }
 
-/// Runs a program in `folder`. What it says is in the log.
+/// Runs a program in `folder`; the end of what it said. All that it says is for the log alone: it may be about this machine's
+/// own network.
 pub(super) async fn run(
     clock: &dyn Clock,
     surroundings: &Surroundings,
@@ -88,7 +88,7 @@ pub(super) async fn run(
     program: &str,
     arguments: &[&str],
     log: &Log,
-) -> Result<(), Trouble> {
+) -> Result<Vec<u8>, Trouble> {
     let mut command = Command::new(program);
     command
         .args(arguments)
@@ -117,11 +117,16 @@ pub(super) async fn run(
         why = excess(clock, folder) => Err(format!("{program} put down too much: {why}")),
     };
     drop(child);
-    said.extend_from_slice(&complained);
-    log.add(&format!("{program} {}", ended.as_ref().map_or("was ended", |_| "ended")), &said);
+    log.add(
+        &format!("{program} {}", ended.as_ref().map_or("was ended", |_| "ended")),
+        &[&*said, &*complained].concat(),
+    );
     match ended {
-        Ok(Ok(status)) if status.success() => Ok(()),
-        Ok(Ok(_)) => Err(Trouble::Failed(shown(if complained.is_empty() { &said } else { &complained }, folder))),
+        Ok(Ok(status)) if status.success() => Ok(said),
+        Ok(Ok(status)) => {
+            let code = status.code().map_or_else(|| "no exit code".to_owned(), |code| format!("exit code {code}"));
+            Err(Trouble::Failed(format!("{program} ended with {code}; setup.log says more")))
+        }
         Ok(Err(error)) => Err(Trouble::Failed(format!("{program} got lost: {error}"))),
         Err(why) => Err(Trouble::Failed(why)),
     }
@@ -169,24 +174,6 @@ fn weigh(folder: &Path) -> Option<String> {
     (bytes > BYTES).then(|| format!("more than {} GiB", BYTES >> 30))
 }
 
-/// The end of what it said, in one line; nobody's password, and no path of this machine.
-fn shown(said: &[u8], folder: &Path) -> String {
-    let text = String::from_utf8_lossy(said).replace(&*folder.to_string_lossy(), "…");
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let words: Vec<String> = text.split_whitespace().map(without_password).collect();
-    let text = words.join(" ");
-    let begin = text.chars().count().saturating_sub(SHOWN);
-    let end: String = text.chars().skip(begin).collect();
-    if end.is_empty() { "it said nothing".to_owned() } else { end }
-}
-
-fn without_password(word: &str) -> String {
-    match word.split_once("://").map(|(scheme, rest)| (scheme, rest.split_once('@'))) {
-        Some((scheme, Some((user, rest)))) if !user.contains('/') => format!("{scheme}://…@{rest}"),
-        _ => word.to_owned(),
-    }
-}
-
 impl Trouble {
     /// As the environment's failure; `kind` is the word for the packages.
     pub(super) fn failed(self, kind: &str, program: &str) -> SetupFailed {
@@ -202,15 +189,6 @@ impl Trouble {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_error_shows_the_end_without_passwords_and_paths() {
-        let said = b"Looking in https://me:secret@mirror/simple\nERROR: no such thing in /data/env/packages/x\n\x1b[0m";
-        let text = shown(said, Path::new("/data/env/packages"));
-        assert_eq!(text, "Looking in https://…@mirror/simple ERROR: no such thing in …/x [0m");
-        assert_eq!(shown("ä".repeat(2000).as_bytes(), Path::new("/x")).chars().count(), SHOWN);
-        assert_eq!(shown(b"\n", Path::new("/x")), "it said nothing");
-    }
 
     #[test]
     fn few_variables_are_handed_on() {

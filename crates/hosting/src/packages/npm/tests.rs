@@ -107,6 +107,37 @@ async fn packages_come_from_the_registry_and_nothing_of_them_runs() {
     let script = std::fs::read_to_string(target.join("bin/demo")).unwrap();
     assert!(script.starts_with("#!/usr/bin/env node\n"), "{script}");
     assert!(!seen.exists());
+    // What it keeps is in the folder that is weighed.
+    assert!(scene.stage.folder.path().join("demo/cache").exists());
+    assert!(!scene.stage.folder.path().join("cache").exists());
+}
+
+#[tokio::test]
+async fn an_npm_that_cannot_be_told_to_ask_a_registry_alone_is_not_used() {
+    let stage = Stage::new();
+    let folder = stage.folder.path();
+    let (npm, used) = (folder.join("npm"), folder.join("used"));
+    let script = format!("#!/bin/sh\ncase \"$*\" in *--version*) echo 10.9.4;; *) touch {};; esac\n", used.display());
+    std::fs::write(&npm, script).unwrap();
+    std::fs::set_permissions(&npm, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let path = format!("{}:/usr/bin:/bin", folder.display());
+    let tools = Surroundings::of([("PATH".into(), path.into())].into_iter());
+    let workshop = folder.join("workshop");
+    std::fs::create_dir(&workshop).unwrap();
+    let failed = fetch(&*stage.clock, &tools, &Log::begin(folder), &workshop, &["demo".to_owned()]).await.unwrap_err();
+    let message = "npm packages are fetched by npm of the server's machine, which must be 11.14.0 or newer.";
+    assert_eq!(failed.message, message);
+    assert!(!used.exists());
+}
+
+#[test]
+fn a_version_is_read_as_npm_says_it() {
+    for good in ["11.14.0\n", "11.19.1", "12.0.0-pre.1\n"] {
+        assert!(takes_orders(good.as_bytes()), "{good:?}");
+    }
+    for bad in ["11.13.0\n", "10.20.0\n", "", "11", "new", "11.x.0", "v12.0.0"] {
+        assert!(!takes_orders(bad.as_bytes()), "{bad:?}");
+    }
 }
 
 #[tokio::test]
@@ -122,6 +153,16 @@ async fn what_is_in_no_registry_is_refused() {
         ("missing", needs("^1.0.0".into())),
     ])
     .await;
+    // What answers at some address of this machine's network is nobody's to know.
+    let elsewhere = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/private.tgz", elsewhere.local_addr().unwrap());
+    let remote = Scene::new(&[("remote", needs(url))]).await;
+    let failed = remote.fetch("remote").await.unwrap_err();
+    assert_eq!(
+        failed.message,
+        "The npm packages could not be fetched: npm ended with exit code 1; setup.log says more"
+    );
+    assert!(futures_util::FutureExt::now_or_never(elsewhere.accept()).is_none());
     for name in ["file", "folder", "git", "missing"] {
         let failed = scene.fetch(name).await.expect_err(name);
         assert!(failed.message.starts_with("The npm packages could not be fetched: "), "{name}: {failed}");
