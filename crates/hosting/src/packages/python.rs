@@ -52,6 +52,8 @@ pub(super) async fn fetch(
     let shown = target.to_string_lossy();
     let mut arguments = vec!["-c", PIP, "install", "--only-binary=:all:", "--implementation", "cp"];
     arguments.extend(["--python-version", &python.version, "--no-compile", "--no-warn-script-location", "--no-input"]);
+    // What lies elsewhere would not be weighed.
+    arguments.push("--no-cache-dir");
     arguments.extend(["--disable-pip-version-check", "--progress-bar", "off", "--target", &shown, "--"]);
     arguments.extend(names.iter().map(String::as_str));
     let fetched = tool::run(clock, tools, workshop, program, &arguments, log).await;

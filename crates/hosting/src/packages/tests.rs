@@ -82,6 +82,22 @@ async fn python_packages_come_with_what_they_need_and_their_programs_run() {
 }
 
 #[tokio::test]
+async fn pip_keeps_nothing_where_nobody_weighs_it() {
+    let scene = Scene::new().await;
+    scene.wheel("upper", "");
+    let (program, said) = (scene.index.path().join("python3"), scene.index.path().join("said"));
+    // This machine's own, and what it was told.
+    let own = std::env::var("PATH").unwrap();
+    let script = format!("#!/bin/sh\necho \"$@\" >> {}\nPATH={own} exec python3 \"$@\"\n", said.display());
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let path = ("PATH".into(), format!("{}:{own}", scene.index.path().display()).into());
+    let tools = Surroundings::of(scene.tools().0.into_iter().filter(|(name, _)| name != "PATH").chain([path]));
+    scene.fetch(&tools, python(&["upper"])).await.unwrap();
+    assert!(std::fs::read_to_string(said).unwrap().contains(" --no-cache-dir "));
+}
+
+#[tokio::test]
 async fn a_python_package_that_is_not_there_says_so() {
     let scene = Scene::new().await;
     let failed = scene.fetch(&scene.tools(), python(&["nobody-has-this"])).await.unwrap_err();
