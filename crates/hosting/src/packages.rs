@@ -18,11 +18,11 @@ mod tool;
 
 use crate::disk::{Disk, Error, Place, remove_folder};
 use crate::setup::{Context, Log, Runner, SetupFailed};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use tool::Surroundings;
 use types::Packages;
 
-/// Beside the disk: what is fetched, on its way.
+/// Beside the disk: what is fetched, on its way; in it a folder for each run.
 const WORKSHOP: &str = "packages";
 /// On the disk.
 const HOME: &str = "/workspace/.managed-agents";
@@ -60,8 +60,7 @@ async fn fetch(
     log: &Log,
     packages: &Packages,
 ) -> Result<(), SetupFailed> {
-    let (clock, workshop) = (context.clock, &*context.folder.join(WORKSHOP));
-    empty(workshop).await?;
+    let (clock, workshop) = (context.clock, &*workshop(context).await?);
     if !packages.python.is_empty() {
         let target = python::fetch(clock, tools, runner, log, workshop, &packages.python).await?;
         keep(disk, target, "python").await?;
@@ -81,12 +80,18 @@ fn check(kind: &str, names: &[String], is_name: fn(&str) -> bool) -> Result<(), 
     }
 }
 
-async fn empty(folder: &Path) -> Result<(), SetupFailed> {
-    let prepared = match remove_folder(folder.to_owned()).await {
-        Ok(()) => std::fs::create_dir_all(folder).map_err(Error::Io),
-        left => left,
-    };
-    prepared.map_err(|error| unkept(&error))
+/// A folder that no run had before: a tool that an earlier server began may be at work in its own for a moment yet. What is
+/// left of earlier ones goes.
+async fn workshop(context: &Context<'_>) -> Result<PathBuf, SetupFailed> {
+    let all = context.folder.join(WORKSHOP);
+    if let Err(error) = remove_folder(all.clone()).await {
+        tracing::warn!(%error, "what was fetched for an environment earlier is left over");
+    }
+    let mut number = [0; 8];
+    context.entropy.fill(&mut number);
+    let folder = all.join(format!("{:016x}", u64::from_be_bytes(number)));
+    std::fs::create_dir_all(&folder).map_err(|error| unkept(&Error::Io(error)))?;
+    Ok(folder)
 }
 
 async fn keep(disk: &Disk, folder: PathBuf, name: &str) -> Result<(), SetupFailed> {

@@ -181,3 +181,61 @@ async fn a_tool_ends_with_what_it_started_when_nobody_waits() {
     let heard = tokio::time::timeout(Duration::from_secs(120), heard).await;
     assert_eq!(heard.unwrap().unwrap(), b"");
 }
+
+/// Where the process that stands for a server finds the folder, when the next test starts it.
+const SERVER: &str = "OUTCROP_TEST_SERVER_FOLDER";
+
+/// No test by itself: the server that is killed in the next one.
+#[tokio::test]
+#[ignore = "started by another test"]
+async fn a_server_at_work() {
+    #[expect(clippy::disallowed_methods, reason = "a test's edge")]
+    let Some(folder) = std::env::var_os(SERVER).map(PathBuf::from) else { return };
+    let stage = Stage::new();
+    let log = Log::begin(&folder);
+    let tools = Surroundings::of_this_machine();
+    let script = "exec 3> fifo; sleep 1000 & echo begun > begun; wait";
+    tool::run(&*stage.clock, &tools, &folder, "sh", &["-c", script], &log).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_tool_ends_with_what_it_started_when_its_server_is_killed() {
+    let stage = Stage::new();
+    let folder = stage.folder.path();
+    let fifo = folder.join("fifo");
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    #[expect(clippy::disallowed_methods, reason = "a test's edge")]
+    let heard = tokio::task::spawn_blocking(move || std::fs::read(fifo).unwrap());
+    let mut server = tokio::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "packages::tests::a_server_at_work"])
+        .env(SERVER, folder)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    while !folder.join("begun").exists() {
+        assert_eq!(server.try_wait().unwrap(), None);
+        stage.clock.sleep(Duration::from_millis(5)).await;
+    }
+    server.kill().await.unwrap();
+    #[expect(clippy::disallowed_methods, reason = "a test's edge")]
+    let heard = tokio::time::timeout(Duration::from_secs(120), heard).await;
+    assert_eq!(heard.unwrap().unwrap(), b"");
+}
+
+#[tokio::test]
+async fn each_run_has_a_folder_of_its_own() {
+    let scene = Scene::new().await;
+    let context = Context {
+        clock: &*scene.stage.clock,
+        entropy: &*scene.stage.entropy,
+        files: &scene.stage.files,
+        project: &scene.stage.project,
+        folder: scene.stage.folder.path(),
+        variables: &BTreeMap::new(),
+    };
+    let first = workshop(&context).await.unwrap();
+    std::fs::write(first.join("half"), "a part").unwrap();
+    let second = workshop(&context).await.unwrap();
+    assert_ne!(first, second);
+    assert!(!first.exists() && second.is_dir());
+}

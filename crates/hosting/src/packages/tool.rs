@@ -1,10 +1,10 @@
 //! A tool of this machine at work for an environment: in a folder of its own, with few variables, for a limited time, with
-//! limited output, and limited in what it puts down. It ends, with all that it started, when nobody waits for it any more.
+//! limited output, and limited in what it puts down. It ends, with all that it started, when nobody waits for it any more,
+//! be it that the server was killed.
 
 use crate::setup::{Log, SetupFailed};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::ffi::OsString;
-use std::io;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -20,6 +20,23 @@ const BYTES: u64 = 2 << 30;
 const ENTRIES: u64 = 200_000;
 /// Bytes of the end of what it says that are kept.
 const SAID: usize = 64 << 10;
+
+/// Runs the words that follow, on a leash: a pipe that the server holds and never writes to. When the pipe ends, so does
+/// all of the group. A signal at the parent's death would reach the tool alone, and come when the thread ends that began it.
+const LEASH: &str = r#"
+command -v "$1" >/dev/null 2>&1 || exit 127
+exec 3<&0 </dev/null
+{ while read -r _; do :; done; kill -KILL 0; } <&3 >/dev/null 2>&1 &
+watch=$!
+"$@" 3<&-
+code=$?
+exec >/dev/null 2>&1
+kill -KILL "$watch"
+exit "$code"
+"#;
+const SHELL: &str = "/bin/sh";
+/// What a shell ends with where there is no such program.
+const MISSING: i32 = 127;
 
 /// The variables by which tools know where home is, and how the network and their registries are reached.
 const VARIABLES: [&str; 19] = [
@@ -89,8 +106,9 @@ pub(super) async fn run(
     arguments: &[&str],
     log: &Log,
 ) -> Result<Vec<u8>, Trouble> {
-    let mut command = Command::new(program);
+    let mut command = Command::new(SHELL);
     command
+        .args(["-c", LEASH, SHELL, program])
         .args(arguments)
         .env_clear()
         .envs(surroundings.0.iter().map(|(name, value)| (name, value)))
@@ -99,14 +117,15 @@ pub(super) async fn run(
         .current_dir(folder)
         .process_group(0)
         .kill_on_drop(true)
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let mut child = match command.spawn() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Trouble::Missing),
         Err(error) => return Err(Trouble::Failed(format!("{program} could not be started: {error}"))),
         Ok(child) => Leashed(child),
     };
+    // Waiting would close it.
+    let leash = child.0.stdin.take();
     let (out, err) = (child.0.stdout.take(), child.0.stderr.take());
     let (mut said, mut complained) = (Vec::new(), Vec::new());
     let work = async { tokio::join!(hear(out, &mut said), hear(err, &mut complained), child.0.wait()).2 };
@@ -116,13 +135,14 @@ pub(super) async fn run(
         () = clock.sleep(TIME) => Err(format!("{program} did not end within {} minutes", TIME.as_secs() / 60)),
         why = excess(clock, folder) => Err(format!("{program} put down too much: {why}")),
     };
-    drop(child);
+    drop((child, leash));
     log.add(
         &format!("{program} {}", ended.as_ref().map_or("was ended", |_| "ended")),
         &[&*said, &*complained].concat(),
     );
     match ended {
         Ok(Ok(status)) if status.success() => Ok(said),
+        Ok(Ok(status)) if status.code() == Some(MISSING) => Err(Trouble::Missing),
         Ok(Ok(status)) => {
             let code = status.code().map_or_else(|| "no exit code".to_owned(), |code| format!("exit code {code}"));
             Err(Trouble::Failed(format!("{program} ended with {code}; setup.log says more")))
