@@ -99,8 +99,9 @@ impl Hosting {
         let id = self.inner.id_of(session);
         let seat = self.seat(project, &id);
         seat.used(self.inner.around.clock.monotonic());
-        let runs = seat.live().is_some();
+        let (runs, now) = (seat.live().is_some(), self.inner.around.clock.now());
         let change = |row: &mut Environment| {
+            row.used_at = now;
             row.is_told |= row.session.as_ref() == Some(session);
             // What nobody had was ready, whether it ran or not.
             if row.is_told && runs && row.status == EnvironmentStatus::Ready {

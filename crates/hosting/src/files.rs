@@ -9,6 +9,7 @@ use crate::record::Environment;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use selection::Selection;
+use std::time::Duration;
 use types::{EnvironmentStatus, ProjectId, Refusal, RefusalKind};
 
 /// Bytes of a file that a request brings, and of one that is copied from the uploaded ones.
@@ -16,6 +17,8 @@ const INLINE: u64 = 5 << 20;
 const UPLOADED: u64 = 50 << 20;
 /// Entries of a disk that one list looks at.
 const LOOKED_AT: usize = 100_000;
+/// How often it is written down at most that an environment is used.
+const NOTED: Duration = Duration::from_secs(60);
 /// Whoever runs commands inside may read and write it, and run what he likes.
 const MODE: u32 = 0o644;
 
@@ -57,10 +60,11 @@ impl Hosting {
     /// Folders are made where they are missing, a file that is there is replaced. Errors: `NotFound`; `Invalid` with `path`,
     /// `data` or `file_id`, or where the environment has no disk now.
     pub async fn put_file(&self, project: &ProjectId, id: &str, file: NewFile) -> Result<EnvironmentFile, Refusal> {
-        let environment = self.inner.environment(project, id).await?;
+        self.inner.environment(project, id).await?;
         let place = Place::of_client(&file.path)?;
         let seat = self.seat(project, id);
         seat.used(self.inner.around.clock.monotonic());
+        let environment = self.inner.note_use(project, id).await?;
         // What was measured is to be still so when it is written.
         let _one_at_a_time = seat.putting.lock().await;
         let disk = self.inner.disk_of(&environment)?;
@@ -146,6 +150,18 @@ impl Hosting {
 }
 
 impl Inner {
+    /// Writes down that it is used now, unless that was done just before: what a client puts is not taken for long unused
+    /// by the next server. The row as it is then.
+    async fn note_use(&self, project: &ProjectId, id: &str) -> Result<Environment, Refusal> {
+        let (now, often) = (self.around.clock.now(), NOTED.min(self.settings.expire_after / 4));
+        let change = |row: &mut Environment| {
+            if u128::from(now.0.saturating_sub(row.used_at.0)) >= often.as_millis() {
+                row.used_at = now;
+            }
+        };
+        self.change(project, id, change).await
+    }
+
     /// The disk of an environment whose files are somebody's to see. `Invalid` where there is none now.
     fn disk_of(&self, environment: &Environment) -> Result<Disk, Refusal> {
         let id = environment.settings.id.as_str();

@@ -155,6 +155,37 @@ async fn a_disk_that_is_not_there_is_told_by_its_state() {
     }
 }
 
+/// A server that ends now leaves nothing but this to the next one.
+#[tokio::test]
+async fn that_it_is_used_is_written_down() {
+    let (stage, hosting, _) = scene(EnvironmentStatus::Suspended).await;
+    let (now, rows) = (stage.clock.now(), &hosting.inner.rows);
+    let used_at = async || hosting.inner.environment(&stage.project, ID).await.expect("it is there").used_at;
+    let long_ago = async |by: u64| {
+        let mut row = hosting.inner.environment(&stage.project, ID).await.expect("it is there");
+        row.used_at = Timestamp(now.0 - by);
+        rows.write(&stage.project, (ENVIRONMENTS, ID), &row, false).await.expect("it is written");
+    };
+    hosting.put_file(&stage.project, ID, bytes("/workspace/a", "x")).await.expect("it is put");
+    assert_eq!(used_at().await, now);
+    // Not each time.
+    long_ago(59_999).await;
+    hosting.put_file(&stage.project, ID, bytes("/workspace/a", "y")).await.expect("it is put");
+    assert_eq!(used_at().await, Timestamp(now.0 - 59_999));
+    long_ago(60_000).await;
+    hosting.put_file(&stage.project, ID, bytes("/workspace/a", "z")).await.expect("it is put");
+    assert_eq!(used_at().await, now);
+    // Nor by one who only looks.
+    long_ago(100_000).await;
+    listed(&stage, &hosting, None).await;
+    assert_eq!(used_at().await, Timestamp(now.0 - 100_000));
+    let session = types::SessionId::new("sess_1");
+    let claim = crate::Claim::Existing(ID.to_owned());
+    hosting.claim(&stage.project, &session, claim).await.expect("it is nobody's");
+    hosting.begin_session(&stage.project, &session).await;
+    assert_eq!(used_at().await, now);
+}
+
 #[tokio::test]
 async fn a_disk_takes_no_more_than_its_size() {
     let (stage, hosting, disk) = scene(EnvironmentStatus::Ready).await;
