@@ -2,15 +2,22 @@
 
 use super::recipe;
 use crate::Door;
+use crate::body::Held;
 use crate::failure::Failure;
 use hosting::{Claim, Hosting};
 use runtime::NewFork;
 use types::{EnvironmentSettings, NewSession, ProjectId, Refusal, SessionId, SessionSettings, SessionView};
 
-pub async fn create(door: &Door, project: &ProjectId, new: NewSession, claim: Claim) -> Result<SessionView, Failure> {
+pub async fn create(
+    door: &Door,
+    project: &ProjectId,
+    held: Held,
+    new: NewSession,
+    claim: Claim,
+) -> Result<SessionView, Failure> {
     let (handle, hosting, project) = (door.handle.clone(), recipe::hosting(door)?.clone(), project.clone());
     let keeper = hosting.clone();
-    let made = keeper.to_its_end(async move {
+    let made = keeper.to_its_end(held, async move {
         let session = handle.new_session_id();
         let settings = hosting.claim(&project, &session, claim).await?;
         let environment = EnvironmentSettings::OpenaiHosted(Box::new(settings));
@@ -25,13 +32,14 @@ pub async fn create(door: &Door, project: &ProjectId, new: NewSession, claim: Cl
 pub async fn fork(
     door: &Door,
     project: &ProjectId,
+    held: Held,
     parent: SessionId,
     fork: NewFork,
     change: impl FnOnce(&mut SessionSettings) + Send + 'static,
 ) -> Result<SessionView, Failure> {
     let (handle, hosting, project) = (door.handle.clone(), recipe::hosting(door)?.clone(), project.clone());
     let keeper = hosting.clone();
-    let made = keeper.to_its_end(async move {
+    let made = keeper.to_its_end(held, async move {
         let session = handle.new_session_id();
         let settings = hosting.fork(&project, &parent, &session).await?;
         let fork = NewFork { id: Some(session.clone()), hosted: Some(settings), ..fork };
@@ -56,7 +64,7 @@ async fn settle(
 
 pub async fn delete(door: &Door, hosting: &Hosting, project: &ProjectId, session: &SessionId) -> Result<(), Refusal> {
     let (handle, keeper, project, session) = (door.handle.clone(), hosting.clone(), project.clone(), session.clone());
-    let gone = hosting.to_its_end(async move {
+    let gone = hosting.to_its_end((), async move {
         handle.delete(&project, &session).await?;
         keeper.forget(&project, &session).await;
         Ok(())

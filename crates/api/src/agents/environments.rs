@@ -34,7 +34,7 @@ pub async fn create(
 ) -> Result<Response, Failure> {
     let (parts, content) = request.into_parts();
     let key = idempotency_key(&parts.headers)?;
-    let (bytes, _held) = body::bytes(&door, &parts.headers, content).await?;
+    let (bytes, held) = body::bytes(&door, &parts.headers, content).await?;
     let object = body::parse(&parts.headers, &bytes)?;
     let hosting = recipe::hosting(&door).map_err(|failure| failure.at("environment.type"))?;
     let EnvironmentCreate { template, recipe, vault_ids } = EnvironmentCreate::read(object)?;
@@ -44,7 +44,7 @@ pub async fn create(
     let wanted = Wanted { template, ..recipe::wanted(recipe, recipe::ENVIRONMENT)? };
     let key = key.map(|key| RequestKey { key, body_hash: hash(&bytes) });
     let maker = hosting.clone();
-    let made = hosting.to_its_end(async move { maker.create(&identity.project, wanted, key).await }).await??;
+    let made = hosting.to_its_end(held, async move { maker.create(&identity.project, wanted, key).await }).await??;
     Ok((StatusCode::CREATED, Json(hosted(&made.settings, made.status))).into_response())
 }
 

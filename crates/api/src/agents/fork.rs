@@ -20,7 +20,7 @@ pub async fn create(
     Ids(id): Ids<String>,
     request: Request,
 ) -> Result<Response, Failure> {
-    let (object, _held) = body::object(&door, request).await?;
+    let (object, held) = body::object(&door, request).await?;
     let SessionFork { after_item_id, agent } = SessionFork::read(object)?;
     let wanted = NewFork { after_item: after_item_id.map(ItemId::new), ..NewFork::default() };
     let change = move |settings: &mut types::SessionSettings| {
@@ -29,7 +29,7 @@ pub async fn create(
     };
     let (project, parent) = (&identity.project, SessionId::new(id));
     let view = match door.handle.session(project, &parent).await?.settings.environment {
-        EnvironmentSettings::OpenaiHosted(_) => claims::fork(&door, project, parent, wanted, change).await?,
+        EnvironmentSettings::OpenaiHosted(_) => claims::fork(&door, project, held, parent, wanted, change).await?,
         EnvironmentSettings::None | EnvironmentSettings::SelfHosted { .. } => {
             door.handle.fork(project, &parent, wanted, change).await?
         }

@@ -38,14 +38,14 @@ pub async fn create(
     Extension(identity): Extension<Identity>,
     request: Request,
 ) -> Result<Response, Failure> {
-    let (object, _held) = body::object(&door, request).await?;
+    let (object, held) = body::object(&door, request).await?;
     let wanted = SessionCreate::read(object)?;
     let slot = if wanted.stream { Some(stream_slot(&door)?) } else { None };
     let padded = wanted.include_obfuscation;
     let (new, claim) = resolve(&door, &identity.project, wanted).await?;
     let view = match claim {
         None => door.handle.create(&identity.project, new).await?,
-        Some(claim) => claims::create(&door, &identity.project, new, claim).await?,
+        Some(claim) => claims::create(&door, &identity.project, held, new, claim).await?,
     };
     let Some(slot) = slot else {
         return Ok((StatusCode::CREATED, Json(shown::session(&view, door.remote_url()))).into_response());
