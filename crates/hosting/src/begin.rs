@@ -94,15 +94,39 @@ impl Hosting {
         if state.is_none_or(|state| state.status != row.status || state.resets < row.resets) {
             self.tell(&seat, &row);
         }
+        if let Some(session) = row.session.as_ref().filter(|_| life::has_disk(row.status)) {
+            // An earlier server may have died over it.
+            self.publish_soon(project, session);
+        }
         match left {
             Left::SetUp => self.set_up_soon(&seat),
             Left::Find => self.find_soon(&seat, &row),
             // One that is nobody's again may be anything of the three.
             Left::GiveBack if row.status == EnvironmentStatus::Pending => self.set_up_soon(&seat),
             Left::GiveBack if life::has_disk(row.status) => self.find_soon(&seat, &row),
-            Left::GiveBack | Left::Keep | Left::Drop | Left::Forget => {}
+            Left::Keep => self.clear_disk_soon(&seat),
+            Left::GiveBack | Left::Drop | Left::Forget => {}
         }
         Ok(true)
+    }
+
+    /// A server may have died between the word that a disk is gone, and its going.
+    fn clear_disk_soon(&self, seat: &Arc<Seat>) {
+        let (hosting, seat) = (self.clone(), seat.clone());
+        let clearing = async move {
+            let _turn = seat.turn.lock().await;
+            match hosting.inner.environment(&seat.project, &seat.id).await {
+                Ok(row)
+                    if seat.live().is_none()
+                        && matches!(row.status, EnvironmentStatus::Expired | EnvironmentStatus::Failed) =>
+                {
+                    hosting.end_left(&hosting.inner.folder(&seat.id)).await;
+                    hosting.clear_disk(&seat).await;
+                }
+                _ => {}
+            }
+        };
+        self.inner.around.spawn.spawn("left disk", Box::pin(clearing));
     }
 
     /// What should run, or may: it is looked for.
@@ -110,6 +134,10 @@ impl Hosting {
         let may_run = self.inner.folder(&seat.id).join(plan::CONTROL).exists();
         if !may_run && row.status != EnvironmentStatus::Connected {
             return;
+        }
+        // What runs already comes before what would like to.
+        if let Ok(place) = self.inner.places.clone().try_acquire_owned() {
+            seat.reserve(Arc::new(place));
         }
         let (hosting, seat) = (self.clone(), seat.clone());
         let finding = async move {
@@ -124,12 +152,11 @@ impl Hosting {
         let _turn = seat.turn.lock().await;
         let row = self.inner.environment(&seat.project, &seat.id).await?;
         if seat.live().is_some() || !life::has_disk(row.status) {
+            seat.take_place();
             return Ok(());
         }
-        if let Some(session) = &row.session {
-            self.publish(&seat.project, session).await;
-        }
-        match self.find(seat, &row).await {
+        let Some(place) = self.place(seat).await else { return Ok(()) };
+        match self.find(seat, &row, place).await {
             Some(live) => self.arrive(seat, &live).await,
             None if row.status == EnvironmentStatus::Connected => {
                 let error = Some(life::died(None));

@@ -3,6 +3,7 @@
 use crate::disk::{Disk, Most, remove_folder};
 use crate::hosting::Hosting;
 use crate::life;
+use crate::noted::AGAIN;
 use crate::record::{Environment, Setup};
 use crate::rows::{ENVIRONMENTS, SETUPS, refusal};
 use crate::seat::Seat;
@@ -12,7 +13,7 @@ use runtime::{Listed, Page, RequestKey};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use store::{Error, RowsChange};
-use types::{EnvironmentId, EnvironmentStatus, HostedSettings, ProjectId, Refusal, SessionId, Stamp};
+use types::{EnvironmentId, EnvironmentStatus, HostedSettings, ProjectId, Refusal, RefusalKind, SessionId, Stamp};
 
 impl Hosting {
     /// A prewarmed environment, being set up. `key`: the Idempotency-Key with a hash of the request; the same twice is one
@@ -43,7 +44,9 @@ impl Hosting {
             // Somebody else was faster with the same key.
             (Err(taken), Some(key)) => {
                 let there = self.inner.rows.read(project, ENVIRONMENTS, &id).await?;
-                return there.map_or(Err(taken), |row| repeated(row, &key));
+                let Some(row) = there else { return Err(taken) };
+                self.inner.crowd.note(project, &row);
+                return repeated(row, &key);
             }
             (Err(taken), None) => return Err(taken),
         }
@@ -96,6 +99,26 @@ impl Hosting {
 
     /// The session is there: from now on it is told.
     pub async fn begin_session(&self, project: &ProjectId, session: &SessionId) {
+        let Err(refusal) = self.session_begun(project, session).await else { return };
+        // Where this server does not come to it, the next one begins with it.
+        tracing::warn!(%session, %refusal, "a session's environment is not begun");
+        if !self.may_try_again(&refusal) {
+            return;
+        }
+        let (hosting, project, session) = (self.clone(), project.clone(), session.clone());
+        let beginning = async move {
+            loop {
+                hosting.inner.around.clock.sleep(AGAIN).await;
+                match hosting.session_begun(&project, &session).await {
+                    Err(refusal) if hosting.may_try_again(&refusal) => {}
+                    _ => return,
+                }
+            }
+        };
+        self.inner.around.spawn.spawn("environment", Box::pin(beginning));
+    }
+
+    async fn session_begun(&self, project: &ProjectId, session: &SessionId) -> Result<(), Refusal> {
         let id = self.inner.id_of(session);
         let seat = self.seat(project, &id);
         seat.used(self.inner.around.clock.monotonic());
@@ -108,16 +131,12 @@ impl Hosting {
                 row.status = EnvironmentStatus::Connected;
             }
         };
-        match self.inner.change(project, &id, change).await {
-            Ok(row) => {
-                self.tell(&seat, &row);
-                if row.status == EnvironmentStatus::Pending {
-                    self.set_up_soon(&seat);
-                }
-            }
-            // The next server begins with it.
-            Err(refusal) => tracing::warn!(%session, %refusal, "a session's environment is not begun"),
+        let row = self.inner.change(project, &id, change).await?;
+        self.tell(&seat, &row);
+        if row.status == EnvironmentStatus::Pending {
+            self.set_up_soon(&seat);
         }
+        Ok(())
     }
 
     /// The session could not be created: what was claimed for it is dropped, a prewarmed one given back.
@@ -175,6 +194,8 @@ impl Hosting {
         let seat = self.seat(project, &from);
         // Until it is copied, the disk stays.
         let _turn = seat.turn.lock().await;
+        // Whoever wants to use it waits for the copy.
+        let _work = seat.begin_work();
         let parent = self.inner.environment(project, &from).await?;
         let setup: Option<Setup> = self.inner.rows.read(project, SETUPS, &from).await?;
         let id = EnvironmentId::of(fork);
@@ -195,6 +216,8 @@ impl Hosting {
             let limits = plan::size(settings.container_size).limits();
             let most = Most { bytes: limits.disk, entries: limits.files };
             let target = Disk::new(&self.inner.folder(id.as_str()));
+            let copies = self.inner.copies.acquire().await;
+            let _copy = copies.map_err(|_| Refusal::new(RefusalKind::Unavailable, "The server ends."))?;
             let copied = Disk::new(&self.inner.folder(&from)).copy_to(&target, most).await;
             copied.map_err(|error| {
                 tracing::warn!(environment = from, %error, "the disk of an environment is not copied");
@@ -207,31 +230,59 @@ impl Hosting {
         Ok(row.settings)
     }
 
-    /// Both rows of a new environment.
-    async fn make(&self, project: &ProjectId, row: &Environment, setup: &Setup) -> Result<(), Refusal> {
+    /// Both rows of a new environment. `Busy`: the project has too many.
+    pub(crate) async fn make(&self, project: &ProjectId, row: &Environment, setup: &Setup) -> Result<(), Refusal> {
         let (rows, id) = (&self.inner.rows, row.settings.id.as_str());
         let puts = vec![
             (rows.row((ENVIRONMENTS, id), row.created_at, row)?, true),
             (rows.row((SETUPS, id), row.created_at, setup)?, true),
         ];
         let change = RowsChange { at: row.created_at, puts, ..RowsChange::default() };
-        match self.inner.around.store.change_rows(project, change).await {
-            Err(Error::Exists) => Err(Refusal::conflict(format!("The environment '{id}' is there already."))),
-            made => made.map_err(|error| refusal(&error)),
-        }
+        self.inner.crowd.enter(project, row)?;
+        let made = self.inner.around.store.change_rows(project, change).await;
+        made.map_err(|error| {
+            self.inner.crowd.leave(project, id);
+            match error {
+                Error::Exists => Refusal::conflict(format!("The environment '{id}' is there already, or was.")),
+                error => refusal(&error),
+            }
+        })
     }
 
     /// Its rows, then its folder: a folder without a row is removed at the next start.
     pub(crate) async fn remove(&self, project: &ProjectId, id: &str) -> Result<(), Refusal> {
-        let deletes = [ENVIRONMENTS, SETUPS].map(|collection| (collection.to_owned(), id.to_owned())).into();
+        self.delete(project, id, &[ENVIRONMENTS, SETUPS]).await?;
+        self.leave_nothing(project, id).await;
+        Ok(())
+    }
+
+    /// The same, unless a session has taken it. Whether it did.
+    pub(crate) async fn remove_nobodys(&self, project: &ProjectId, id: &str) -> Result<bool, Refusal> {
+        {
+            // A session that would take it comes before this or after it.
+            let _one_at_a_time = self.inner.one_at_a_time(id).await;
+            if self.inner.environment(project, id).await?.session.is_some() {
+                return Ok(false);
+            }
+            self.delete(project, id, &[ENVIRONMENTS, SETUPS]).await?;
+        }
+        self.leave_nothing(project, id).await;
+        Ok(true)
+    }
+
+    pub(crate) async fn delete(&self, project: &ProjectId, id: &str, collections: &[&str]) -> Result<(), Refusal> {
+        let deletes = collections.iter().map(|collection| ((*collection).to_owned(), id.to_owned())).collect();
         let change = RowsChange { at: self.inner.around.clock.now(), deletes, ..RowsChange::default() };
         let deleted = self.inner.around.store.change_rows(project, change).await;
-        deleted.map_err(|error| rows::refusal(&error))?;
+        deleted.map_err(|error| rows::refusal(&error))
+    }
+
+    async fn leave_nothing(&self, project: &ProjectId, id: &str) {
         self.inner.seats.remove(id);
+        self.inner.crowd.leave(project, id);
         if let Err(error) = remove_folder(self.inner.folder(id)).await {
             tracing::warn!(environment = id, %error, "the folder of an environment is not removed");
         }
-        Ok(())
     }
 
     pub(crate) fn seat(&self, project: &ProjectId, id: &str) -> Arc<Seat> {
@@ -241,8 +292,12 @@ impl Hosting {
     pub(crate) fn set_up_soon(&self, seat: &Arc<Seat>) {
         let (hosting, seat) = (self.clone(), seat.clone());
         let raising = async move {
-            if let Err(refusal) = hosting.raise(&seat, None).await {
+            while let Err(refusal) = hosting.raise(&seat, None).await {
                 tracing::warn!(environment = seat.id, %refusal, "an environment is not set up");
+                if !hosting.may_try_again(&refusal) {
+                    return;
+                }
+                hosting.inner.around.clock.sleep(AGAIN).await;
             }
         };
         self.inner.around.spawn.spawn("environment", Box::pin(raising));
@@ -266,3 +321,6 @@ fn derived(project: &ProjectId, key: &str) -> String {
     let digits: String = hash.finalize().iter().take(12).map(|byte| format!("{byte:02x}")).collect();
     format!("env_{digits}")
 }
+
+#[cfg(test)]
+mod tests;

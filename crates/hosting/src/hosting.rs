@@ -1,6 +1,7 @@
 //! The face: hosted environments of all projects, and what all of its parts share. What it does is in the parts: whose
 //! an environment is (`claims`), its use (`raise`), its rest (`idle`), its files, its artifacts, templates.
 
+use crate::crowd::Crowd;
 use crate::record::Environment;
 use crate::rows::{ENVIRONMENTS, Rows};
 use crate::seat::Seats;
@@ -18,8 +19,14 @@ use types::{Clock, Entropy, EnvironmentId, ProjectId, Refusal, RefusalKind, Sess
 /// Sandboxes that run at one time, from the beginning of their setup on. Where one more is needed, the one that was idle
 /// for longest makes room.
 pub(crate) const MOST: usize = 256;
+/// Connections out of all environments together.
+const WAYS: usize = 2048;
+/// Files that environments have open at most: two for each way out, and those of each that runs.
+pub const FILES: usize = 2 * WAYS + 8 * MOST;
 /// Sandboxes that are started at one time: more would only wait for each other.
 const STARTS: usize = 4;
+/// Disks that are copied at one time.
+const COPIES: usize = 2;
 const TURNS: usize = 64;
 
 /// What a server says of its hosted environments.
@@ -36,6 +43,8 @@ pub struct Settings {
     pub expire_after: Duration,
     /// This program: keeper and executor of each sandbox.
     pub program: PathBuf,
+    /// Files that all environments may have open, [`FILES`] at most: with fewer, fewer connections go out at a time.
+    pub files: usize,
 }
 
 /// The world.
@@ -62,10 +71,15 @@ pub(crate) struct Inner {
     pub(crate) seats: Seats,
     pub(crate) trust: Trust,
     pub(crate) lookups: egress::Lookups,
+    /// Where connections out of environments may be.
+    pub(crate) ways: Arc<Semaphore>,
+    pub(crate) crowd: Crowd,
     /// Where sandboxes may run.
     pub(crate) places: Arc<Semaphore>,
     /// Who may start a sandbox now.
     pub(crate) starts: Semaphore,
+    /// Who may copy a disk now.
+    pub(crate) copies: Semaphore,
     pub(crate) telling: Telling,
     /// A row is read, changed and written: one at a time.
     pub(crate) changing: tokio::sync::Mutex<()>,
@@ -80,6 +94,7 @@ pub(crate) struct Inner {
     /// From `begin` on.
     served: OnceLock<Served>,
     begun: watch::Sender<bool>,
+    ending: AtomicBool,
     closed: AtomicBool,
 }
 
@@ -119,18 +134,24 @@ impl Inner {
         id: &str,
         change: impl FnOnce(&mut Environment) + Send,
     ) -> Result<Environment, Refusal> {
-        let turn = id.bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into())) % TURNS;
-        let _one_at_a_time = match self.turns.get(turn) {
-            Some(turn) => turn.lock().await,
-            None => self.changing.lock().await,
-        };
+        let _one_at_a_time = self.one_at_a_time(id).await;
         let mut row = self.environment(project, id).await?;
         let before = row.clone();
         change(&mut row);
         if row != before {
             self.rows.write(project, (ENVIRONMENTS, id), &row, false).await?;
         }
+        self.crowd.note(project, &row);
         Ok(row)
+    }
+
+    /// Whoever has it may read a row and write it.
+    pub(crate) async fn one_at_a_time(&self, id: &str) -> tokio::sync::MutexGuard<'_, ()> {
+        let turn = id.bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into())) % TURNS;
+        match self.turns.get(turn) {
+            Some(turn) => turn.lock().await,
+            None => self.changing.lock().await,
+        }
     }
 
     /// The environment of a session that has a hosted one.
@@ -153,15 +174,23 @@ impl Inner {
         self.owed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A turn has ended, and its outputs are to be published before anybody changes them.
-    pub(crate) fn owe(&self, session: &SessionId) {
-        *self.owed().entry(session.clone()).or_default() += 1;
+    /// A turn has ended, and its outputs are to be published before anybody changes them. Whether nothing was owed before.
+    pub(crate) fn owe(&self, session: &SessionId) -> bool {
+        let mut owed = self.owed();
+        let count = owed.entry(session.clone()).or_default();
+        *count += 1;
+        *count == 1
     }
 
-    pub(crate) fn owe_no_more(&self, session: &SessionId) {
+    pub(crate) fn owed_now(&self, session: &SessionId) -> usize {
+        self.owed().get(session).copied().unwrap_or_default()
+    }
+
+    /// So many of the ends that were owed have been seen to.
+    pub(crate) fn owe_no_more(&self, session: &SessionId, seen_to: usize) {
         let mut owed = self.owed();
         if let Some(count) = owed.get_mut(session) {
-            *count -= 1;
+            *count = count.saturating_sub(seen_to);
             if *count == 0 {
                 owed.remove(session);
             }
@@ -185,8 +214,18 @@ impl Inner {
         let _ = self.begun.subscribe().wait_for(|begun| *begun).await;
     }
 
+    /// The server is to end: what ends from now on may have been ended with it.
+    pub(crate) fn note_ending(&self) {
+        self.ending.store(true, Relaxed);
+    }
+
+    pub(crate) fn is_ending(&self) -> bool {
+        self.ending.load(Relaxed)
+    }
+
     /// Nothing is started any more.
     pub(crate) fn close(&self) {
+        self.note_ending();
         self.closed.store(true, Relaxed);
     }
 
@@ -199,6 +238,8 @@ impl Hosting {
     pub fn new(settings: Settings, around: Around) -> Self {
         let rows = Rows::new(around.store.clone(), around.clock.clone());
         let telling = around.telling.clone();
+        // Where files are short, ways and sandboxes have the same part of them as where they are not.
+        let ways = (settings.files.min(FILES) / 3).max(1);
         let inner = Inner {
             settings,
             around,
@@ -207,8 +248,11 @@ impl Hosting {
             seats: Seats::default(),
             trust: Trust::default(),
             lookups: egress::Lookups::default(),
+            ways: Arc::new(Semaphore::new(ways)),
+            crowd: Crowd::default(),
             places: Arc::new(Semaphore::new(MOST)),
             starts: Semaphore::new(STARTS),
+            copies: Semaphore::new(COPIES),
             changing: tokio::sync::Mutex::default(),
             turns: [(); TURNS].map(|()| tokio::sync::Mutex::default()),
             queues: Default::default(),
@@ -216,6 +260,7 @@ impl Hosting {
             owed: Mutex::default(),
             served: OnceLock::new(),
             begun: watch::Sender::new(false),
+            ending: AtomicBool::new(false),
             closed: AtomicBool::new(false),
         };
         Self { inner: Arc::new(inner) }

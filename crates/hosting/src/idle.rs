@@ -1,4 +1,4 @@
-//! What nobody uses: first its processes end, then its disk goes.
+//! What nobody uses: first its processes end, then its disk goes; of what never was a session's, everything.
 
 use crate::disk::Disk;
 use crate::hosting::Hosting;
@@ -47,15 +47,19 @@ impl Hosting {
     }
 
     async fn suspended(&self, seat: &Arc<Seat>, unused: Duration) -> Result<bool, Refusal> {
-        let Some(live) = seat.live() else { return Ok(false) };
+        let uses = seat.uses();
+        if seat.live().is_none() {
+            return Ok(false);
+        }
         let row = self.inner.environment(&seat.project, &seat.id).await?;
         if self.is_busy(seat, &row).await? || seat.idle(self.inner.around.clock.monotonic()) < unused {
             return Ok(false);
         }
         if let Some(session) = &row.session {
-            self.publish(&seat.project, session).await;
+            self.publish(&seat.project, session).await?;
         }
-        seat.take();
+        // That took its time: whoever came meanwhile has it.
+        let Some(live) = seat.take_if_unused_since(uses) else { return Ok(false) };
         live.end().await;
         self.became(seat, EnvironmentStatus::Suspended, None).await?;
         Ok(true)
@@ -74,7 +78,7 @@ impl Hosting {
         Ok(busy)
     }
 
-    async fn expire(&self, seat: &Arc<Seat>, unused: Duration) {
+    pub(crate) async fn expire(&self, seat: &Arc<Seat>, unused: Duration) {
         let Ok(_turn) = seat.turn.try_lock() else { return };
         if let Err(refusal) = self.expired(seat, unused).await {
             tracing::warn!(environment = seat.id, %refusal, "an environment does not expire");
@@ -87,16 +91,34 @@ impl Hosting {
         if is_used || self.is_busy(seat, &row).await? {
             return Ok(());
         }
-        seat.rest();
-        if !life::has_disk(row.status) {
-            return Ok(());
+        if row.session.is_none() && row.status != EnvironmentStatus::Pending {
+            // Nobody would ever remove it.
+            return self.remove_nobodys(&seat.project, &seat.id).await.map(|_| ());
         }
-        // First the word, then the disk: one that is gone is never taken for one that is there.
-        self.became(seat, EnvironmentStatus::Expired, Some(life::idle_for_long())).await?;
+        if life::has_disk(row.status) {
+            if let Some(session) = &row.session {
+                // Where that cannot be done now, the disk stays.
+                self.publish(&seat.project, session).await?;
+            }
+            // First the word, then the disk: one that is gone is never taken for one that is there.
+            self.became(seat, EnvironmentStatus::Expired, Some(life::idle_for_long())).await?;
+        }
+        self.clear_disk(seat).await;
+        seat.rest();
+        Ok(())
+    }
+
+    /// The disk of one that has none any more. The caller has its turn.
+    pub(crate) async fn clear_disk(&self, seat: &Seat) {
         if let Err(error) = Disk::new(&self.inner.folder(&seat.id)).remove().await {
             tracing::warn!(environment = seat.id, %error, "the disk of an environment is not removed");
         }
-        Ok(())
+    }
+
+    /// The server was asked to end, and what runs may go on for a while: a setup that is cut off now is left to the next
+    /// server, since whoever ends a server may end its sandboxes with it.
+    pub fn begin_ending(&self) {
+        self.inner.note_ending();
     }
 
     /// The server ends: sandboxes in which nothing is under way are suspended, the others left to the next server.

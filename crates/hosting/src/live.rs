@@ -1,19 +1,16 @@
 //! An environment that runs: its sandbox, the executor in it and the way out of it, and how it ended.
 
 use crate::link;
+use crate::ways::Ways;
 use egress::Proxy;
 use environments::client::{self, Client};
 use sandbox::{Exit, Running};
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::sync::watch;
-use types::{BoxFuture, Spawn};
-
-/// Open connections of one environment's way out. The proxy has bounds of its own; this one is for descriptors.
-const WAYS: usize = 512;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use types::BoxFuture;
 
 pub(crate) struct Live {
     pub(crate) client: Arc<Client>,
@@ -35,6 +32,9 @@ pub(crate) enum Ended {
     Parted,
 }
 
+/// One of the places in which sandboxes may run. Whoever runs keeps it to its end.
+pub(crate) type Place = Arc<OwnedSemaphorePermit>;
+
 /// What is needed to have one.
 pub(crate) struct Parts {
     pub(crate) running: Running,
@@ -43,6 +43,7 @@ pub(crate) struct Parts {
     pub(crate) folder: PathBuf,
     /// The executor's session, where there was one.
     pub(crate) session: Option<String>,
+    pub(crate) place: Place,
 }
 
 /// Who is told of the executor's sessions, before they are used.
@@ -69,23 +70,24 @@ impl client::Listener for Ear {
 
 impl Live {
     /// From now on its executor is spoken to, its way out served, and its end heard of.
-    pub(crate) fn begin(mut parts: Parts, keep: Keep, world: client::World) -> Arc<Self> {
+    pub(crate) fn begin(mut parts: Parts, keep: Keep, places: Arc<Semaphore>, world: client::World) -> Arc<Self> {
         let spawn = world.spawn.clone();
         let clock = world.clock.clone();
         let (connection, connected) = watch::channel(false);
+        let ways = Ways { places, clock: clock.clone(), spawn: spawn.clone() };
         let settings = client::Settings { all_variables: true, ..client::Settings::default() };
         let ear = Arc::new(Ear { keep, connected: connection });
         let client = Arc::new(Client::new(world, settings, ear, parts.session));
         let proxy = Arc::new(parts.proxy);
         let (over, is_over) = watch::channel(false);
         for listener in std::mem::take(&mut parts.running.listeners) {
-            spawn.spawn("way out", Box::pin(serve(listener, proxy.clone(), spawn.clone(), is_over.clone())));
+            spawn.spawn("way out", Box::pin(ways.clone().serve(listener, proxy.clone(), is_over.clone())));
         }
         let line = link::hold(parts.folder, client.clone(), clock, is_over);
         spawn.spawn("executor's line", Box::pin(line));
         let running = Arc::new(parts.running);
         let (end, ended) = watch::channel(None);
-        spawn.spawn("sandbox", Box::pin(watched(running.clone(), end)));
+        spawn.spawn("sandbox", Box::pin(watched(running.clone(), end, parts.place)));
         Arc::new(Self { client, proxy, running, over, ended, connected })
     }
 
@@ -131,7 +133,7 @@ impl Live {
 /// A thread waits only where it is known that it need not.
 #[expect(clippy::disallowed_methods, reason = "an edge: waiting for a sandbox blocks its thread")]
 #[expect(deprecated, reason = "it is about descriptors that may change hands; this one is owned")]
-async fn watched(running: Arc<Running>, end: watch::Sender<Option<Ended>>) {
+async fn watched(running: Arc<Running>, end: watch::Sender<Option<Ended>>, place: Place) {
     let news = running.news().and_then(|news| news.try_clone_to_owned().ok());
     if let Some(news) = news.and_then(|news| AsyncFd::with_interest(news, Interest::READABLE).ok()) {
         let _ = news.readable().await;
@@ -146,37 +148,6 @@ async fn watched(running: Arc<Running>, end: watch::Sender<Option<Ended>>) {
         }
         Err(_) => Ended::Lost,
     };
+    drop(place);
     end.send_replace(Some(ended));
-}
-
-/// Accepts what is connected to inside.
-async fn serve(listener: TcpListener, proxy: Arc<Proxy>, spawn: Arc<dyn Spawn>, mut is_over: watch::Receiver<bool>) {
-    let listener = listener.set_nonblocking(true).and_then(|()| tokio::net::TcpListener::from_std(listener));
-    let listener = match listener {
-        Ok(listener) => listener,
-        Err(error) => return tracing::warn!(%error, "a sandbox has no way out"),
-    };
-    let ways = Arc::new(tokio::sync::Semaphore::new(WAYS));
-    loop {
-        let Ok(place) = ways.clone().acquire_owned().await else { return };
-        let accepted = tokio::select! {
-            biased;
-            _ = is_over.wait_for(|over| *over) => return,
-            accepted = listener.accept() => accepted,
-        };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
-            Err(error) => return tracing::warn!(%error, "a sandbox's way out is closed"),
-        };
-        let (proxy, mut is_over) = (proxy.clone(), is_over.clone());
-        let served = async move {
-            let _place = place;
-            tokio::select! {
-                biased;
-                _ = is_over.wait_for(|over| *over) => {}
-                () = proxy.serve(stream) => {}
-            }
-        };
-        spawn.spawn("egress", Box::pin(served));
-    }
 }

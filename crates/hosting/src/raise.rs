@@ -3,7 +3,8 @@
 use crate::disk::Disk;
 use crate::hosting::Hosting;
 use crate::life::{self, Need};
-use crate::live::{Ended, Live};
+use crate::live::{Ended, Live, Place};
+use crate::noted::AGAIN;
 use crate::record::{Environment, Setup};
 use crate::rows::SETUPS;
 use crate::seat::Seat;
@@ -13,12 +14,14 @@ use sandbox::Exit;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
-use types::{EnvironmentError, EnvironmentStatus, HostedSettings, ProjectId, Refusal, SessionId, Timestamp};
+use types::{EnvironmentError, EnvironmentStatus, HostedSettings, ProjectId, Refusal, SessionId};
 
-/// Sandboxes that run at one time. Where one more is needed, the one that was idle for longest makes room.
-const MOST: usize = 256;
-/// The longest that a use waits for a setup.
+/// The longest that a setup may take, and that a use waits for one.
 const SETUP: Duration = Duration::from_secs(30 * 60);
+/// How often a setup is begun where the machine fails.
+const TRIES: u32 = 3;
+/// How soon whoever waits for a place looks again for one that is idle.
+const LOOK: Duration = Duration::from_secs(5);
 
 impl Hosting {
     /// The machine of a session's environment, started where it is not running; None where it is not there within
@@ -32,15 +35,14 @@ impl Hosting {
     ) -> Option<Station> {
         let now = self.inner.around.clock.monotonic();
         let seat = self.inner.seats.of(project, settings.id.as_str(), now);
-        seat.used(now);
-        let live = match seat.live() {
+        let live = match seat.use_now(now) {
             Some(live) => live,
             None if patience.is_zero() => return None,
             None => self.raised(&seat, session, patience).await?,
         };
-        if self.inner.owes(session) && !patience.is_zero() {
-            // What the last turn left is not changed by this one before it is published.
-            self.publish(project, session).await;
+        // What the last turn left is not changed by this one before it is published.
+        if !patience.is_zero() && !self.is_published(project, session).await {
+            return None;
         }
         Some(Station {
             machine: live.client.clone(),
@@ -71,7 +73,7 @@ impl Hosting {
             live = &mut heard => return live.ok().flatten(),
             () = clock.sleep(patience) => {}
         }
-        if !seat.is_set_up_now() {
+        if !seat.is_at_work() {
             return None;
         }
         // Packages take their time, and it is known that something comes of it.
@@ -90,10 +92,14 @@ impl Hosting {
     ) -> Result<Option<Arc<Live>>, Refusal> {
         self.inner.begun().await;
         let _turn = seat.turn.lock().await;
+        let row = self.inner.environment(&seat.project, &seat.id).await?;
         if let Some(live) = seat.live() {
+            if !life::has_disk(row.status) {
+                // It arrived, and that could not be written.
+                self.became(seat, EnvironmentStatus::Connected, None).await?;
+            }
             return Ok(Some(live));
         }
-        let row = self.inner.environment(&seat.project, &seat.id).await?;
         if self.inner.is_closed() || session.is_some_and(|session| row.session.as_ref() != Some(session)) {
             return Ok(None);
         }
@@ -106,16 +112,12 @@ impl Hosting {
 
     /// One that has its disk. A sandbox that an earlier server left is taken over.
     async fn started(&self, seat: &Arc<Seat>, row: &Environment) -> Result<Option<Arc<Live>>, Refusal> {
-        if let Some(session) = &row.session {
-            // An earlier server may have died over it.
-            self.publish(&seat.project, session).await;
-        }
-        let live = match self.find(seat, row).await {
+        let Some(place) = self.place(seat).await else { return Ok(None) };
+        let live = match self.find(seat, row, place.clone()).await {
             Some(live) => live,
             None => {
-                self.make_room().await;
                 let rules = plan::rules(&row.settings.network).unwrap_or_default();
-                match self.start(seat, row, rules).await {
+                match self.start(seat, row, rules, place).await {
                     Ok(live) => live,
                     Err(why) => {
                         self.became(seat, EnvironmentStatus::Disconnected, Some(life::failure(why))).await?;
@@ -130,41 +132,57 @@ impl Hosting {
 
     /// A fresh disk, and all that belongs on it. What was begun and cut off before begins anew.
     async fn set_up(&self, seat: &Arc<Seat>, row: &Environment) -> Result<Option<Arc<Live>>, Refusal> {
-        self.make_room().await;
-        seat.sets_up(true);
-        let fresh = self.fresh(seat, row).await;
-        seat.sets_up(false);
+        let Some(place) = self.place(seat).await else { return Ok(None) };
+        let work = seat.begin_work();
+        let fresh = self.fresh_at_last(seat, row, &place).await;
+        drop(work);
         match fresh {
             Ok(live) => {
                 let is_reset = row.status == EnvironmentStatus::Expired;
-                self.inner.change(&seat.project, &seat.id, |row| row.resets += u64::from(is_reset)).await?;
+                self.change_at_last(seat, |row| row.resets += u64::from(is_reset)).await?;
                 self.arrive(seat, &live).await?;
                 Ok(Some(live))
             }
             // The next server begins it anew.
-            Err(_) if self.inner.is_closed() => Ok(None),
-            Err(error) => {
+            Err(failed) if self.inner.is_closed() || (failed.is_the_machines && self.inner.is_ending()) => Ok(None),
+            Err(Failed { error, .. }) => {
                 let _ = Disk::new(&self.inner.folder(&seat.id)).remove().await;
                 self.became(seat, EnvironmentStatus::Failed, Some(error)).await?;
+                // It is for good: what it was to be made of is of no use any more.
+                self.delete(&seat.project, &seat.id, &[SETUPS]).await?;
                 Ok(None)
             }
         }
     }
 
-    async fn fresh(&self, seat: &Seat, row: &Environment) -> Result<Arc<Live>, EnvironmentError> {
+    /// What the machine could not do, it may do another time: a sandbox that was killed says nothing of what was to be set
+    /// up in it. What the setup itself came to is final.
+    async fn fresh_at_last(&self, seat: &Seat, row: &Environment, place: &Place) -> Result<Arc<Live>, Failed> {
+        let mut tries = 1;
+        loop {
+            let failed = match self.fresh(seat, row, place.clone()).await {
+                Err(failed) if failed.is_the_machines && tries < TRIES => failed,
+                done => return done,
+            };
+            tracing::warn!(environment = seat.id, why = failed.error.message, tries, "a setup begins anew");
+            tries += 1;
+            // Whatever ended it may be about to end this server too.
+            self.inner.around.clock.sleep(AGAIN).await;
+            if self.inner.is_ending() {
+                return Err(failed);
+            }
+        }
+    }
+
+    async fn fresh(&self, seat: &Seat, row: &Environment, place: Place) -> Result<Arc<Live>, Failed> {
         let folder = self.inner.folder(&seat.id);
         self.end_left(&folder).await;
         let disk = Disk::new(&folder);
-        disk.create().await.map_err(|error| life::failure(format!("its disk could not be made: {error}")))?;
-        let live = self.start(seat, row, plan::open()).await.map_err(life::failure)?;
-        let done = tokio::select! {
-            biased;
-            ended = live.ended() => Err(died(ended)),
-            () = seat.doomed() => Err(life::failure("its session was deleted")),
-            done = self.prepared(seat, &live, &disk, row) => done,
-        };
+        disk.create().await.map_err(|error| Failed::machine(format!("its disk could not be made: {error}")))?;
+        let live = self.start(seat, row, plan::open(), place).await.map_err(Failed::machine)?;
+        let done = self.furnished(seat, &live, &disk, row).await;
         let rules =
-            done.and_then(|()| plan::rules(&row.settings.network).map_err(|bad| life::failure(bad.to_string())));
+            done.and_then(|()| plan::rules(&row.settings.network).map_err(|bad| Failed::setup(bad.to_string())));
         match rules {
             Ok(rules) => {
                 live.proxy.change(rules);
@@ -177,9 +195,23 @@ impl Hosting {
         }
     }
 
-    async fn prepared(&self, seat: &Seat, live: &Live, disk: &Disk, row: &Environment) -> Result<(), EnvironmentError> {
+    /// Its setup, as long as there is anything in which it can take place, and that somebody wants it, and no longer than
+    /// its time.
+    async fn furnished(&self, seat: &Seat, live: &Live, disk: &Disk, row: &Environment) -> Result<(), Failed> {
+        tokio::select! {
+            biased;
+            ended = live.ended() => Err(Failed::ended(ended)),
+            () = seat.doomed() => Err(Failed::setup("its session was deleted")),
+            () = self.inner.around.clock.sleep(SETUP) => {
+                Err(Failed::setup(format!("its setup did not end within {} minutes", SETUP.as_secs() / 60)))
+            }
+            done = self.prepared(seat, live, disk, row) => done,
+        }
+    }
+
+    async fn prepared(&self, seat: &Seat, live: &Live, disk: &Disk, row: &Environment) -> Result<(), Failed> {
         let inner = &self.inner;
-        let words = |refusal: Refusal| life::failure(refusal.message);
+        let words = |refusal: Refusal| Failed::machine(refusal.message);
         let setup: Option<Setup> = inner.rows.read(&seat.project, SETUPS, &seat.id).await.map_err(words)?;
         let setup = setup.unwrap_or_default();
         let context = setup::Context {
@@ -223,38 +255,29 @@ impl Hosting {
         }
     }
 
-    /// Writes what became of it, and tells its session. One that is nobody's is ready, whether it runs or not.
-    pub(crate) async fn became(
-        &self,
-        seat: &Seat,
-        status: EnvironmentStatus,
-        error: Option<EnvironmentError>,
-    ) -> Result<Environment, Refusal> {
-        let clock = &self.inner.around.clock;
-        let idle = u64::try_from(seat.idle(clock.monotonic()).as_millis()).unwrap_or(u64::MAX);
-        let used_at = Timestamp(clock.now().0.saturating_sub(idle));
-        let change = |row: &mut Environment| {
-            row.status =
-                if row.session.is_none() && life::has_disk(status) { EnvironmentStatus::Ready } else { status };
-            row.error = error;
-            row.used_at = used_at;
-        };
-        let row = self.inner.change(&seat.project, &seat.id, change).await?;
-        self.tell(seat, &row);
-        Ok(row)
-    }
-
-    /// The session as the row says.
-    pub(crate) fn tell(&self, seat: &Seat, row: &Environment) {
-        if let Some(session) = row.session.as_ref().filter(|_| row.is_told) {
-            self.inner.telling.tell(&seat.project, session, life::change(row));
+    /// A place to run in, as soon as there is one. None: it is not needed any more.
+    pub(crate) async fn place(&self, seat: &Seat) -> Option<Place> {
+        if let Some(place) = seat.take_place() {
+            return Some(place);
         }
+        let mut free = std::pin::pin!(self.inner.places.clone().acquire_owned());
+        let mut pause = Duration::ZERO;
+        while !self.inner.is_closed() {
+            tokio::select! {
+                biased;
+                () = seat.doomed() => return None,
+                place = &mut free => return place.ok().map(Arc::new),
+                () = self.inner.around.clock.sleep(pause), if !pause.is_zero() => {}
+                () = std::future::ready(()), if pause.is_zero() => {}
+            }
+            self.make_room().await;
+            pause = LOOK;
+        }
+        None
     }
 
+    /// Suspends the one that was idle for longest, if any is.
     async fn make_room(&self) {
-        if self.inner.seats.running() < MOST {
-            return;
-        }
         let now = self.inner.around.clock.monotonic();
         let mut seats = self.inner.seats.list();
         seats.retain(|seat| seat.live().is_some());
@@ -267,6 +290,37 @@ impl Hosting {
     }
 }
 
+/// Why there is no fresh environment.
+#[derive(Debug)]
+struct Failed {
+    error: EnvironmentError,
+    /// And not that of what was to be set up.
+    is_the_machines: bool,
+}
+
+impl Failed {
+    fn setup(message: impl Into<String>) -> Self {
+        Self { error: life::failure(message), is_the_machines: false }
+    }
+
+    fn machine(message: impl Into<String>) -> Self {
+        Self { error: life::failure(message), is_the_machines: true }
+    }
+
+    fn ended(ended: Ended) -> Self {
+        // What uses up all that it is given does so the next time too.
+        let used_up = matches!(ended, Ended::Exited(exit) if exit.out_of_disk || exit.out_of_memory.unwrap_or(0) > 0);
+        Self { error: died(ended), is_the_machines: !used_up }
+    }
+}
+
+impl From<setup::SetupFailed> for Failed {
+    fn from(failed: setup::SetupFailed) -> Self {
+        let is_the_machines = failed.is_the_machines();
+        Self { error: failed.into(), is_the_machines }
+    }
+}
+
 fn died(ended: Ended) -> EnvironmentError {
     let exit: Option<Exit> = match ended {
         Ended::Exited(exit) => Some(exit),
@@ -274,3 +328,6 @@ fn died(ended: Ended) -> EnvironmentError {
     };
     life::died(exit)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! One environment while this server knows it: what runs of it, since when nobody has used it, and whose turn it is to
 //! change that. It starts and ends nothing.
 
-use crate::live::Live;
+use crate::live::{Live, Place};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -23,16 +23,22 @@ struct State {
     live: Option<Arc<Live>>,
     /// Monotonic.
     used: Duration,
+    /// How often it was used.
+    uses: u64,
     /// How long it had not been used then: an earlier server's time.
     before: Duration,
-    sets_up: bool,
+    /// Set up or copied: whoever wants to use it waits, however long that takes.
+    at_work: bool,
     /// Nothing becomes of it until it is used again.
     rests: bool,
+    /// For what an earlier server left in it, which runs already.
+    place: Option<Place>,
 }
 
 impl Seat {
     fn new(project: &ProjectId, id: &str, now: Duration) -> Self {
-        let state = State { live: None, used: now, before: Duration::ZERO, sets_up: false, rests: false };
+        let state =
+            State { live: None, used: now, uses: 0, before: Duration::ZERO, at_work: false, rests: false, place: None };
         Self {
             project: project.clone(),
             id: id.to_owned(),
@@ -80,8 +86,25 @@ impl Seat {
     }
 
     pub(crate) fn used(&self, now: Duration) {
+        self.use_now(now);
+    }
+
+    /// Uses what runs. From now on it is not taken by whoever saw it unused before.
+    pub(crate) fn use_now(&self, now: Duration) -> Option<Arc<Live>> {
         let mut state = self.state();
         (state.used, state.before, state.rests) = (now, Duration::ZERO, false);
+        state.uses += 1;
+        state.live.clone()
+    }
+
+    pub(crate) fn uses(&self) -> u64 {
+        self.state().uses
+    }
+
+    /// Takes out what runs, if nobody used it since there were so many uses.
+    pub(crate) fn take_if_unused_since(&self, uses: u64) -> Option<Arc<Live>> {
+        let mut state = self.state();
+        if state.uses == uses { state.live.take() } else { None }
     }
 
     /// It was not used for so long when this server began.
@@ -94,12 +117,14 @@ impl Seat {
         state.before + now.saturating_sub(state.used)
     }
 
-    pub(crate) fn sets_up(&self, now: bool) {
-        self.state().sets_up = now;
+    /// Until what is returned is dropped, it is set up or copied.
+    pub(crate) fn begin_work(&self) -> Work<'_> {
+        self.state().at_work = true;
+        Work(self)
     }
 
-    pub(crate) fn is_set_up_now(&self) -> bool {
-        self.state().sets_up
+    pub(crate) fn is_at_work(&self) -> bool {
+        self.state().at_work
     }
 
     pub(crate) fn rests(&self) -> bool {
@@ -108,6 +133,23 @@ impl Seat {
 
     pub(crate) fn rest(&self) {
         self.state().rests = true;
+    }
+
+    pub(crate) fn reserve(&self, place: Place) {
+        self.state().place = Some(place);
+    }
+
+    pub(crate) fn take_place(&self) -> Option<Place> {
+        self.state().place.take()
+    }
+}
+
+/// Only who has the turn has one.
+pub(crate) struct Work<'a>(&'a Seat);
+
+impl Drop for Work<'_> {
+    fn drop(&mut self) {
+        self.0.state().at_work = false;
     }
 }
 
@@ -137,10 +179,5 @@ impl Seats {
 
     pub(crate) fn list(&self) -> Vec<Arc<Seat>> {
         self.all().values().cloned().collect()
-    }
-
-    /// How many sandboxes run.
-    pub(crate) fn running(&self) -> usize {
-        self.all().values().filter(|seat| seat.live().is_some()).count()
     }
 }

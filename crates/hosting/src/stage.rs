@@ -21,7 +21,7 @@ use types::{BoxFuture, Clock, Entropy, ProjectId, Spawn, Task, Timestamp};
 /// Bytes that a store in memory may hold.
 const STORE: usize = 64 << 20;
 
-pub(crate) struct RealClock(Instant);
+pub(crate) struct RealClock(pub(crate) Instant);
 
 impl Clock for RealClock {
     fn now(&self) -> Timestamp {
@@ -51,7 +51,7 @@ impl Entropy for Counter {
     }
 }
 
-struct Tasks;
+pub(crate) struct Tasks;
 
 impl Spawn for Tasks {
     #[expect(clippy::disallowed_methods, reason = "a test's edge")]
@@ -84,7 +84,8 @@ pub(crate) struct Stage {
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     pub files: Files,
-    world: World,
+    pub driver: Arc<dyn Driver>,
+    pub world: World,
 }
 
 impl Stage {
@@ -104,10 +105,11 @@ impl Stage {
         };
         let files = Files::new(world.clone());
         let folder = tempfile::tempdir().unwrap();
-        Self { folder, project: ProjectId::new("p"), clock, entropy, files, world }
+        let driver = Arc::new(Idle(Ability { findings: Vec::new() }));
+        Self { folder, project: ProjectId::new("p"), clock, entropy, files, driver, world }
     }
 
-    /// The face, over a driver that starts nothing.
+    /// The face, over a driver that starts nothing, or the one that was put in its place.
     pub(crate) async fn hosting(&self) -> Hosting {
         let settings = Settings {
             folder: self.folder.path().to_owned(),
@@ -116,6 +118,7 @@ impl Stage {
             suspend_after: Duration::from_secs(600),
             expire_after: Duration::from_secs(3600),
             program: PathBuf::from("/bin/true"),
+            files: crate::FILES,
         };
         let around = Around {
             clock: self.clock.clone(),
@@ -123,7 +126,7 @@ impl Stage {
             spawn: self.world.spawn.clone(),
             store: self.world.store.clone(),
             telling: runtime::Telling::new(self.clock.clone(), self.world.spawn.clone()),
-            driver: Arc::new(Idle(Ability { findings: Vec::new() })),
+            driver: self.driver.clone(),
         };
         let hosting = Hosting::new(settings, around);
         let (handle, _) = runtime::start(self.world.clone()).await.unwrap();

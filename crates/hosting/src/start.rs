@@ -19,12 +19,12 @@ const ANSWER: Duration = Duration::from_secs(60);
 
 /// The machine's certificates, read the first time that they are needed.
 #[derive(Default)]
-pub(crate) struct Trust(std::sync::OnceLock<(RootCertStore, String)>);
+pub(crate) struct Trust(std::sync::OnceLock<(Arc<RootCertStore>, String)>);
 
 impl Trust {
     /// Blocks the first time.
-    fn get(&self) -> &(RootCertStore, String) {
-        self.0.get_or_init(|| (egress::system_roots(), egress::system_certificates()))
+    fn get(&self) -> &(Arc<RootCertStore>, String) {
+        self.0.get_or_init(|| (Arc::new(egress::system_roots()), egress::system_certificates()))
     }
 }
 
@@ -108,7 +108,7 @@ impl Hosting {
         }
     }
 
-    fn join(&self, seat: &Seat, parts: Parts) -> Arc<Live> {
+    pub(crate) fn join(&self, seat: &Seat, parts: Parts) -> Arc<Live> {
         let around = &self.inner.around;
         let (clock, entropy, spawn) = (around.clock.clone(), around.entropy.clone(), around.spawn.clone());
         let (inner, project, id) = (Arc::downgrade(&self.inner), seat.project.clone(), seat.id.clone());
@@ -119,13 +119,13 @@ impl Hosting {
                 inner.change(&project, &id, |row| row.executor_session = Some(session)).await.is_ok()
             })
         });
-        Live::begin(parts, keep, client::World { clock, entropy, spawn })
+        Live::begin(parts, keep, self.inner.ways.clone(), client::World { clock, entropy, spawn })
     }
 }
 
 impl Inner {
     /// Blocks. The certificates that are believed inside are written anew: the authority is a new one.
-    fn way_out(&self, rules: Rules, folder: &Path) -> Result<Proxy, String> {
+    pub(crate) fn way_out(&self, rules: Rules, folder: &Path) -> Result<Proxy, String> {
         let now = self.around.clock.now();
         let authority = Arc::new(Authority::create(now).map_err(|error| error.to_string())?);
         let (roots, certificates) = self.trust.get();
