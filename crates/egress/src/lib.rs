@@ -15,6 +15,7 @@ pub mod head;
 pub mod hello;
 pub mod host;
 mod limits;
+mod lines;
 pub mod placeholder;
 mod proxy;
 mod refusal;

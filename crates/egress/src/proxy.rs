@@ -12,6 +12,7 @@ use crate::authority::Authority;
 use crate::head::Request;
 use crate::host::Target;
 use crate::limits::Limits;
+use crate::lines::Lines;
 use crate::refusal::Refusal;
 use crate::resolver::Resolver;
 use crate::rules::Rules;
@@ -37,7 +38,8 @@ pub struct Surroundings {
     /// In whose name TLS is ended, for hosts that are given secrets.
     pub authority: Arc<Authority>,
     /// Whom the proxy believes on its own connections: [`crate::system_roots`], as a rule.
-    pub roots: RootCertStore,
+    /// Some hundreds of KiB, the same for every proxy.
+    pub roots: Arc<RootCertStore>,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -51,6 +53,7 @@ pub struct Proxy {
     clock: Arc<dyn Clock>,
     tls: Arc<ClientConfig>,
     places: Semaphore,
+    lines: Lines,
 }
 
 /// The TLS of this build lacks what the proxy needs.
@@ -105,6 +108,7 @@ impl Proxy {
         Ok(Self {
             rules: watch::Sender::new(Arc::new(rules)),
             places: Semaphore::new(limits.connections),
+            lines: Lines::default(),
             limits,
             resolver: around.resolver,
             secrets: around.secrets,
@@ -125,7 +129,13 @@ impl Proxy {
         Arc::clone(&self.rules.borrow())
     }
 
-    /// Serves one connection to its end. Writes one line to the log.
+    /// What one environment may ask of it.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Serves one connection to its end. Writes one line to the log, unless there are too many.
     pub async fn serve<S: AsyncRead + AsyncWrite + Send + Unpin>(&self, mut stream: S) {
         let mut changes = self.rules.subscribe();
         let rules = Arc::clone(&changes.borrow_and_update());
@@ -145,7 +155,9 @@ impl Proxy {
                 Err(Refusal::Busy.into())
             }
         };
-        log(&visit, &end);
+        if self.lines.have_room(self.clock.monotonic()) {
+            log(&visit, &end);
+        }
     }
 
     async fn converse<S: AsyncRead + AsyncWrite + Send + Unpin>(&self, stream: S, visit: &Visit) -> Result<(), End> {
@@ -232,3 +244,6 @@ fn log(visit: &Visit, end: &Result<(), End>) {
         "egress"
     );
 }
+
+#[cfg(test)]
+mod tests;

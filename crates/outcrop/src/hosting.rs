@@ -45,10 +45,11 @@ pub struct Environments {
 }
 
 impl Environments {
-    pub fn prepare(configuration: &Configuration, data: &DataFolder, world: World) -> Self {
+    /// `files` is how many of them hosted environments may have open.
+    pub fn prepare(configuration: &Configuration, data: &DataFolder, world: World, files: usize) -> Self {
         let telling = Telling::new(world.clock.clone(), world.spawn.clone());
         let executors = Executors::new(&world, telling.clone());
-        let (hosting, no_hosting) = match make(configuration, data, &world, telling.clone()) {
+        let (hosting, no_hosting) = match make(configuration, data, &world, telling.clone(), files) {
             Ok(hosting) => (Some(hosting), Arc::default()),
             Err(why) => {
                 tracing::warn!("{why}");
@@ -81,6 +82,13 @@ impl Environments {
         }
     }
 
+    /// The server was asked to end, and goes on for a while.
+    pub fn begin_ending(&self) {
+        if let Some(hosting) = &self.hosting {
+            hosting.begin_ending();
+        }
+    }
+
     /// What runs is suspended, or left to the next server.
     pub async fn stop(&self) {
         if let Some(hosting) = &self.hosting {
@@ -90,7 +98,13 @@ impl Environments {
 }
 
 /// Or why there are none, in a sentence.
-fn make(configuration: &Configuration, data: &DataFolder, world: &World, telling: Telling) -> Result<Hosting, String> {
+fn make(
+    configuration: &Configuration,
+    data: &DataFolder,
+    world: &World,
+    telling: Telling,
+    files: usize,
+) -> Result<Hosting, String> {
     let wanted = &configuration.environments;
     if !wanted.hosted {
         return Err("This server is configured to have no hosted environments (`environments.driver`).".to_owned());
@@ -105,6 +119,7 @@ fn make(configuration: &Configuration, data: &DataFolder, world: &World, telling
         suspend_after: wanted.suspend_after,
         expire_after: wanted.expire_after,
         program,
+        files,
     };
     let World { clock, entropy, spawn, store } = world.clone();
     Ok(Hosting::new(settings, Around { clock, entropy, spawn, store, driver, telling }))

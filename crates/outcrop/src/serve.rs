@@ -44,7 +44,7 @@ enum End {
 
 pub async fn run(configuration: &Configuration, hidden: &Hidden) -> Result<()> {
     let for_parent = hidden.while_stdin_is_open;
-    let connections = make_room(configuration.limits.streams);
+    let room = make_room(configuration.limits.streams, configuration.environments.hosted);
     let data = DataFolder::create(&configuration.data)?;
     let store: Arc<dyn Store> = Arc::new(Sqlite::open(data.path()).context("the store cannot be opened")?);
     let around = hosting::World::real(store);
@@ -54,7 +54,7 @@ pub async fn run(configuration: &Configuration, hidden: &Hidden) -> Result<()> {
     let listening = listener.local_addr()?;
     // From here on a signal is ours to answer.
     let mut signals = Signals::new()?;
-    let environments = Environments::prepare(configuration, &data, around);
+    let environments = Environments::prepare(configuration, &data, around, room.environments);
     let world = environments.world(models, assembly::rules(configuration));
     let files = Files::new(world.clone());
     let beside = World { store: Arc::new(MemoryStore::new(configuration.unjournaled)), ..world.clone() };
@@ -82,7 +82,7 @@ pub async fn run(configuration: &Configuration, hidden: &Hidden) -> Result<()> {
         no_hosting: environments.no_hosting.clone(),
     });
     let (stop, stopped) = watch::channel(false);
-    let server = Server { app, clock: clock.clone(), spawn, connections };
+    let server = Server { app, clock: clock.clone(), spawn, connections: room.connections };
     let served = server.run(listener, stopped);
     tokio::pin!(served);
 
@@ -94,6 +94,7 @@ pub async fn run(configuration: &Configuration, hidden: &Hidden) -> Result<()> {
     let taken_apart = async {
         match end {
             End::Asked => {
+                environments.begin_ending();
                 drain([&handle, &passing], configuration.drain, &mut served).await;
                 environments.stop().await;
             }
@@ -176,21 +177,39 @@ async fn bind(configuration: &Configuration) -> Result<TcpListener> {
     })
 }
 
-/// Raises the limit of open files as far as it goes and says how many connections that leaves room for.
-fn make_room(streams: usize) -> usize {
-    let wanted = streams.saturating_mul(2).saturating_add(1024);
+/// How many open files there are for whom.
+#[derive(Debug, PartialEq, Eq)]
+struct Room {
+    connections: usize,
+    environments: usize,
+}
+
+impl Room {
+    /// Environments have their part beside the doors', and where files are short no more than a third: what runs in them
+    /// cannot take the place of whoever calls.
+    fn new(files: usize, connections: usize, hosted: bool) -> Self {
+        let files = files.saturating_sub(OTHER_FILES);
+        let environments = if hosted { ::hosting::FILES.min(files / 3) } else { 0 };
+        Self { connections: (files - environments).max(16).min(connections), environments }
+    }
+}
+
+/// Raises the limit of open files as far as it goes and says what that leaves room for.
+fn make_room(streams: usize, hosted: bool) -> Room {
+    let connections = streams.saturating_mul(2).saturating_add(1024);
+    let wanted = connections + OTHER_FILES + if hosted { ::hosting::FILES } else { 0 };
     let limit = getrlimit(Resource::Nofile);
     let most = limit.maximum.unwrap_or(u64::MAX);
-    let raised = u64::try_from(wanted + OTHER_FILES).unwrap_or(u64::MAX).min(most).max(limit.current.unwrap_or(most));
+    let raised = u64::try_from(wanted).unwrap_or(u64::MAX).min(most).max(limit.current.unwrap_or(most));
     let now = match setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum: limit.maximum }) {
         Ok(()) => raised,
         Err(_) => limit.current.unwrap_or(most),
     };
-    let room = usize::try_from(now).unwrap_or(usize::MAX).saturating_sub(OTHER_FILES).max(16);
-    if room < streams {
+    let room = Room::new(usize::try_from(now).unwrap_or(usize::MAX), connections, hosted);
+    if room.connections < streams {
         tracing::warn!(files = now, streams, "the limit of open files allows fewer streams than are configured");
     }
-    room.min(wanted)
+    room
 }
 
 /// Returns when no stream is open, and in any case soon.
@@ -213,4 +232,22 @@ async fn parent_gone() {
     let mut stdin = tokio::io::stdin();
     let mut scrap = [0_u8; 64];
     while matches!(stdin.read(&mut scrap).await, Ok(read) if read > 0) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn environments_leave_the_doors_their_files() {
+        let room = |files| Room::new(files, 21_024, true);
+        assert_eq!(room(100_000), Room { connections: 21_024, environments: ::hosting::FILES });
+        assert_eq!(
+            room(20_000),
+            Room { connections: 20_000 - OTHER_FILES - ::hosting::FILES, environments: ::hosting::FILES }
+        );
+        assert_eq!(room(1024), Room { connections: 512, environments: 256 });
+        assert_eq!(room(100), Room { connections: 16, environments: 0 });
+        assert_eq!(Room::new(1024, 21_024, false), Room { connections: 768, environments: 0 });
+    }
 }

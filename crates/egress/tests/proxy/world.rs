@@ -148,7 +148,7 @@ pub async fn world(rules: Rules, limits: Limits, papers: &[&Papers]) -> World {
         resolver: Arc::clone(&names) as Arc<dyn Resolver>,
         secrets: Arc::clone(&vault) as Arc<dyn Secrets>,
         authority: Arc::clone(&authority),
-        roots,
+        roots: roots.into(),
         clock: Arc::clone(&hand) as Arc<dyn Clock>,
     };
     let proxy = Arc::new(Proxy::new(rules, limits, around).expect("a proxy"));
