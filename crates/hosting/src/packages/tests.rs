@@ -87,12 +87,13 @@ async fn pip_keeps_nothing_where_nobody_weighs_it() {
     scene.wheel("upper", "");
     let (program, said) = (scene.index.path().join("python3"), scene.index.path().join("said"));
     // This machine's own, and what it was told.
-    let own = std::env::var("PATH").unwrap();
+    let all = scene.tools().0;
+    let own = all.iter().find(|(name, _)| name == "PATH").unwrap().1.to_str().unwrap();
     let script = format!("#!/bin/sh\necho \"$@\" >> {}\nPATH={own} exec python3 \"$@\"\n", said.display());
     std::fs::write(&program, script).unwrap();
     std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let path = ("PATH".into(), format!("{}:{own}", scene.index.path().display()).into());
-    let tools = Surroundings::of(scene.tools().0.into_iter().filter(|(name, _)| name != "PATH").chain([path]));
+    let tools = Surroundings::of(all.clone().into_iter().filter(|(name, _)| name != "PATH").chain([path]));
     scene.fetch(&tools, python(&["upper"])).await.unwrap();
     assert!(std::fs::read_to_string(said).unwrap().contains(" --no-cache-dir "));
 }
