@@ -27,6 +27,7 @@ use types::{Clock, Entropy, EnvironmentError, HostedSettings, ProjectId};
 /// The longest that one command may take.
 const COMMAND: Duration = Duration::from_secs(600);
 const WORKSPACE: &str = "/workspace";
+const INTERNAL: &str = "internal_error";
 
 /// Where a setup takes place.
 pub(crate) struct Context<'a> {
@@ -40,7 +41,7 @@ pub(crate) struct Context<'a> {
     pub variables: &'a BTreeMap<String, String>,
 }
 
-/// Why an environment failed, for good. Nothing confidential is in it.
+/// Why a setup failed. Nothing confidential is in it.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{message}")]
 pub(crate) struct SetupFailed {
@@ -57,9 +58,14 @@ impl SetupFailed {
         Self::new("The sandbox ended while it was being set up.")
     }
 
+    /// Whether another try may come to something else: the sandbox was gone, or the server could not do its part.
+    pub(crate) fn is_the_machines(&self) -> bool {
+        *self == Self::gone() || self.code == INTERNAL
+    }
+
     /// The server's own fault.
     pub(crate) fn internal(message: impl Into<String>) -> Self {
-        Self { code: "internal_error", message: message.into() }
+        Self { code: INTERNAL, message: message.into() }
     }
 }
 
