@@ -11,6 +11,8 @@ use types::{Packages, Refusal};
 const VARIABLES: usize = 100;
 const VARIABLE_NAME: usize = 256;
 const VARIABLE_VALUE: usize = 32 << 10;
+/// All of them as JSON: they are handed into the sandbox in one piece of at most 128 KiB, with what is ours.
+const ALL_VARIABLES: usize = 96 << 10;
 const FILES: usize = 50;
 /// Bytes of one file that a request brings itself, and of all of them.
 const INLINE: u64 = 5 << 20;
@@ -70,6 +72,11 @@ fn variables(env: &BTreeMap<String, String>) -> Result<(), Refusal> {
             continue;
         };
         return Err(Refusal::invalid(format!("The environment variable '{shown}' {problem}.")).at(param));
+    }
+    let whole = serde_json::to_string(env).map_or(usize::MAX, |text| text.len());
+    if whole > ALL_VARIABLES {
+        let message = format!("env has {whole} bytes of JSON. Expected at most {ALL_VARIABLES} bytes.");
+        return Err(Refusal::invalid(message).at("env"));
     }
     Ok(())
 }

@@ -37,6 +37,7 @@ async fn what_may_not_be_asked_for_is_refused_at_its_place() {
     let stage = Stage::new();
     let hosting = stage.hosting().await;
     let long = "x".repeat(33 << 10);
+    let near = &long[..32 << 10];
     let large = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, vec![0; (5 << 20) + 1]);
     let half = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, vec![0; 4 << 20]);
     let none = Wanted::default;
@@ -51,6 +52,7 @@ async fn what_may_not_be_asked_for_is_refused_at_its_place() {
         (Wanted { env: env(&[("A-B", "x")]), ..none() }, "env.A-B"),
         (Wanted { env: env(&[("A", &long)]), ..none() }, "env.A"),
         (Wanted { env: env(&[("A", "x\0y")]), ..none() }, "env.A"),
+        (Wanted { env: env(&[("A", near), ("B", near), ("C", near)]), ..none() }, "env"),
         (Wanted { env: Some(many.iter().map(|name| (name.clone(), String::new())).collect()), ..none() }, "env"),
         (Wanted { files: Some(vec![inline("/etc/passwd", "")]), ..none() }, "files[0].path"),
         (Wanted { files: Some(vec![inline("/workspace/.codex/x", "")]), ..none() }, "files[0].path"),
