@@ -29,7 +29,6 @@ impl Clock for Watched {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test's edge")]
 fn ways(places: usize) -> (Ways, UnboundedReceiver<Duration>) {
     let (slept, sleeps) = unbounded_channel();
     let clock = Arc::new(Watched(slept));
