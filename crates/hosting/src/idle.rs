@@ -86,6 +86,7 @@ impl Hosting {
     }
 
     async fn expired(&self, seat: &Arc<Seat>, unused: Duration) -> Result<(), Refusal> {
+        let uses = seat.uses();
         let row = self.inner.environment(&seat.project, &seat.id).await?;
         let is_used = seat.live().is_some() || seat.idle(self.inner.around.clock.monotonic()) < unused;
         if is_used || self.is_busy(seat, &row).await? {
@@ -99,6 +100,9 @@ impl Hosting {
             if let Some(session) = &row.session {
                 // Where that cannot be done now, the disk stays.
                 self.publish(&seat.project, session).await?;
+            }
+            if seat.uses() != uses {
+                return Ok(());
             }
             // First the word, then the disk: one that is gone is never taken for one that is there.
             self.became(seat, EnvironmentStatus::Expired, Some(life::idle_for_long())).await?;

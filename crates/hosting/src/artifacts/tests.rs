@@ -287,3 +287,18 @@ async fn lists_have_pages() {
     let other = scene.shelf(&Later).artifact("artifact_0").await.expect_err("it is unknown");
     assert_eq!(other.kind, RefusalKind::NotFound);
 }
+
+#[tokio::test]
+async fn what_a_turn_left_is_owed_until_it_was_seen_to() {
+    let scene = Scene::new().await;
+    let (project, session, inner) = (&scene.stage.project, &scene.session, &scene.hosting.inner);
+    let queue = inner.queues.wait(project, session).await;
+    scene.hosting.turn_ended(project, session, &TurnId::new("turn_1"));
+    scene.hosting.turn_ended(project, session, &TurnId::new("turn_2"));
+    // Whoever published the first did not see the second.
+    inner.owe_no_more(session, 1);
+    assert!(inner.owes(session));
+    drop(queue);
+    assert!(scene.hosting.is_published(project, session).await);
+    assert!(!inner.owes(session));
+}
