@@ -1,3 +1,5 @@
+//! Many connections in one second, and what the log has of them.
+
 use super::*;
 use crate::{Lookups, NoSecrets};
 use std::fmt::Debug;

@@ -1,3 +1,5 @@
+//! Look-ups that take for ever: how many there are, and what they leave alone. No name is looked up here.
+
 use super::*;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, MutexGuard};

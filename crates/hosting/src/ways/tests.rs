@@ -1,3 +1,5 @@
+//! More connections than places, and one that the kernel refuses.
+
 use super::*;
 use crate::stage::{RealClock, Tasks};
 use egress::{Authority, Limits, Lookups, NoSecrets, Rules, Surroundings};
