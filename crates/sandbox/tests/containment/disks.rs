@@ -59,9 +59,12 @@ fn deleted_files_count_while_they_are_open() {
     if able(&[Layer::Mounts, Layer::Pid]) {
         is_ended(HELD, Isolation::full());
         is_ended(HELD, Isolation::full().without(&[Layer::Limits]));
-        // By whom makes no difference, nor who may look into it.
-        let by_child = format!("libc.prctl(4,0)\nif os.fork(): time.sleep(60); os._exit(0)\n{HELD}");
-        is_ended(&by_child, Isolation::full());
+        // By whom makes no difference.
+        is_ended(&format!("if os.fork(): time.sleep(60); os._exit(0)\n{HELD}"), Isolation::full());
+        // What hides itself is hidden from everybody but root.
+        if is_root() {
+            is_ended(&format!("libc.prctl(4,0)\n{HELD}"), Isolation::full());
+        }
     }
 }
 
