@@ -89,6 +89,33 @@ def wait_for(holds, what, seconds=60):
         time.sleep(0.02)
 
 
+def ran_three(client, session, workspace):
+    """The three commands of a turn: one that fails, one whose result the next one sees, one that reads."""
+    first, second, third = commands(client, session.id)
+    assert (first.exit_code, first.status) == (3, "failed")
+    assert "hello" in first.output and "oops" in first.output
+    assert second.exit_code == 0 and second.output.strip() == "2"
+    assert (workspace / "made.txt").read_text() == "a\nb\n"
+    assert "a\nb" in third.output.replace("1\t", "").replace("2\t", ""), third.output
+    assert text_of(items(client, session.id)[-1]) == "done"
+
+
+def ran_once(client, session, workspace):
+    """The command that went on while something was away: run one time, with all that it printed."""
+    (ran,) = commands(client, session.id)
+    assert (ran.status, ran.exit_code, ran.output) == ("completed", 0, "first\nlast\n")
+    assert (workspace / "ran").read_text() == "begun\n"
+    assert text_of(items(client, session.id)[-1]) == "done"
+
+
+def is_unknown(client, session, workspace):
+    """Begun one time, and nobody says what came of it."""
+    (ran,) = commands(client, session.id)
+    assert ran.status == "failed" and "outcome unknown" in json.dumps(ran.to_dict()), ran
+    assert (workspace / "ran").read_text() == "begun\n"
+    assert text_of(items(client, session.id)[-1]) == "done"
+
+
 def test_a_turn_waits_for_its_executor_and_runs_commands_there(server, client, tmp_path, workspace):
     work = script(
         shell("echo hello; echo oops >&2; exit 3"), shell("printf 'a\\nb\\n' > made.txt; wc -l < made.txt"),
@@ -102,13 +129,7 @@ def test_a_turn_waits_for_its_executor_and_runs_commands_there(server, client, t
     with client.beta.agents.sessions.events.stream(session.id) as stream, Executor(tmp_path, session.environment):
         events = until(stream, IDLE)
     assert of_type(events, "environment.connected")
-    first, second, third = commands(client, session.id)
-    assert (first.exit_code, first.status) == (3, "failed")
-    assert "hello" in first.output and "oops" in first.output
-    assert second.exit_code == 0 and second.output.strip() == "2"
-    assert (workspace / "made.txt").read_text() == "a\nb\n"
-    assert "a\nb" in third.output.replace("1\t", "").replace("2\t", ""), third.output
-    assert text_of(items(client, session.id)[-1]) == "done"
+    ran_three(client, session, workspace)
 
 
 def test_a_command_goes_on_while_the_server_is_dead(tmp_path, workspace):
@@ -123,10 +144,7 @@ def test_a_command_goes_on_while_the_server_is_dead(tmp_path, workspace):
             server.kill()
             server.start()
             settle(client, session.id, "idle")
-        (ran,) = commands(client, session.id)
-        assert (ran.status, ran.exit_code, ran.output) == ("completed", 0, "first\nlast\n")
-        assert (workspace / "ran").read_text() == "begun\n"
-        assert text_of(items(client, session.id)[-1]) == "done"
+        ran_once(client, session, workspace)
         assert server.stop() == 0
 
 
@@ -142,10 +160,7 @@ def test_a_command_of_a_dead_executor_is_unknown(client, tmp_path, workspace):
         # Another one knows nothing of what the first has begun.
         with Executor(tmp_path, session.environment):
             settle(client, session.id, "idle")
-    (ran,) = commands(client, session.id)
-    assert ran.status == "failed" and "outcome unknown" in json.dumps(ran.to_dict()), ran
-    assert (workspace / "ran").read_text() == "begun\n"
-    assert text_of(items(client, session.id)[-1]) == "done"
+    is_unknown(client, session, workspace)
 
 
 def test_who_may_register(server, client, tmp_path, workspace):

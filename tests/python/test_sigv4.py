@@ -18,7 +18,9 @@ from botocore.credentials import Credentials
 
 from conversation import IDLE, items, message, of_type, post, settle, text_of, until
 from server import CONFIG, Server, free_port
-from test_self_hosted import CODEX, CONNECTED, DISCONNECTED, Executor, commands, create, script, shell, wait_for
+from test_self_hosted import (
+    CODEX, CONNECTED, DISCONNECTED, Executor, commands, create, is_unknown, ran_once, ran_three, script, shell, wait_for,
+)
 
 SERVICE, REGION = "bedrock-mantle", "us-west-2"
 DIRECT = json.dumps({"transport": "direct_jsonrpc_v1"}).encode()
@@ -418,20 +420,7 @@ def test_three_commands_of_an_executor_that_comes_late(server, client, key, tmp_
         with Direct(tmp_path, session.environment, key, service):
             events = until(stream, IDLE)
     assert of_type(events, "environment.connected")
-    first, second, third = commands(client, session.id)
-    assert (first.exit_code, first.status) == (3, "failed")
-    assert "hello" in first.output and "oops" in first.output
-    assert second.exit_code == 0 and second.output.strip() == "2"
-    assert (workspace / "made.txt").read_text() == "a\nb\n"
-    assert "a\nb" in third.output.replace("1\t", "").replace("2\t", ""), third.output
-    assert text_of(items(client, session.id)[-1]) == "done"
-
-
-def ran_once(client, session, workspace):
-    (ran,) = commands(client, session.id)
-    assert (ran.status, ran.exit_code, ran.output) == ("completed", 0, "first\nlast\n")
-    assert (workspace / "ran").read_text() == "begun\n"
-    assert text_of(items(client, session.id)[-1]) == "done"
+    ran_three(client, session, workspace)
 
 
 @with_codex
@@ -490,10 +479,7 @@ def test_a_command_of_a_dead_executor_is_unknown(client, key, tmp_path, workspac
         # Another one knows nothing of what the first has begun.
         with Direct(tmp_path, session.environment, key):
             settle(client, session.id, "idle")
-    (ran,) = commands(client, session.id)
-    assert ran.status == "failed" and "outcome unknown" in json.dumps(ran.to_dict()), ran
-    assert (workspace / "ran").read_text() == "begun\n"
-    assert text_of(items(client, session.id)[-1]) == "done"
+    is_unknown(client, session, workspace)
 
 
 @with_codex
