@@ -80,10 +80,7 @@ pub(crate) struct Inner {
     pub(crate) starts: Semaphore,
     /// Who may copy a disk now.
     pub(crate) copies: Semaphore,
-    pub(crate) telling: Telling,
-    /// A row is read, changed and written: one at a time.
-    pub(crate) changing: tokio::sync::Mutex<()>,
-    /// The same of environments, each with its own.
+    /// Whoever reads a row to write it has the one of its id.
     turns: [tokio::sync::Mutex<()>; TURNS],
     /// Sessions whose artifacts are being changed.
     pub(crate) queues: crate::artifacts::Queues,
@@ -148,10 +145,7 @@ impl Inner {
     /// Whoever has it may read a row and write it.
     pub(crate) async fn one_at_a_time(&self, id: &str) -> tokio::sync::MutexGuard<'_, ()> {
         let turn = id.bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into())) % TURNS;
-        match self.turns.get(turn) {
-            Some(turn) => turn.lock().await,
-            None => self.changing.lock().await,
-        }
+        self.turns[turn].lock().await
     }
 
     /// The environment of a session that has a hosted one.
@@ -237,14 +231,12 @@ impl Inner {
 impl Hosting {
     pub fn new(settings: Settings, around: Around) -> Self {
         let rows = Rows::new(around.store.clone(), around.clock.clone());
-        let telling = around.telling.clone();
         // Where files are short, ways and sandboxes have the same part of them as where they are not.
         let ways = (settings.files.min(FILES) / 3).max(1);
         let inner = Inner {
             settings,
             around,
             rows,
-            telling,
             seats: Seats::default(),
             trust: Trust::default(),
             lookups: egress::Lookups::default(),
@@ -253,7 +245,6 @@ impl Hosting {
             places: Arc::new(Semaphore::new(MOST)),
             starts: Semaphore::new(STARTS),
             copies: Semaphore::new(COPIES),
-            changing: tokio::sync::Mutex::default(),
             turns: [(); TURNS].map(|()| tokio::sync::Mutex::default()),
             queues: Default::default(),
             owners: Mutex::default(),

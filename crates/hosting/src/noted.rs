@@ -55,7 +55,7 @@ impl Hosting {
     /// The session as the row says.
     pub(crate) fn tell(&self, seat: &Seat, row: &Environment) {
         if let Some(session) = row.session.as_ref().filter(|_| row.is_told) {
-            self.inner.telling.tell(&seat.project, session, life::change(row));
+            self.inner.around.telling.tell(&seat.project, session, life::change(row));
         }
     }
 }

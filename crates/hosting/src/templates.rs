@@ -48,7 +48,7 @@ impl Hosting {
     ) -> Result<Template, Refusal> {
         let TemplateChange { name, wanted } = change;
         let wanted = verified(wanted, "").await?;
-        let _one_at_a_time = self.inner.changing.lock().await;
+        let _one_at_a_time = self.inner.one_at_a_time(id).await;
         let mut template = self.inner.template(project, id).await?;
         let is_known = wanted.files.is_none();
         let recipe = self.inner.recipe(project, id).await?.with(wanted);
@@ -66,7 +66,7 @@ impl Hosting {
     }
 
     pub async fn delete_template(&self, project: &ProjectId, id: &str) -> Result<(), Refusal> {
-        let _one_at_a_time = self.inner.changing.lock().await;
+        let _one_at_a_time = self.inner.one_at_a_time(id).await;
         self.inner.template(project, id).await?;
         let deletes = [TEMPLATES, SETUPS].map(|collection| (collection.to_owned(), id.to_owned())).into();
         let change = RowsChange { at: self.inner.around.clock.now(), deletes, ..RowsChange::default() };

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use hosting::Hosting;
 use hosting::record::Artifact;
-use runtime::Identity;
+use runtime::{File, Identity};
 use std::sync::Arc;
 use types::{ProjectId, Refusal, RefusalKind, SessionId};
 use wire::agents as outer;
@@ -46,8 +46,7 @@ pub async fn retrieve(
     Ids((session, id)): Ids<(String, String)>,
 ) -> Result<Response, Failure> {
     let (session, project) = (SessionId::new(session), &identity.project);
-    let found = keeper(&door, project, &session).await?.artifact(project, &session, &id).await;
-    let (artifact, _) = found.map_err(refused)?;
+    let (artifact, _) = found(&door, project, &session, &id).await?;
     Ok(Json(shown(&session, &artifact)).into_response())
 }
 
@@ -58,8 +57,7 @@ pub async fn content(
     Ids((session, id)): Ids<(String, String)>,
 ) -> Result<Response, Failure> {
     let (session, project) = (SessionId::new(session), &identity.project);
-    let found = keeper(&door, project, &session).await?.artifact(project, &session, &id).await;
-    let (artifact, file) = found.map_err(refused)?;
+    let (artifact, file) = found(&door, project, &session, &id).await?;
     let name = artifact.path.rsplit('/').next().unwrap_or_default();
     content::whole(&door, project, file, name).await
 }
@@ -79,6 +77,10 @@ pub async fn delete(
 async fn keeper<'a>(door: &'a Door, project: &ProjectId, session: &SessionId) -> Result<&'a Hosting, Failure> {
     door.handle.session(project, session).await?;
     door.hosting.as_ref().ok_or_else(missing)
+}
+
+async fn found(door: &Door, project: &ProjectId, session: &SessionId, id: &str) -> Result<(Artifact, File), Failure> {
+    keeper(door, project, session).await?.artifact(project, session, id).await.map_err(refused)
 }
 
 fn missing() -> Failure {
