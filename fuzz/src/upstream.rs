@@ -154,5 +154,6 @@ fn settings() -> SessionSettings {
         spend_limit: None,
         metadata: types::Metadata::default(),
         door: types::Door::Agents,
+        aws: None,
     }
 }

@@ -13,6 +13,7 @@ import test_self_hosted as self_hosted
 from conversation import CANCEL, IDLE, LOOKUP, begin, calls, failure, message, post, result, say, settle, until
 from liar import Liar, call, end, entry, heard, reasoning, text
 from server import CONFIG, ROOT, Server
+from toolserver import ONCE, ToolServer, tool
 
 PROJECT = "default"
 READER = ROOT / "target/release/examples/history"
@@ -26,6 +27,13 @@ def thinker(asked, says):
     if not results:
         return says.stream(*reasoning(asked, "let me ", "think"), *call(asked, "lookup", '{"n": 1}'), *end(asked, "tool_calls"))
     says.stream(*text(asked, "that ", "is it"), *end(asked))
+
+
+def consent(asked, decision):
+    return {
+        "type": "agent.session.input.mcp_approval_request_result", "request_id": asked.request_id,
+        "response": {"type": "mcp_tool_call", "decision": decision},
+    }
 
 
 class Sessions:
@@ -135,6 +143,60 @@ class Sessions:
         say(self.client, forked["id"], say_once)
         return forked["id"]
 
+    def approvals(self):
+        """Calls that a person approves of, denies and forgets, one that a model looks at, and one of which an operator says
+        what became of it."""
+        with ToolServer(tool("send", ONCE)) as mail:
+            declared = {"type": "mcp", "server_label": "srv", "transport": {"type": "http", "server_url": mail.url}}
+            script = 'call srv__send {"n":1}\nsay done'
+            session, _ = begin(self.client, script, tools=[declared])
+            for decision in ("approve", "deny"):
+                (asked,) = self.client.beta.agents.sessions.retrieve(session).required_actions
+                post(self.client, session, consent(asked, decision))
+                settle(self.client, session, "idle")
+                say(self.client, session, script)
+            post(self.client, session, CANCEL)
+            settle(self.client, session, "idle")
+            self.client.beta.agents.sessions.update(session, review="auto_review")
+            say(self.client, session, script)
+            self.client.beta.agents.sessions.update(session, review="none")
+            say(self.client, session, script)
+            mail.hold()
+            (asked,) = self.client.beta.agents.sessions.retrieve(session).required_actions
+            post(self.client, session, consent(asked, "approve"))
+            mail.wait_for_calls("send", 2)
+            self.server.kill()
+            mail.release()
+            self.server.start()
+            settle(self.client, session, "idle")
+            _, ledger = self.server.json("GET", f"/v1/agents/sessions/{session}/ledger?limit=100")
+            (unknown,) = [effect["id"] for effect in ledger["data"] if effect["state"] == "unknown"]
+            place = f"/v1/agents/sessions/{session}/ledger/{unknown}/resolve"
+            status, said = self.server.json("POST", place, {"outcome": "committed", "result": "it was sent"})
+            assert status == 200, said
+            say(self.client, session, "say on")
+        return session
+
+    def programs(self):
+        """A program that calls the client's functions, once right and once wrong, after a search; a function that the model
+        does not wait for; and a program that is told to stop."""
+        later = {**LOOKUP, "name": "later", "async": True}
+        kept = {**LOOKUP, "name": "kept", "defer_loading": True}
+        tools = [LOOKUP, later, kept, {"type": "tool_search"}, {"type": "programmatic_tool_calling"}]
+        lines = ["x = lookup(n=1)", "try:", "    lookup(n=2)", "except Exception as error:", "    print(error)", "print(x)"]
+        program = "call run_python " + json.dumps({"code": "\n".join(lines)})
+        script = f'call tool_search {{"query": "kept"}}\n{program}\ncall later {{"n":3}}\nsay meanwhile'
+        session, _ = begin(self.client, script, tools=tools)
+        for answer in (result, lambda asked: failure(asked, "none"), result):
+            (asked,) = settle(self.client, session, "requires_action").required_actions
+            with self.client.beta.agents.sessions.events.stream(session) as stream:
+                post(self.client, session, answer(asked))
+                until(stream, IDLE, "agent.session.requires_action")
+        say(self.client, session, program)
+        post(self.client, session, CANCEL)
+        settle(self.client, session, "idle")
+        return session
+
     def crashed(self):
         """Recovered again and again until it is given up."""
         session = None
@@ -155,7 +217,8 @@ class Sessions:
         return session
 
 
-NAMES = ("talk", "calls", "money", "thoughts", "narrow", "large", "conversation", "fork", "environment", "hosted", "crashed")
+NAMES = ("talk", "calls", "money", "thoughts", "narrow", "large", "conversation", "fork", "environment", "hosted",
+         "approvals", "programs", "crashed")
 
 
 def record(folder):
@@ -163,6 +226,7 @@ def record(folder):
     with Liar(thinker) as upstream:
         config = CONFIG + entry("openai-responses", upstream.base, "thinker", attempts=1, fallback='["scripted"]')
         config += '\n[[model]]\nname = "narrow"\nprovider = "script"\ncontext_tokens = 100\n'
+        config += '\n[mcp]\nallowed_hosts = ["127.0.0.1"]\n'
         config += '\n[environments]\nsuspend_after = "300ms"\nexpire_after = "2s"\n'
         with Server(folder, config) as server:
             made = Sessions(server)

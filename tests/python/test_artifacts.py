@@ -189,3 +189,23 @@ def test_a_folder_that_becomes_a_link_leads_nowhere(server, client, tmp_path):
     assert any(taken), "some came while it was a folder"
     for files in listed:
         assert all(file.size_bytes in (3, 5) for file in files), "the host's own has another size"
+
+
+def test_a_fork_publishes_what_it_has_changed(server, client):
+    mother = run(client, "mkdir outputs; echo one > outputs/same; echo two > outputs/changed")
+    assert sorted(published(client, mother)) == ["changed", "same"]
+    status, child = server.json("POST", f"/v1/agents/sessions/{mother.id}/fork", {})
+    assert status == 201, child
+    child = client.beta.agents.sessions.retrieve(child["id"])
+    assert published(client, child) == {}
+    again(client, child, "cat outputs/same")
+    assert published(client, child) == {}
+    again(client, child, "echo three > outputs/changed; echo four > outputs/new")
+    found = published(client, child)
+    assert sorted(found) == ["changed", "new"]
+    assert content(client, child, found["changed"]) == b"three\n"
+    # The other session's are what they were, and are not the fork's to read.
+    first = published(client, mother)
+    assert content(client, mother, first["changed"]) == b"two\n"
+    with pytest.raises(openai.NotFoundError):
+        content(client, child, first["same"])

@@ -1,5 +1,6 @@
 """What commands print comes while they run: once, in order, also for readers that leave and come back, and over a crash."""
 import os
+from pathlib import Path
 
 import pytest
 
@@ -172,7 +173,7 @@ def test_a_command_that_is_cancelled_keeps_what_it_had_printed(client, tmp_path,
     assert printed(events) == {ran.id: ran.output}
 
 
-def test_long_output_is_shown_with_its_ends_and_kept_whole_for_the_model(client, tmp_path, workspace):
+def test_long_output_is_shown_with_its_ends_and_kept_whole(server, client, tmp_path, workspace):
     lines = "".join(f"{number}\n" for number in range(1, 200_001))
     session = create(client, workspace)
     with Executor(tmp_path, session.environment), client.beta.agents.sessions.events.stream(session.id) as stream:
@@ -185,7 +186,12 @@ def test_long_output_is_shown_with_its_ends_and_kept_whole_for_the_model(client,
         tail = rest.split(" bytes left out]\n")[1]
         assert lines.startswith(head) and lines.endswith(tail) and len(head) == 256 << 10
         assert binary.output.endswith(" bytes that are no text]") and len(binary.output) < 1000
-        # All of it is a file of the machine.
+        # All of it is kept by the server,
+        path = f"/v1/agents/sessions/{session.id}/items/{{}}/output"
+        assert server.request("GET", path.format(long.id))[2].decode() == lines
+        shown = (Path("/bin/sh").read_bytes(), server.request("GET", path.format(binary.id))[2])
+        assert shown[0] == shown[1]
+        # and is a file of the machine, for the model.
         folder = f"outcrop-{session.id.removeprefix('sess_')}"
         post(client, session.id, message(script(shell(f'cd "${{TMPDIR:-/tmp}}/{folder}" && wc -c *.log && rm -r "$PWD"'), "say done")))
         until(stream, IDLE)

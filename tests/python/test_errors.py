@@ -137,7 +137,6 @@ def test_a_model_that_nobody_answers(client):
 
 @pytest.mark.parametrize("tool", [
     {"type": "web_search"}, {"type": "computer_use"}, {"type": "automations"},
-    {"type": "mcp", "server_label": "m", "transport": {"type": "http", "server_url": "https://mcp.example.com/mcp"}},
 ], ids=lambda tool: tool["type"])
 def test_a_tool_that_is_not_served_is_named(client, tool):
     assert client.beta.agents.create(model="scripted", tools=[tool])

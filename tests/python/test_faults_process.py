@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from conversation import begin, items, messages, say
+from conversation import begin, items, message, messages, say
 from faults import FaultyServer, progress, talk, verify, wait_for
 from server import BETA, KEY, Server
 
@@ -137,3 +137,22 @@ def test_f09_a_server_that_is_stopped_for_a_while_goes_on_and_keeps_its_folder(t
                 talker.check(before)
         assert server.stop() == 0
     verify(server)
+
+
+def test_f10_a_server_that_another_has_followed_ends(tmp_path):
+    """Somebody took the lock's file away and began a second server on the folder: the first writes nothing any more, says
+    so, and goes."""
+    with Server(tmp_path) as first:
+        session, _ = begin(first.client(), "say one")
+        (first.data / "lock").unlink()
+        with Server(tmp_path) as second:
+            path = f"/v1/agents/sessions/{session}/events"
+            assert first.json("POST", path, {"events": [message("say lost")]})[0] == 503
+            assert first.process.wait(30) == 1
+            assert "another server has begun" in first.log()
+            say(second.client(), session, "say two")
+            assert [text for _, text in messages(second.client(), session)] == ["say one", "one", "say two", "two"]
+            # Who looks for the folder's server finds the one that lives.
+            assert session in second.run("session", "list")
+            assert second.stop() == 0
+    verify(second)

@@ -349,3 +349,41 @@ def test_a_command_in_the_background_keeps_its_environment_awake(tmp_path):
             until(stream, SUSPENDED)
         # Suspended, but not before the command had ended.
         assert (disk(server, session) / "late.txt").read_text() == "late\n"
+
+
+def test_a_command_in_the_background_keeps_it_awake_no_longer_than_that(tmp_path):
+    more = '[environments]\nsuspend_after = "200ms"\nbackground_after = "1s"\n'
+    with serving(tmp_path / "server", more) as server:
+        client = server.client()
+        session = create(client)
+        with client.beta.agents.sessions.events.stream(session.id) as stream:
+            post(client, session.id, message(script(shell("echo begun > begun; sleep 888.5", background=True), "say done")))
+            until(stream, SUSPENDED)
+            assert not processes("sleep 888.5")
+            # Its disk is there, and the next command starts on it.
+            post(client, session.id, message(script(shell("cat begun"), "say done")))
+            until(stream, IDLE)
+        assert commands(client, session)[-1].output == "begun\n"
+
+
+@pytest.mark.soak(300)
+def test_a_large_fork_is_made_while_its_parent_works(tmp_path):
+    """A quarter of a gigabyte and three thousand files, copied while commands run on the disk."""
+    with serving(tmp_path / "server") as server:
+        client = server.client(timeout=200)
+        fill = "mkdir many big; for n in $(seq 8); do head -c 32M /dev/urandom > big/$n; done; for n in $(seq 3000); do echo $n > many/$n; done"
+        session, ran = run(client, shell(fill), shell("cat big/* | sha256sum; cat many/* | sort | sha256sum"))
+        assert ran[0].exit_code == 0
+        waits = "echo begun > begun; while [ ! -e go ]; do date +%N >> ticks; done; echo went on"
+        post(client, session.id, message(script(shell(waits), shell("echo after >> log; cat log"), "say done")))
+        wait_for((disk(server, session) / "begun").exists, "the command")
+        status, child = server.json("POST", f"/v1/agents/sessions/{session.id}/fork", {})
+        assert status == 201, child
+        # The parent's turn was not held up, and ends as it would have.
+        assert client.beta.agents.sessions.retrieve(session.id).status == "in_progress"
+        (disk(server, session) / "go").touch()
+        settle(client, session.id, "idle")
+        assert [command.output for command in commands(client, session)[-2:]] == ["went on\n", "after\n"]
+        child = client.beta.agents.sessions.retrieve(child["id"])
+        (same,) = again(client, child, shell("cat big/* | sha256sum; cat many/* | sort | sha256sum; ls begun; cat log 2>/dev/null"))
+        assert same.output == ran[1].output + "begun\n"

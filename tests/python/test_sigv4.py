@@ -16,6 +16,7 @@ import pytest
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from aws import access_key
 from conversation import IDLE, items, message, of_type, post, settle, text_of, until
 from server import CONFIG, Server, free_port
 from test_self_hosted import (
@@ -25,14 +26,6 @@ from test_self_hosted import (
 SERVICE, REGION = "bedrock-mantle", "us-west-2"
 DIRECT = json.dumps({"transport": "direct_jsonrpc_v1"}).encode()
 with_codex = pytest.mark.skipif(not CODEX.exists(), reason="the npm packages of tests/node are not installed")
-
-
-def access_key(server, *options):
-    """A new access key: its id and its secret."""
-    said = server.run("key", "create", "--aws", *options)
-    found = re.fullmatch(r"AWS_ACCESS_KEY_ID=(AKIA[A-Z2-7]{16})\nAWS_SECRET_ACCESS_KEY=([A-Za-z0-9+/]{40})\n", said)
-    assert found, said
-    return found.groups()
 
 
 @pytest.fixture(scope="module")

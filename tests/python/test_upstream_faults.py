@@ -401,7 +401,7 @@ def test_f16_an_answer_without_an_end(tmp_path, wire):
 
     with Liar(behave) as liar, Server(tmp_path, entry(wire, liar.base, attempts=1)) as server:
         client, sizes = server.client(), []
-        for _ in range(4):
+        for _ in range(8):
             status, made = server.json(
                 "POST", "/v1/agents/sessions", {"agent": {"model": "liar"}, "environment": {"type": "none"}, "input": "endless"}
             )
@@ -414,7 +414,9 @@ def test_f16_an_answer_without_an_end(tmp_path, wire):
         settle(client, made["id"], "idle")
         assert turns(client, made["id"])[-1].status == "completed"
         print([size >> 20 for size in sizes], "MiB")
-        assert sizes[-1] <= sizes[1] + (96 << 20), sizes
+        # What is freed goes back to the system when the allocator likes: one that kept each answer would have grown by 64 MiB
+        # each time.
+        assert min(sizes[-3:]) <= max(sizes[:3]) + (96 << 20), sizes
 
 
 @pytest.mark.parametrize("wire", WIRES)

@@ -31,27 +31,40 @@ class Local:
 
 
 class Upstream(Local):
-    """Answers every call with the texts of all user messages it was shown, joined by ` | `."""
+    """Answers every call with the texts of all user messages it was shown, joined by ` | `; before that it calls the tools
+    of `calls`, a name and arguments each, one in an answer."""
 
     def __init__(self):
         self.asked = []
+        self.calls = []
         owner = self
 
         class Said(Handler):
             def do_POST(self):
                 body = self.posted()
                 owner.asked.append({"path": self.path, "key": self.headers.get("Authorization"), "body": body})
-                self.answer(" | ".join(text(m) for m in body["messages"] if m["role"] == "user"))
-
-            def answer(self, said):
                 self.send_response(200)
                 self.send_header("Content-Type", "text/event-stream")
                 self.end_headers()
+                if owner.calls:
+                    return self.call(*owner.calls.pop(0))
+                self.answer(" | ".join(text(m) for m in body["messages"] if m["role"] == "user"))
+
+            def call(self, name, arguments):
+                function = {"name": name, "arguments": json.dumps(arguments)}
+                called = {"index": 0, "id": f"call_{len(owner.asked)}", "type": "function", "function": function}
+                self.chunk({"delta": {"tool_calls": [called]}, "finish_reason": None})
+                self.end("tool_calls", 1)
+
+            def answer(self, said):
                 words = said.split(" ")
                 for at, word in enumerate(words):
                     self.chunk({"delta": {"content": word if at == 0 else " " + word}, "finish_reason": None})
-                self.chunk({"delta": {}, "finish_reason": "stop"})
-                usage = {"prompt_tokens": 11, "completion_tokens": len(words), "total_tokens": 11 + len(words)}
+                self.end("stop", len(words))
+
+            def end(self, reason, count):
+                self.chunk({"delta": {}, "finish_reason": reason})
+                usage = {"prompt_tokens": 11, "completion_tokens": count, "total_tokens": 11 + count}
                 self.chunk(None, usage)
                 self.wfile.write(b"data: [DONE]\n\n")
 

@@ -10,9 +10,10 @@ use std::process::Command;
 pub fn run(name: &str, words: &[&str]) -> Result<bool> {
     match (name, words) {
         ("local", []) => local(),
+        ("tools", []) => example("tools", "search_bench"),
         ("turns" | "load" | "gateway" | "environments", words) => outside(name, words),
         _ => bail!(
-            "there is no bench {name:?} {words:?}; there are: local, turns [OPTIONS], load [OPTIONS], gateway [OPTIONS], \
+            "there is no bench {name:?} {words:?}; there are: local, tools, turns [OPTIONS], load [OPTIONS], gateway [OPTIONS], \
              environments [OPTIONS]"
         ),
     }
@@ -34,6 +35,13 @@ fn bench(root: &Path, name: &str) -> Command {
     cargo.current_dir(root).args(["run", "--release", "--locked", "--package", "bench", "--", name, "--binary"]);
     cargo.arg(root.join(binaries::RELEASE));
     cargo
+}
+
+/// An example that measures and needs nothing.
+fn example(package: &str, name: &str) -> Result<bool> {
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(root()?).args(["run", "--release", "--locked", "--package", package, "--example", name]);
+    steps::run(&mut cargo)
 }
 
 /// The model in the process: prefill, decode, eight side by side, first token; every kernel of this processor in turn,

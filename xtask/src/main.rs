@@ -26,7 +26,7 @@ cargo xtask VERB
   test [--quick]   everything that must be green, on a fresh machine too; --quick leaves out node, kills and faults
   failpoints       builds the binary that can be made to die at any failpoint, for tests/python/test_kills.py
   record-history NAME   writes tests/histories/NAME: logs of this version, for every later one to replay
-  bench NAME       measures, beside a baseline in the same run: local, turns, load, gateway
+  bench NAME       measures, beside a baseline in the same run: local, tools, turns, load, gateway
   sim [--seeds N] [--seed S] [--mutants]
                    the simulator: 200 seeds, or N; one seed again; the proof that broken code is caught
   soak [--minutes N] [PART...]

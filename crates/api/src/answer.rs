@@ -5,7 +5,6 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::Response;
-use std::fmt::Write as _;
 use std::sync::Arc;
 use types::Entropy;
 
@@ -32,11 +31,7 @@ pub async fn dress(State(door): State<Arc<Door>>, request: Request, next: Next) 
 fn request_id(entropy: &dyn Entropy) -> String {
     let mut bytes = [0_u8; 16];
     entropy.fill(&mut bytes);
-    bytes.iter().fold("req_".to_owned(), |mut id, byte| {
-        // Writing to a string cannot fail.
-        _ = write!(id, "{byte:02x}");
-        id
-    })
+    format!("req_{}", types::hex(&bytes))
 }
 
 /// A client may invent methods; a counter must not.

@@ -3,9 +3,11 @@
 //! no memory free for 30 seconds is answered 429.
 
 mod flow;
+mod kept;
 mod room;
 
 pub use flow::Flow;
+pub use kept::Kept;
 pub use room::{Held, Room};
 
 use crate::Door;
@@ -31,13 +33,8 @@ pub async fn object(door: &Door, request: Request) -> Result<(Map<String, Value>
 
 /// The request's bytes, and the memory that they have.
 pub async fn bytes(door: &Door, headers: &HeaderMap, body: Body) -> Result<(Vec<u8>, Held), Failure> {
-    within(door, headers, body, door.limits.body).await
-}
-
-/// As [`bytes`], where less is enough.
-pub async fn within(door: &Door, headers: &HeaderMap, body: Body, most: usize) -> Result<(Vec<u8>, Held), Failure> {
     let mut held = door.traffic.bodies.enter();
-    let bytes = read(headers, body, most.min(door.limits.body), &mut held, &*door.clock).await?;
+    let bytes = read(headers, body, door.limits.body, &mut held, &*door.clock).await?;
     Ok((bytes, held))
 }
 

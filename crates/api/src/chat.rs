@@ -4,8 +4,8 @@
 //! Nobody can fetch a completion later, so a turn whose client goes away is cancelled; unless the request had an
 //! `Idempotency-Key`, under which it can be asked for again.
 
-mod heard;
-mod incoming;
+pub mod heard;
+pub mod incoming;
 mod stream;
 mod teller;
 
@@ -32,7 +32,12 @@ const ROUTE: &str = "/v1/chat/completions";
 const STREAM_PAUSE: Duration = Duration::from_secs(5);
 
 pub fn routes(door: &Arc<Door>) -> Router<Arc<Door>> {
-    Router::new().route(ROUTE, post(create)).route_layer(from_fn_with_state(Arc::clone(door), identity::responses_gate))
+    paths("/v1").route_layer(from_fn_with_state(Arc::clone(door), identity::responses_gate))
+}
+
+/// The same below `base`, without a gate.
+pub fn paths(base: &str) -> Router<Arc<Door>> {
+    Router::new().route(&format!("{base}/chat/completions"), post(create))
 }
 
 async fn create(
@@ -45,15 +50,7 @@ async fn create(
         true => Some(door.traffic.open(door.limits.streams).ok_or_else(too_many)?),
         false => None,
     };
-    let mut head = Head {
-        id: String::new(),
-        created: 0,
-        model: wanted.model.clone(),
-        tier: wanted.tier.map(Tier::of),
-        include_usage: wanted.include_usage,
-        is_legacy: wanted.is_legacy,
-        with_logprobs: wanted.top_logprobs.is_some(),
-    };
+    let mut head = head(&wanted, wanted.model.clone());
     let choices = begin(&door, &identity.project, wanted, key, &mut head).await?;
     match slot {
         Some(slot) => {
@@ -61,6 +58,30 @@ async fn create(
             stream::response(&door, choices, teller, slot).await
         }
         None => whole(choices, &head).await,
+    }
+}
+
+/// A whole completion, for a door that takes the same words: `model` is what its client calls it.
+pub async fn complete(
+    door: &Door,
+    project: &ProjectId,
+    wanted: ChatCreate,
+    model: String,
+) -> Result<Response, Failure> {
+    let mut head = head(&wanted, model);
+    let choices = begin(door, project, wanted, None, &mut head).await?;
+    whole(choices, &head).await
+}
+
+fn head(wanted: &ChatCreate, model: String) -> Head {
+    Head {
+        id: String::new(),
+        created: 0,
+        model,
+        tier: wanted.tier.map(Tier::of),
+        include_usage: wanted.include_usage,
+        is_legacy: wanted.is_legacy,
+        with_logprobs: wanted.top_logprobs.is_some(),
     }
 }
 

@@ -152,6 +152,10 @@ impl IntoResponse for Failure {
             // SDKs take a 409 for a lock and would ask three times; the state will not have changed by then.
             headers.insert("x-should-retry", HeaderValue::from_static("false"));
         }
+        if self.status == StatusCode::UNAUTHORIZED && self.retry_after.is_some() {
+            // The same may pass under another signature.
+            headers.insert("x-should-retry", HeaderValue::from_static("true"));
+        }
         if let Some(pause) = self.retry_after {
             let seconds = pause.as_secs() + u64::from(pause.subsec_nanos() > 0);
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));

@@ -1,9 +1,11 @@
 //! Who is asking, and whether they may: the beta header first, then the key, then its scopes. Handlers find the
 //! [`Identity`] in the request's extensions; a route without one of these gates has none.
+//!
+//! There are two ways to be somebody: a key that is sent, and at some doors a signature made with one that is not.
 
 mod signature;
 
-pub use signature::{AccessSecrets, unsigned};
+pub use signature::{AccessSecrets, Ways, is_signed, unsigned};
 
 use crate::Door;
 use crate::failure::Failure;
@@ -14,11 +16,13 @@ use axum::response::Response;
 use runtime::Identity;
 use std::sync::Arc;
 
-const READ: &str = "api.agents.read";
-const WRITE: &str = "api.agents.write";
-const READ_RESPONSES: &str = "api.responses.read";
-const WRITE_RESPONSES: &str = "api.responses.write";
+pub const READ: &str = "api.agents.read";
+pub const WRITE: &str = "api.agents.write";
+pub const READ_RESPONSES: &str = "api.responses.read";
+pub const WRITE_RESPONSES: &str = "api.responses.write";
 const EMBED: &str = "api.embeddings.write";
+const READ_VAULTS: &str = "api.vaults.read";
+const WRITE_VAULTS: &str = "api.vaults.write";
 const READ_FILES: &str = "api.files.read";
 const WRITE_FILES: &str = "api.files.write";
 /// For the keys of machines that are environments.
@@ -31,6 +35,15 @@ pub async fn agents_gate(State(door): State<Arc<Door>>, request: Request, next: 
         return Err(Failure::invalid_as("invalid_beta", NO_BETA));
     }
     let needed = if matches!(*request.method(), Method::GET | Method::HEAD) { READ } else { WRITE };
+    pass(&door, request, next, Some(needed)).await
+}
+
+/// The gate of `/v1/vaults/**`.
+pub async fn vaults_gate(State(door): State<Arc<Door>>, request: Request, next: Next) -> Result<Response, Failure> {
+    if !has_beta(request.headers()) {
+        return Err(Failure::invalid_as("invalid_beta", NO_BETA));
+    }
+    let needed = if matches!(*request.method(), Method::GET | Method::HEAD) { READ_VAULTS } else { WRITE_VAULTS };
     pass(&door, request, next, Some(needed)).await
 }
 
@@ -62,24 +75,44 @@ pub struct Signed;
 
 /// The gate where executors register. They have no beta header, and their machines need no more than this one scope. Some
 /// sign what they ask instead of sending a key.
-pub async fn executors_gate(
-    State(door): State<Arc<Door>>,
-    mut request: Request,
-    next: Next,
-) -> Result<Response, Failure> {
-    let identity = match bearer(request.headers()) {
-        Some(secret) => identify(&door, secret, None).await?,
-        None if signature::is_signed(&request) => {
-            let (identity, read) = signature::check(&door, request).await?;
-            request = read;
-            request.extensions_mut().insert(Signed);
-            identity
-        }
-        None => return Err(no_key()),
-    };
+pub async fn executors_gate(State(door): State<Arc<Door>>, request: Request, next: Next) -> Result<Response, Failure> {
+    let (identity, request) = recognise(&door, request, &Ways::EXECUTORS).await?;
     may_register(&identity)?;
+    Ok(next.run(with(request, identity)).await)
+}
+
+/// For doors that take both: the request, with who asks in it. `needed` is the scope that they need for it.
+pub async fn enter(door: &Door, request: Request, ways: &Ways, needed: Option<&str>) -> Result<Request, Failure> {
+    let (identity, request) = recognise(door, request, ways).await?;
+    if let Some(scope) = needed
+        && !allows(&identity, scope)
+    {
+        return Err(lacking(scope));
+    }
+    Ok(with(request, identity))
+}
+
+/// Whether a request claims to be somebody's, rightly or not.
+pub fn names_somebody(request: &Request) -> bool {
+    bearer(request.headers()).is_some() || is_signed(request)
+}
+
+/// By the key that is sent, or else by the signature.
+async fn recognise(door: &Door, request: Request, ways: &Ways) -> Result<(Identity, Request), Failure> {
+    if let Some(secret) = bearer(request.headers()) {
+        return Ok((identify(door, secret, None).await?, request));
+    }
+    if !is_signed(&request) {
+        return Err(no_key());
+    }
+    let (identity, mut request) = signature::check(door, request, ways).await?;
+    request.extensions_mut().insert(Signed);
+    Ok((identity, request))
+}
+
+fn with(mut request: Request, identity: Identity) -> Request {
     request.extensions_mut().insert(identity);
-    Ok(next.run(request).await)
+    request
 }
 
 /// The gate of the executors' WebSocket, which its token opens: who signs as well must have signed well.
@@ -88,11 +121,10 @@ pub async fn rendezvous_gate(
     mut request: Request,
     next: Next,
 ) -> Result<Response, Failure> {
-    if signature::is_signed(&request) {
-        let (identity, read) = signature::check_empty(&door, request).await?;
-        request = read;
+    if is_signed(&request) {
+        let (identity, read) = signature::check(&door, request, &Ways::SOCKET).await?;
         may_register(&identity)?;
-        request.extensions_mut().insert(identity);
+        request = with(read, identity);
     }
     Ok(next.run(request).await)
 }
@@ -111,11 +143,10 @@ pub async fn key_gate(State(door): State<Arc<Door>>, request: Request, next: Nex
     pass(&door, request, next, None).await
 }
 
-async fn pass(door: &Door, mut request: Request, next: Next, needed: Option<&str>) -> Result<Response, Failure> {
+async fn pass(door: &Door, request: Request, next: Next, needed: Option<&str>) -> Result<Response, Failure> {
     let Some(secret) = bearer(request.headers()) else { return Err(no_key()) };
     let identity = identify(door, secret, needed).await?;
-    request.extensions_mut().insert(identity);
-    Ok(next.run(request).await)
+    Ok(next.run(with(request, identity)).await)
 }
 
 async fn identify(door: &Door, secret: &str, needed: Option<&str>) -> Result<Identity, Failure> {

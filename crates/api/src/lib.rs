@@ -2,7 +2,8 @@
 //! `types::Input`; it serialises what the runtime's answers and a session's events say. It decides nothing, keeps
 //! nothing, and sees neither the store nor the engine: [`runtime::Handle`] is its only way to a session,
 //! [`runtime::Catalog`] its only way to agents and keys, [`runtime::Files`] to files, [`hosting::Hosting`] to
-//! environments that the server makes.
+//! environments that the server makes, [`::vaults::Vaults`] to secrets, of which none comes back, [`::recall::Recall`] to
+//! what agents remember.
 //!
 //! | door | paths | who may pass |
 //! |---|---|---|
@@ -13,6 +14,9 @@
 //! | `responses` | `/v1/responses/**` | a key with `api.responses.read` (GET) or `api.responses.write` |
 //! | `conversations` | `/v1/conversations/**` | the same |
 //! | `files`, `uploads` | `/v1/files/**`, `/v1/uploads/**` | a key with `api.files.read` (GET) or `api.files.write` |
+//! | `vaults` | `/v1/vaults/**` | `OpenAI-Beta: agents=v1`, then a key with `api.vaults.read` (GET) or `api.vaults.write` |
+//! | `mantle` | `/openai/v1/**`: agents, responses, chat and models of the above | their scopes, by a key or by a signature |
+//! | `agentcore` | `/memories/**` and the rest of AgentCore | `api.agents.read` (GET) or `api.agents.write`, by a key or by a signature |
 //! | `health` | `/healthz`, `/readyz` | everyone |
 //!
 //! # The one error shape
@@ -26,9 +30,12 @@
 //! `x-request-id`, `openai-version`, `openai-processing-ms`, `x-content-type-options`; and it is counted in
 //! [`Traffic`], from which the binary makes its metrics.
 
+mod agentcore;
 mod agents;
 mod answer;
 mod attachment;
+mod aws;
+mod bedrock;
 mod body;
 mod chat;
 mod conversations;
@@ -41,6 +48,7 @@ mod files;
 mod gone;
 mod health;
 mod identity;
+mod mantle;
 mod models;
 mod query;
 mod repeat;
@@ -50,9 +58,12 @@ mod sse;
 mod stage;
 mod traffic;
 mod uploads;
+mod vaults;
 mod words;
 
 pub use agents::effect;
+pub use aws::Aws;
+pub use bedrock::Directory;
 pub use failure::Failure;
 pub use identity::AccessSecrets;
 pub use traffic::{Answered, Traffic};
@@ -71,7 +82,12 @@ pub struct Door {
     /// Whether a chat whose request says nothing of it is kept in the log, as against in memory.
     pub journal: bool,
     pub catalog: Catalog,
+    /// What clients of Bedrock call the models.
+    pub models: Arc<Directory>,
     pub files: Files,
+    pub vaults: ::vaults::Vaults,
+    /// What agents remember.
+    pub recall: recall::Recall,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     pub traffic: Arc<Traffic>,
@@ -86,6 +102,8 @@ pub struct Door {
     pub no_hosting: Arc<str>,
     /// Who knows the secrets of access keys. None: there are no such keys.
     pub access_secrets: Option<Arc<dyn AccessSecrets>>,
+    /// Whose names AWS's doors write, and how strict they are.
+    pub aws: Aws,
 }
 
 impl Door {
@@ -116,6 +134,7 @@ pub fn router(door: Door) -> Router {
     Router::new()
         .merge(agents::routes(&door))
         .merge(executors::routes(&door))
+        .merge(mantle::routes(&door))
         .merge(models::routes(&door))
         .merge(embeddings::routes(&door))
         .merge(chat::routes(&door))
@@ -123,8 +142,11 @@ pub fn router(door: Door) -> Router {
         .merge(conversations::routes(&door))
         .merge(files::routes(&door))
         .merge(uploads::routes(&door))
+        .merge(vaults::routes(&door))
+        .merge(agentcore::routes(&door))
+        .merge(bedrock::routes(&door))
         .merge(health::routes())
-        .fallback(failure::no_such_url)
+        .fallback(aws::no_such_path)
         .method_not_allowed_fallback(failure::no_such_method)
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&door), answer::dress))
         .with_state(door)

@@ -11,11 +11,15 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 pub fn routes(door: &Arc<Door>) -> Router<Arc<Door>> {
+    paths("/v1").route_layer(from_fn_with_state(Arc::clone(door), identity::key_gate))
+}
+
+/// The same below `base`, without a gate.
+pub fn paths(base: &str) -> Router<Arc<Door>> {
     Router::new()
-        .route("/v1/models", get(list))
+        .route(&format!("{base}/models"), get(list))
         // Names may hold slashes.
-        .route("/v1/models/{*model}", get(retrieve))
-        .route_layer(from_fn_with_state(Arc::clone(door), identity::key_gate))
+        .route(&format!("{base}/models/{{*model}}"), get(retrieve))
 }
 
 async fn list(State(door): State<Arc<Door>>) -> Json<Value> {

@@ -8,7 +8,6 @@ use axum::http::HeaderMap;
 use runtime::RepeatKey;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 use wire::Fault;
 
 /// What a request of `route` wants, under which key it may be sent again, and the memory that its body has.
@@ -39,11 +38,7 @@ pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Failure> {
 
 /// SHA-256, hex.
 pub fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        // Writing to a string cannot fail.
-        _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    types::hex(&Sha256::digest(bytes))
 }
 
 #[cfg(test)]

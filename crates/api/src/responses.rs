@@ -17,6 +17,8 @@ pub mod shown;
 mod socket;
 mod stream;
 
+pub use count::weight;
+
 use crate::{Door, identity};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -25,13 +27,17 @@ use std::sync::Arc;
 
 /// All routes; literal segments win over ids.
 pub fn routes(door: &Arc<Door>) -> Router<Arc<Door>> {
+    paths("/v1").route_layer(from_fn_with_state(Arc::clone(door), identity::responses_gate)).merge(socket::routes(door))
+}
+
+/// All but the WebSocket below `base`, without a gate.
+pub fn paths(base: &str) -> Router<Arc<Door>> {
+    let one = |rest: &str| format!("{base}/responses/{{response_id}}{rest}");
     Router::new()
-        .route("/v1/responses", post(create::create))
-        .route("/v1/responses/compact", post(compact::compact))
-        .route("/v1/responses/input_tokens", post(count::count))
-        .route("/v1/responses/{response_id}", get(reads::retrieve).delete(reads::delete))
-        .route("/v1/responses/{response_id}/cancel", post(reads::cancel))
-        .route("/v1/responses/{response_id}/input_items", get(reads::input_items))
-        .route_layer(from_fn_with_state(Arc::clone(door), identity::responses_gate))
-        .merge(socket::routes(door))
+        .route(&format!("{base}/responses"), post(create::create))
+        .route(&format!("{base}/responses/compact"), post(compact::compact))
+        .route(&format!("{base}/responses/input_tokens"), post(count::count))
+        .route(&one(""), get(reads::retrieve).delete(reads::delete))
+        .route(&one("/cancel"), post(reads::cancel))
+        .route(&one("/input_items"), get(reads::input_items))
 }

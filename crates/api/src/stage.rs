@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tower_service::Service;
 use types::{BoxFuture, Clock, Entropy, ModelRules, ProjectId, Rules, Timestamp};
+use vaults::{Around, Ring, TokenEndpoint, TokenRequest, Unanswered, Vaults};
 
 /// Every route, over the very runtime. Any model can be named and none answers.
 pub struct Server {
@@ -23,6 +24,15 @@ pub struct Server {
     door: Arc<Door>,
     secret: String,
     authorization: String,
+}
+
+/// No token endpoint is ever reached.
+struct Nowhere;
+
+impl TokenEndpoint for Nowhere {
+    fn post<'a>(&'a self, _: &'a TokenRequest) -> BoxFuture<'a, Result<vaults::Answer, Unanswered>> {
+        Box::pin(async { Err(Unanswered::Forbidden("there is no network".to_owned())) })
+    }
 }
 
 /// What it answered.
@@ -61,6 +71,20 @@ impl Server {
         };
         let (clock, entropy) = (world.clock.clone(), world.entropy.clone());
         let files = runtime::Files::new(world.clone());
+        let vaults = Vaults::new(Around {
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            spawn: world.spawn.clone(),
+            store: world.store.clone(),
+            root: Arc::new(Ring::new([[7; 32]], entropy.clone())),
+            endpoint: Arc::new(Nowhere),
+        });
+        let recall = recall::Recall::new(recall::Around {
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            spawn: world.spawn.clone(),
+            store: world.store.clone(),
+        });
         let started = async {
             let beside = World { store: MemStore::new(&sim), ..world.clone() };
             let (handle, catalog) = runtime::start(world).await.unwrap();
@@ -74,7 +98,10 @@ impl Server {
             passing,
             journal: true,
             catalog,
+            models: Arc::default(),
             files,
+            vaults,
+            recall,
             clock,
             entropy,
             traffic: Arc::default(),
@@ -84,6 +111,7 @@ impl Server {
             hosting: None,
             no_hosting: Arc::default(),
             access_secrets: None,
+            aws: crate::Aws::default(),
         };
         let (authorization, kept) = (format!("Bearer {secret}"), Arc::new(door.clone()));
         Self { sim, router: router(door), door: kept, secret, authorization }
@@ -100,6 +128,10 @@ impl Server {
 
     pub fn get(&self, path: &str) -> impl Future<Output = Answer> + use<> {
         self.ask(Method::GET, path, Body::empty(), &[])
+    }
+
+    pub fn delete(&self, path: &str) -> impl Future<Output = Answer> + use<> {
+        self.ask(Method::DELETE, path, Body::empty(), &[])
     }
 
     pub fn post(&self, path: &str, body: &str, headers: &[(&str, &str)]) -> impl Future<Output = Answer> + use<> {

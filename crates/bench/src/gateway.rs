@@ -106,7 +106,7 @@ async fn ours(binary: &Path, mock: &Target) -> Result<Vec<Contestant>> {
     }
     let disk = Server::outcrop(binary, &settings).await?;
     ours.insert(0, Contestant::outcrop("outcrop, log on disk", disk, true));
-    let none = Server::outcrop(binary, &settings).await?;
+    let none = Server::outcrop(binary, &format!("[server]\njournal = false\n{settings}")).await?;
     ours.push(Contestant::outcrop("outcrop, no log", none, false));
     Ok(ours)
 }

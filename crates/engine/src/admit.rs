@@ -1,16 +1,21 @@
 //! What an input becomes, as records, or why it is refused.
 
 mod answer;
+mod approval;
 mod arguments;
 mod attempt;
 mod brought;
+mod cite;
 mod ending;
 mod environment;
 mod forget;
 mod fork;
 mod handover;
 mod input;
+mod overdue;
+mod program;
 mod respond;
+mod settle;
 mod tool;
 
 pub use attempt::would_try_again;
@@ -22,7 +27,17 @@ use types::{Attempt, EffectId, Input, Record, RecordBody, Refusal, Rules, Seq, S
 /// Decides on one input. No records means: nothing to write, and nothing wrong (a repeat, a cancel without a turn, an
 /// outcome that came too late).
 pub fn admit(state: &State, rules: &Rules, input: Input, stamp: &mut Stamp<'_>) -> Result<Vec<Record>, Refusal> {
-    let bodies = match input {
+    let bodies = match approval::reviewing(state, &input) {
+        Some(review) => handover::after_tools(state, approval::about_review(rules, review, input, stamp)),
+        None => decide(state, rules, input, stamp)?,
+    };
+    let at = stamp.now;
+    Ok(bodies.into_iter().map(|body| Record { at, body }).collect())
+}
+
+/// On an input that is about no review.
+fn decide(state: &State, rules: &Rules, input: Input, stamp: &mut Stamp<'_>) -> Result<Vec<RecordBody>, Refusal> {
+    Ok(match input {
         Input::Create { .. } if state.seq > Seq(0) => return Err(Refusal::conflict("The session is there already.")),
         Input::Create { session, settings, input } => input::create(state, session, *settings, input, stamp),
         Input::Update(change) => input::update(state, change)?,
@@ -42,12 +57,15 @@ pub fn admit(state: &State, rules: &Rules, input: Input, stamp: &mut Stamp<'_>) 
             input::tool_result(state, &turn, &call_id, input::result(success, output, error))?
         }
         Input::Verdict { effect, attempt, context, verdict } => match tool::open(state, effect, attempt) {
-            Some((turn, open)) => handover::after_tools(state, tool::verdict(turn, open, context, verdict)),
-            None => attempt::verdict(state, effect, attempt, context, verdict),
+            Some((turn, open)) => {
+                let verdict = tool::verdict(state, rules, (turn, open), context, verdict, stamp.now);
+                handover::after_tools(state, verdict)
+            }
+            None => attempt::verdict(state, rules, (effect, attempt), context, verdict),
         },
         Input::OverBudget { effect, attempt } => attempt::over_budget(state, effect, attempt),
         Input::ModelDone { effect, attempt, context, answer, finish } => match flying(state, effect, attempt) {
-            Some((turn, call)) => answer::done(state, rules, turn, call, context, answer, finish),
+            Some((turn, call)) => answer::done(state, rules, (turn, call), context, (answer, finish), stamp.now),
             None => Vec::new(),
         },
         Input::ModelFailed { effect, attempt, context, error, spoke, retry } => match flying(state, effect, attempt) {
@@ -56,9 +74,19 @@ pub fn admit(state: &State, rules: &Rules, input: Input, stamp: &mut Stamp<'_>) 
             }
             None => Vec::new(),
         },
+        Input::Approval { request, decision } => {
+            handover::after_tools(state, approval::answer(state, stamp.now, &request, decision)?)
+        }
+        Input::Expire => {
+            let mut records = approval::expire(state, stamp.now);
+            records.extend(overdue::expire(state, stamp.now));
+            handover::after_tools(state, records)
+        }
+        Input::Settle { effect, outcome, by } => settle::settle(state, effect, outcome, by)?,
         Input::Offer(offer) => tool::offer(state, offer),
+        Input::NoOffer(error) => ending::no_offer(state, rules, error),
         Input::ToolDone { effect, attempt, outcome } => {
-            handover::after_tools(state, tool::done(state, rules, effect, attempt, outcome))
+            handover::after_tools(state, tool::done(state, rules, (effect, attempt), outcome, stamp.now))
         }
         Input::ToolOverdue { effect, attempt } => {
             handover::after_tools(state, tool::overdue(state, rules, effect, attempt))
@@ -66,9 +94,7 @@ pub fn admit(state: &State, rules: &Rules, input: Input, stamp: &mut Stamp<'_>) 
         Input::ClockSet { turn, ends } => ending::clock_set(state, rules, &turn, ends),
         Input::Deadline { turn } => ending::deadline(state, rules, &turn),
         Input::Recover { epoch } => handover::after_tools(state, attempt::recover(state, rules, epoch, stamp.now)),
-    };
-    let at = stamp.now;
-    Ok(bodies.into_iter().map(|body| Record { at, body }).collect())
+    })
 }
 
 /// The attempt in flight, if it is this one. Outcomes of any other come too late and never enter the transcript.

@@ -3,11 +3,14 @@
 //! Nothing is decided here. A record that does not fit the state (which no log of ours holds) changes as little as
 //! possible and never panics.
 
+mod approval;
 mod environment;
 mod fork;
 mod item;
+mod program;
 mod tool;
 
+use crate::deferred;
 use crate::state::{Call, CallOutcome, Intent, LastTurn, State, Turn};
 use crate::view::{running_view, session_view, session_view_as, turn_view};
 use std::sync::Arc;
@@ -32,6 +35,7 @@ pub fn apply(state: &mut State, seq: Seq, record: &Record) -> Vec<Event> {
         state.last_active_at = record.at;
     }
     note_progress(state, record);
+    let worked = is_worked_on(state);
     let bodies = match &record.body {
         RecordBody::SessionCreated { session, settings, started } => {
             state.session = session.clone();
@@ -55,20 +59,38 @@ pub fn apply(state: &mut State, seq: Seq, record: &Record) -> Vec<Event> {
         RecordBody::EnvironmentChanged(changed) => environment::changed(state, changed),
         RecordBody::TurnStarted { .. } => turn_started(state, record.at),
         RecordBody::TurnEnded(ended) => turn_ended(state, ended, record.at),
-        RecordBody::Item(item) => item::apply(state, seq, item, record.at),
+        RecordBody::Item(item) => item::apply(state, seq, item),
         RecordBody::Abandoned(abandoned) => abandon(state, abandoned),
-        RecordBody::Committed(committed) => commit(state, committed, record.at),
+        RecordBody::Committed(committed) => commit(state, committed),
+        RecordBody::ProgramPaused(paused) => program::paused(state, paused),
         RecordBody::Forked(forked) => fork::apply(state, forked, record.at),
+        RecordBody::ApprovalAsked(asked) => approval::asked(state, asked),
+        RecordBody::ApprovalAnswered(answered) => approval::answered(state, answered),
         silent => {
             note(state, silent);
             Vec::new()
         }
     };
+    keep_time(state, worked, record.at);
     bodies
         .into_iter()
         .zip(0..)
         .map(|(body, index)| Event { id: EventId::Record { seq, index, draft: None }, body })
         .collect()
+}
+
+fn is_worked_on(state: &State) -> bool {
+    state.turn.as_ref().is_some_and(Turn::is_worked_on)
+}
+
+/// A turn's time counts only while this server works on it, and not while it waits for callers alone.
+fn keep_time(state: &mut State, worked: bool, at: Timestamp) {
+    let Some(turn) = &mut state.turn else { return };
+    match (worked, turn.is_worked_on()) {
+        (false, true) => turn.working_since = at,
+        (true, false) => turn.worked += turn.working_since.until(at),
+        _ => {}
+    }
 }
 
 /// Records of which no stream tells.
@@ -127,12 +149,7 @@ fn session_updated(state: &mut State, settings: &Arc<SessionSettings>) -> Vec<Ev
 fn set_settings(state: &mut State, settings: &Arc<SessionSettings>) {
     state.settings = settings.clone();
     state.settings_at = state.seq;
-    let agent = &settings.agent;
-    let instructions = agent.instructions.as_ref().map_or(0, String::len);
-    let written = |length: Option<Vec<u8>>| length.map_or(0, |bytes| bytes.len());
-    let tools = if agent.tools.is_empty() { 0 } else { written(serde_json::to_vec(&agent.tools).ok()) };
-    let format = written(serde_json::to_vec(&agent.text.format).ok());
-    state.settings_tokens = (instructions + tools + format) as u64 / 4;
+    deferred::weigh(state);
 }
 
 fn turn_created(
@@ -154,6 +171,7 @@ fn turn_created(
         model: state.settings.agent.model.clone(),
         effort: state.settings.agent.reasoning.effort,
         prompt_cache,
+        review: state.settings.review,
         request: request.clone(),
         outputs: 0,
         model_calls: 0,
@@ -161,8 +179,10 @@ fn turn_created(
         unmeasured: false,
         call: None,
         open: Vec::new(),
+        rests: false,
         tools: Vec::new(),
         tool_calls: 0,
+        sources: Vec::new(),
     };
     let is_response = request.as_ref().is_some_and(|request| request.settings_at.is_some());
     state.last_turn = Some(LastTurn { id: id.clone(), seq, is_response, is_removed: false });
@@ -193,6 +213,7 @@ fn turn_started(state: &mut State, at: Timestamp) -> Vec<EventBody> {
 fn open_call(state: &mut State) {
     let effect = state.next_effect();
     if let Some(turn) = &mut state.turn {
+        turn.rests = false;
         turn.call = Some(Call {
             effect,
             attempt: Attempt(1),
@@ -205,7 +226,7 @@ fn open_call(state: &mut State) {
 }
 
 fn intend(state: &mut State, intended: &Intended) {
-    if tool::intend(state, intended) {
+    if tool::intend(state, intended) || approval::intend(state, intended) {
         return;
     }
     let shown = state.steering.iter().take_while(|head| head.seq <= intended.context).count();
@@ -222,7 +243,7 @@ fn call_of(state: &mut State, effect: EffectId, attempt: Attempt) -> Option<&mut
 }
 
 fn abandon(state: &mut State, abandoned: &Abandoned) -> Vec<EventBody> {
-    if tool::abandon(state, abandoned) {
+    if tool::abandon(state, abandoned) || approval::abandon(state, abandoned) {
         return Vec::new();
     }
     charge(state, abandoned.charged);
@@ -241,23 +262,26 @@ fn abandon(state: &mut State, abandoned: &Abandoned) -> Vec<EventBody> {
     vec![EventBody::AttemptDropped { origin, turn: abandoned.turn.clone() }]
 }
 
-fn commit(state: &mut State, committed: &Committed, at: Timestamp) -> Vec<EventBody> {
+fn commit(state: &mut State, committed: &Committed) -> Vec<EventBody> {
+    if approval::commit(state, committed) {
+        return Vec::new();
+    }
     charge(state, committed.charged);
     let Some(turn) = &mut state.turn else { return Vec::new() };
     turn.call = None;
     turn.model_calls += 1;
-    let (waits, works) = (!turn.open.is_empty(), !turn.tools.is_empty());
+    turn.rests = committed.rests;
+    // Effects have numbers in their order.
+    let asks = turn.open.iter().any(|open| open.effect > committed.effect);
     match committed.usage {
         Some(usage) => turn.usage = turn.usage.plus(usage),
         None => turn.unmeasured = true,
     }
-    match (waits, works) {
+    if !committed.rests {
         // Where the turn ends with this answer, its `turn_ended` follows in the same append.
-        (false, false) => open_call(state),
-        (true, false) => pause(state, at),
-        (_, true) => {}
+        go_on(state);
     }
-    if !waits {
+    if !asks {
         return Vec::new();
     }
     state.status = SessionStatus::RequiresAction;
@@ -268,21 +292,22 @@ fn charge(state: &mut State, amount: MicroUsd) {
     state.spent = state.spent.plus(amount);
 }
 
-/// From here on the turn's time does not count: only callers are waited for.
-fn pause(state: &mut State, at: Timestamp) {
-    if let Some(turn) = &mut state.turn {
-        turn.worked += turn.working_since.until(at);
+/// The model is asked again, unless somebody is waited for.
+fn go_on(state: &mut State) {
+    let is_due = |turn: &Turn| turn.call.is_none() && turn.tools.is_empty() && !turn.waits_for_callers();
+    if state.turn.as_ref().is_some_and(is_due) {
+        open_call(state);
     }
 }
 
-/// The last open function call has its result: the turn goes on, if this server does not work on other calls still.
-fn resume(state: &mut State, at: Timestamp) -> EventBody {
-    state.status = SessionStatus::InProgress;
-    if let Some(turn) = state.turn.as_mut().filter(|turn| turn.tools.is_empty()) {
-        turn.working_since = at;
-        open_call(state);
+/// Whether nothing is required of those outside any more; then they are told.
+fn requires_no_more(state: &mut State) -> Option<EventBody> {
+    let waits = state.turn.as_ref().is_some_and(Turn::waits);
+    if waits || state.status != SessionStatus::RequiresAction {
+        return None;
     }
-    EventBody::SessionInProgress(session_view(state))
+    state.status = SessionStatus::InProgress;
+    Some(EventBody::SessionInProgress(session_view(state)))
 }
 
 fn turn_ended(state: &mut State, ended: &TurnEnded, at: Timestamp) -> Vec<EventBody> {

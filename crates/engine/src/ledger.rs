@@ -5,15 +5,19 @@
 //! its intent travels with it. A call that never became an effect (an unknown name, arguments that are no object) is
 //! not there.
 
+mod consent;
+
+pub use consent::{Consent, Consented, Settled};
+
 use std::collections::BTreeMap;
 use types::{
     Abandoned, Attempt, CallId, CallResult, Cause, Class, Committed, EffectId, Ending, Intended, Item, ItemBody,
-    ItemId, Late, MicroUsd, ModelError, ModelErrorKind, Record, RecordBody, Restored, Timestamp, ToolCall, ToolOutcome,
-    TurnId, Usage, Verdict,
+    ItemId, Late, MicroUsd, ModelError, ModelErrorKind, ProgramPaused, Record, RecordBody, Restored, Timestamp, Told,
+    ToolCall, ToolOutcome, TurnId, Usage, Verdict,
 };
 
 /// The kinds of record that the fold looks at.
-pub const KINDS: [&str; 11] = [
+pub const KINDS: [&str; 15] = [
     "intended",
     "abandoned",
     "committed",
@@ -22,7 +26,11 @@ pub const KINDS: [&str; 11] = [
     "closed_call",
     "tool_call",
     "tool_outcome",
+    "program_paused",
     "late",
+    "approval_asked",
+    "approval_answered",
+    "settled",
     "turn_ended",
     "restored",
 ];
@@ -34,6 +42,8 @@ pub enum EffectKind {
     FunctionCall,
     /// A call of a tool that this server performs.
     ToolCall,
+    /// A model that is asked whether a call may be made.
+    Review,
     /// Not an effect of its own: what was done after a backup and is lost with the restore.
     Restore,
 }
@@ -51,7 +61,7 @@ pub enum EffectState {
     Failed,
     /// It may have happened or not, and nobody here can say.
     Unknown,
-    /// It was unknown, and an outcome that came late settled it.
+    /// It was unknown, and an outcome that came late, or an operator, settled it.
     Reconciled,
 }
 
@@ -99,6 +109,8 @@ pub struct Entry {
     pub turn: Option<TurnId>,
     pub item: Option<ItemId>,
     pub call_id: Option<CallId>,
+    /// The program that made the call.
+    pub parent: Option<EffectId>,
     /// The function, or the model that was asked last.
     pub name: Option<String>,
     /// None where no record says so: a free attempt that came to nothing.
@@ -107,6 +119,10 @@ pub struct Entry {
     pub error: Option<Problem>,
     /// It was open at the moment to which the session was restored: it may have ended otherwise before.
     pub diverged: bool,
+    /// Consent to it, where somebody was asked.
+    pub approval: Option<Consented>,
+    /// Who settled what was unknown, and what they said, where an operator did.
+    pub settled: Option<Settled>,
     /// Tries of a model call or a tool call, oldest first.
     pub attempts: Vec<Try>,
 }
@@ -146,8 +162,11 @@ impl Ledger {
             RecordBody::Committed(committed) => self.committed(committed, record.at),
             RecordBody::Item(item) => self.item(item, record.at),
             RecordBody::TurnEnded(ended) => self.explain(&ended.turn, &ended.ending, record.at),
+            RecordBody::ProgramPaused(paused) => self.paused(paused, record.at),
             RecordBody::Late(late) => self.late(late, record.at),
             RecordBody::Restored(restored) => self.restored(restored, record.at),
+            RecordBody::ApprovalAsked(asked) => self.asked(asked, record.at),
+            RecordBody::ApprovalAnswered(answered) => self.answered(answered, record.at),
             RecordBody::SessionCreated { .. }
             | RecordBody::SessionUpdated { .. }
             | RecordBody::SessionFailed { .. }
@@ -198,6 +217,8 @@ impl Ledger {
                 attempt.outcome = Outcome::Dispatched;
                 entry.state = EffectState::Dispatched;
             }
+            // A record of its own says that.
+            Verdict::Ask => {}
             Verdict::Deny { code, message } => {
                 let problem = Problem::new(code, message);
                 attempt.permitted = Some(false);
@@ -238,40 +259,53 @@ impl Ledger {
 
     fn item(&mut self, item: &Item, at: Timestamp) {
         match &item.body {
-            ItemBody::FunctionCall { effect, call_id, name, .. } => {
+            ItemBody::FunctionCall { effect, call_id, name, told, .. } => {
                 self.calls.insert(call_id.clone(), *effect);
                 let entry = Entry {
                     turn: Some(item.turn.clone()),
                     item: Some(item.id.clone()),
                     call_id: Some(call_id.clone()),
+                    parent: match told {
+                        Told::Program(program) => Some(*program),
+                        Told::InPlace | Told::Apart => None,
+                    },
                     name: Some(name.clone()),
                     intended_at: Some(at),
                     ..Entry::new(*effect, EffectKind::FunctionCall, Class::External, EffectState::Waiting)
                 };
                 self.entries.insert(*effect, entry);
             }
-            ItemBody::FunctionCallOutput { call_id, result, .. } => {
+            ItemBody::FunctionCallOutput { call_id, result, cause, .. } => {
                 let Some(entry) = self.call(call_id) else { return };
                 match result {
                     CallResult::Success(_) => entry.end(EffectState::Committed, at, None),
                     CallResult::Failure { error, .. } => {
                         let message = error.as_deref().unwrap_or("The caller gave no reason.");
+                        // As below: nobody told us whether the caller acted.
+                        if cause.is_given_up() {
+                            let problem = Problem::new(cause_word(*cause), &format!("outcome unknown: {message}"));
+                            return entry.end(EffectState::Unknown, at, Some(problem));
+                        }
                         entry.end(EffectState::Failed, at, Some(Problem::new("call_failed", message)));
                     }
                 }
             }
             // The caller was asked, and whether it acted nobody told us.
-            ItemBody::ClosedCall { call_id, reason } => {
+            ItemBody::ClosedCall { call_id, reason, .. } => {
                 let Some(entry) = self.call(call_id) else { return };
                 let message = format!("outcome unknown: {reason}");
                 entry.end(EffectState::Unknown, at, Some(Problem::new("no_result", &message)));
             }
             ItemBody::ToolCall(call) => self.tool_call(item, call, at),
+            ItemBody::Settled { effect, outcome, by, .. } => self.settled(*effect, outcome, by.clone(), at),
             ItemBody::ToolOutcome { call, attempt, cause, outcome, .. } => {
                 let entry = self.of(call.effect, &item.turn);
                 entry.item.get_or_insert_with(|| item.id.clone());
                 let ended = match outcome {
-                    ToolOutcome::Done(_) | ToolOutcome::Ran(_) => EffectState::Committed,
+                    ToolOutcome::Done(_) | ToolOutcome::Ran(_) | ToolOutcome::Found(_) | ToolOutcome::Web(_) => {
+                        EffectState::Committed
+                    }
+                    ToolOutcome::Paused(_) => EffectState::Dispatched,
                     ToolOutcome::Failed(_) => EffectState::Failed,
                     ToolOutcome::Unknown(_) => EffectState::Unknown,
                 };
@@ -294,10 +328,22 @@ impl Ledger {
         }
     }
 
+    /// A step of a program is a try that went as far as its calls.
+    fn paused(&mut self, paused: &ProgramPaused, at: Timestamp) {
+        let entry = self.of(paused.effect, &paused.turn);
+        let step = entry.attempt(paused.attempt);
+        step.permitted = Some(true);
+        step.outcome = Outcome::Committed;
+        step.at = Some(at);
+        step.ended_at = Some(at);
+        entry.state = EffectState::Dispatched;
+    }
+
     fn tool_call(&mut self, item: &Item, call: &ToolCall, at: Timestamp) {
         let entry = Entry {
             turn: Some(item.turn.clone()),
             item: Some(item.id.clone()),
+            parent: call.parent,
             call_id: Some(call.call_id.clone()),
             name: Some(call.name.clone()),
             intended_at: Some(at),
@@ -328,7 +374,8 @@ impl Ledger {
         };
         let of_turn = self.entries.values_mut().filter(|entry| entry.turn.as_ref() == Some(turn));
         for entry in of_turn {
-            if entry.kind == EffectKind::ModelCall && entry.ended_at.is_none() {
+            let is_model = matches!(entry.kind, EffectKind::ModelCall | EffectKind::Review);
+            if is_model && entry.ended_at.is_none() {
                 entry.state = EffectState::Failed;
                 entry.ended_at = Some(at);
             }
@@ -368,11 +415,14 @@ impl Entry {
             turn: None,
             item: None,
             call_id: None,
+            parent: None,
             name: None,
             intended_at: None,
             ended_at: None,
             error: None,
             diverged: false,
+            approval: None,
+            settled: None,
             attempts: Vec::new(),
         }
     }

@@ -9,6 +9,8 @@
 
 mod admit;
 mod apply;
+mod deferred;
+mod digest;
 pub mod ledger;
 mod pending;
 mod state;
@@ -16,8 +18,12 @@ mod view;
 
 pub use admit::{admit, environment_patience, waits_for_environment, would_try_again};
 pub use apply::apply;
-pub use pending::{context, pending, standing};
-pub use state::{Call, CallState, HeadKind, Held, Intent, ItemHead, LastTurn, OpenCall, OpenTool, State, Turn};
+pub use deferred::{shows, shows_offered};
+pub use pending::{context, pending, review_context, standing};
+pub use state::{
+    Awaited, Call, CallState, HeadKind, Held, Intent, ItemHead, LastTurn, OpenCall, OpenTool, Program, Request, State,
+    Turn,
+};
 pub use view::{head, turn_view};
 
 #[cfg(test)]

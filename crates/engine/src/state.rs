@@ -1,12 +1,20 @@
 //! What a session is, folded from its log. Heads of items only: bodies stay in the store.
 
+mod consent;
+
+pub(crate) use consent::settlement_digest;
+pub use consent::{Request, RequestState, Unsettled};
+
+use crate::deferred::Loaded;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use types::{
-    AgentId, AgentSettings, Attempt, CallId, CallResult, Class, Door, EffectId, Effort, EnvironmentSettings,
-    EnvironmentState, ItemId, Metadata, MicroUsd, Offer, Origin, PromptCacheTtl, Reservation, Review, Seq, SessionId,
-    SessionSettings, SessionStatus, Timestamp, ToolCall, TurnId, TurnRequest, Usage,
+    AgentId, AgentSettings, Attempt, CallId, CallOutput, CallResult, Class, Consent, Door, EffectId, Effort,
+    EnvironmentSettings, EnvironmentState, ItemId, Metadata, MicroUsd, Offer, Origin, PromptCacheTtl, RequestId,
+    Reservation, Resume, Review, Seq, SessionId, SessionSettings, SessionStatus, Source, Timestamp, Told, ToolCall,
+    TurnId, TurnRequest, Usage,
 };
 
 /// A session as its records have made it.
@@ -45,8 +53,17 @@ pub struct State {
     pub calls: BTreeMap<CallId, CallState>,
     /// What the model may call beside the session's functions, performed by this server, and what it is told of that.
     pub offered: Arc<Offer>,
-    /// Tokens of that, an estimate.
-    pub offered_tokens: u64,
+    /// Bytes of that which a model is shown of it, an estimate.
+    pub offered_bytes: u64,
+    /// Names of tools that were kept back, and were found.
+    pub loaded: Loaded,
+    /// Every request for a person's consent, by its id.
+    pub requests: BTreeMap<RequestId, RequestState>,
+    /// What a server said of its tools when the session first saw them, or last agreed to a call, as digests: by label and name.
+    pub pins: BTreeMap<(String, String), String>,
+    /// Effects whose outcome nobody knows, and those of which an operator has said it, as digests.
+    pub unsettled: BTreeMap<EffectId, Unsettled>,
+    pub settled: BTreeMap<EffectId, u64>,
     /// Tool calls that were given up after they had begun, and whose own word has not come.
     pub doubts: BTreeMap<EffectId, Doubt>,
     /// The last effect's number.
@@ -58,8 +75,9 @@ pub struct State {
     /// Whether a turn ended whose tokens are not all known.
     pub unmeasured: bool,
     pub spent: MicroUsd,
-    /// Tokens of what goes with every model call beside the transcript: instructions, tools, format. An estimate.
-    pub settings_tokens: u64,
+    /// Bytes of what goes with every model call beside the transcript and the offer: instructions, tools, format. An
+    /// estimate.
+    pub settings_bytes: u64,
     /// Recoveries since the last record of another kind.
     pub recoveries: u32,
 }
@@ -82,6 +100,8 @@ pub struct Turn {
     pub model: String,
     pub effort: Option<Effort>,
     pub prompt_cache: Option<PromptCacheTtl>,
+    /// Who agrees to its calls.
+    pub review: Review,
     /// How it is to be answered, where its door says that.
     pub request: Option<Arc<TurnRequest>>,
     /// Output items so far.
@@ -91,23 +111,54 @@ pub struct Turn {
     pub unmeasured: bool,
     /// The model call that is due or in flight. None while the turn waits.
     pub call: Option<Call>,
-    /// Function calls without a result. The turn waits while there are any.
+    /// Function calls without a result. The turn waits while there are any for which the model or a program waits.
     pub open: Vec<OpenCall>,
+    /// The model has nothing more to say before one of those that it does not wait for has its result.
+    pub rests: bool,
     /// Tool calls without an outcome: this server works on them.
     pub tools: Vec<OpenTool>,
-    /// Tool calls so far.
+    /// Tool calls so far, and steps of programs.
     pub tool_calls: u32,
+    /// What was found on the web, and may be cited.
+    pub sources: Vec<Source>,
 }
 
 impl Turn {
+    /// Whether the model waits for a caller.
+    pub(crate) fn waits_for_callers(&self) -> bool {
+        self.open.iter().any(|call| call.told == Told::InPlace)
+    }
+
+    /// The function whose result is told apart from the open call of this id.
+    pub(crate) fn told_apart(&self, call_id: &CallId) -> Option<&str> {
+        let open = self.open.iter().find(|open| open.call_id == *call_id && open.told == Told::Apart)?;
+        Some(&open.name)
+    }
+
     /// Whether what the model calls of the caller's functions ends the turn.
     pub fn hands_over(&self) -> bool {
         self.request.as_ref().is_some_and(|request| request.hands_over)
     }
 
+    /// Whether its request lets the model call a tool of this name.
+    pub(crate) fn allows(&self, name: &str) -> bool {
+        let allowed = self.request.as_ref().and_then(|request| request.allowed_tools.as_ref());
+        allowed.is_none_or(|allowed| allowed.iter().any(|one| one == name))
+    }
+
+    /// Whether something is required of those outside.
+    pub fn waits(&self) -> bool {
+        !self.open.is_empty() || self.tools.iter().any(OpenTool::waits_for_person)
+    }
+
+    /// The reviews of calls that are due or in flight.
+    pub fn reviews(&self) -> impl Iterator<Item = (&OpenTool, &Call)> {
+        self.tools.iter().filter_map(|open| Some((open, open.request.as_ref()?.review.as_ref()?)))
+    }
+
     /// Whether this server has something to do for it.
     pub fn is_worked_on(&self) -> bool {
-        self.call.is_some() || !self.tools.is_empty()
+        self.call.is_some() || self.tools.iter().any(OpenTool::is_worked_on)
     }
 }
 
@@ -158,6 +209,10 @@ pub struct OpenCall {
     pub call_id: CallId,
     pub name: String,
     pub arguments: String,
+    pub told: Told,
+    pub asked_at: Timestamp,
+    /// When nobody waits for the caller any longer.
+    pub expires: Option<Timestamp>,
 }
 
 /// A call that this server performs, and its present attempt.
@@ -172,12 +227,65 @@ pub struct OpenTool {
     pub nth: u32,
     /// Whether this attempt has a durable intent: then it counts as begun.
     pub intended: bool,
+    /// Of a program, where it stands.
+    pub program: Option<Program>,
+    /// The request for consent to it, while it is open.
+    pub request: Option<Request>,
+    /// Whether somebody has agreed to it.
+    pub approved: bool,
 }
 
 impl OpenTool {
     /// Whether this attempt or one before it may have reached the tool. A pure one needs no intent for that.
     pub fn has_begun(&self) -> bool {
-        self.intended || self.attempt > Attempt(1) || self.call.class == Class::Pure
+        let may_begin = self.call.class == Class::Pure && self.consent() != Consent::Missing;
+        self.intended || self.attempt > Attempt(1) || may_begin
+    }
+
+    /// Whether it is this call's turn, and not that of who is asked about it.
+    pub fn is_due(&self) -> bool {
+        self.is_worked_on() && (self.request.is_none() || self.intended)
+    }
+
+    /// Whether this server has something to do for it, or waits for others until it has.
+    pub fn is_worked_on(&self) -> bool {
+        !self.program.as_ref().is_some_and(Program::waits) && !self.waits_for_person()
+    }
+}
+
+/// A program that called tools: from here it goes on when it has their results.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Program {
+    pub snapshot: Arc<str>,
+    /// What it has printed so far.
+    pub printed: String,
+    /// In the order in which it made them.
+    pub calls: Vec<Awaited>,
+    /// Bytes of this snapshot and all before it, and of what it has printed.
+    pub bytes: u64,
+}
+
+/// A call of a program.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Awaited {
+    /// The program's own number of it.
+    pub number: u32,
+    /// None where it never became an effect.
+    pub effect: Option<EffectId>,
+    /// None while it is open.
+    pub result: Option<Result<CallOutput, String>>,
+}
+
+impl Program {
+    /// Whether a call of it is open.
+    pub fn waits(&self) -> bool {
+        self.calls.iter().any(|call| call.result.is_none())
+    }
+
+    /// With what it goes on, once it does not wait.
+    pub fn resume(&self) -> Resume {
+        let results = self.calls.iter().filter_map(|call| Some((call.number, call.result.clone()?)));
+        Resume { snapshot: self.snapshot.clone(), printed: self.printed.clone(), results: results.collect() }
     }
 }
 
@@ -206,6 +314,7 @@ pub struct CallState {
     pub effect: EffectId,
     /// Of a custom tool.
     pub custom: bool,
+    pub told: Told,
     /// Its record.
     pub seq: Seq,
     /// None while it is open.
@@ -216,6 +325,8 @@ pub struct CallState {
 pub enum CallOutcome {
     /// A digest of the answer, to tell a repeat from another answer; and its record.
     Answered(u64, Seq),
+    /// The caller did not answer in its time.
+    Overdue,
     /// Its answer was taken out; another may be brought, and none is waited for.
     Unsaid,
     /// The turn ended first, or the call was malformed.
@@ -235,7 +346,10 @@ pub struct ItemHead {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum HeadKind {
+    /// What a user wrote.
     Message,
+    /// What stands where a message could and nobody wrote: results that come later than their calls, summaries.
+    Apart,
     /// Said from above the conversation.
     System,
     Answer,
@@ -258,6 +372,7 @@ impl State {
             spend_limit: None,
             metadata: Metadata::new(),
             door: Door::Agents,
+            aws: None,
         };
         Self {
             session,
@@ -280,14 +395,19 @@ impl State {
             settings_at: Seq(0),
             calls: BTreeMap::new(),
             offered: Arc::default(),
-            offered_tokens: 0,
+            offered_bytes: 0,
+            loaded: Loaded::default(),
+            requests: BTreeMap::new(),
+            pins: BTreeMap::new(),
+            unsettled: BTreeMap::new(),
+            settled: BTreeMap::new(),
             doubts: BTreeMap::new(),
             effects: EffectId(0),
             restored: EffectId(0),
             usage: Usage::default(),
             unmeasured: false,
             spent: MicroUsd::ZERO,
-            settings_tokens: 0,
+            settings_bytes: 0,
             recoveries: 0,
         }
     }
@@ -305,6 +425,13 @@ impl State {
     /// The open tool call of this number.
     pub fn tool(&self, effect: EffectId) -> Option<&OpenTool> {
         self.turn.as_ref()?.tools.iter().find(|open| open.call.effect == effect)
+    }
+
+    /// The model call in flight with this number: the turn's own, or a review.
+    pub fn model_call(&self, effect: EffectId) -> Option<&Call> {
+        let turn = self.turn.as_ref()?;
+        let reviews = turn.reviews().map(|(_, call)| call);
+        turn.call.iter().chain(reviews).find(|call| call.effect == effect)
     }
 
     /// The id of a call's result: the same however it comes about.

@@ -1,6 +1,6 @@
 //! What others see of State: the head row, the turn, the session's public form.
 
-use crate::state::{State, Turn};
+use crate::state::{OpenTool, State, Turn};
 use std::sync::Arc;
 use types::{Head, RequiredAction, Seq, SessionStatus, SessionView, Timestamp, TurnError, TurnStatus, TurnView};
 
@@ -38,8 +38,36 @@ fn required_actions(state: &State) -> Vec<RequiredAction> {
             name: call.name.clone(),
             arguments: call.arguments.clone(),
         })
+        .chain(turn.tools.iter().filter_map(|open| approval(turn, open)))
         .chain(awaited)
         .collect()
+}
+
+/// The request for consent to a call, as people are told of it.
+fn approval(turn: &Turn, open: &OpenTool) -> Option<RequiredAction> {
+    let request = open.request.as_ref().filter(|_| open.waits_for_person())?;
+    let call = &open.call;
+    let on = if call.server_label.is_empty() { String::new() } else { format!(" of {}", plain(&call.server_label)) };
+    let mut message = format!("The agent asks to call {}{on}.", plain(call.shown_name()));
+    if request.changed {
+        message.push_str(" What the server says of this tool has changed since this session last relied on it.");
+    }
+    Some(RequiredAction::McpApproval {
+        turn: turn.id.clone(),
+        request: request.id.clone(),
+        server_label: call.server_label.clone(),
+        name: call.shown_name().to_owned(),
+        arguments: call.arguments.clone(),
+        message,
+    })
+}
+
+/// A name as nobody can mistake it for another one: what is not ASCII is escaped.
+fn plain(name: &str) -> String {
+    if name.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
+        return name.to_owned();
+    }
+    format!("\"{}\"", name.escape_default())
 }
 
 /// The session as events carry it.
@@ -54,10 +82,10 @@ pub(crate) fn session_view_as(state: &State, status: SessionStatus) -> SessionVi
 }
 
 pub(crate) fn running_view(state: &State, turn: &Turn) -> TurnView {
-    let status = match (turn.started_at, turn.open.is_empty()) {
+    let status = match (turn.started_at, turn.waits()) {
         (None, _) => TurnStatus::Queued,
-        (Some(_), true) => TurnStatus::InProgress,
-        (Some(_), false) => TurnStatus::Waiting,
+        (Some(_), false) => TurnStatus::InProgress,
+        (Some(_), true) => TurnStatus::Waiting,
     };
     turn_view(state, turn, status, None, None)
 }
@@ -80,5 +108,15 @@ pub fn turn_view(
         created_at: turn.created_at,
         started_at: turn.started_at,
         completed_at,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn names_that_look_like_others_are_escaped() {
+        assert_eq!(super::plain("list-issues_2"), "list-issues_2");
+        assert_eq!(super::plain("p\u{430}y"), "\"p\\u{430}y\"");
+        assert_eq!(super::plain("a\u{202e}b"), "\"a\\u{202e}b\"");
     }
 }

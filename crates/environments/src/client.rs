@@ -64,7 +64,7 @@ impl Default for Settings {
     }
 }
 
-/// Who wants to know whether the executor is there.
+/// Who wants to know whether the executor is there, and what its commands are given.
 pub trait Listener: Send + Sync + 'static {
     /// A session is begun or resumed, and will be used as soon as this returns. It is the one to resume later, by this
     /// client or by one after a restart. `false`: it could not be kept, and is not used.
@@ -72,6 +72,11 @@ pub trait Listener: Send + Sync + 'static {
     /// Called in turn with `disconnected`; neither may wait or call back.
     fn connected(&self);
     fn disconnected(&self);
+
+    /// Variables for a command that starts now, beside the executor's own. What a command brings itself counts more.
+    fn variables(&self) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
 }
 
 pub struct Client {

@@ -9,6 +9,11 @@ use types::BoxFuture;
 pub trait Machine: Send + Sync + 'static {
     fn info(&self) -> BoxFuture<'_, Result<Info, Fault>>;
 
+    /// Names what its processes belong to: under another name those of the one before are gone.
+    fn session(&self) -> Option<String> {
+        None
+    }
+
     /// Starts a process under an id of the caller's. [`Fault::Exists`] where the id is taken: it was started before.
     fn start(&self, command: Command) -> BoxFuture<'_, Result<(), Fault>>;
     /// Output after a sequence number; waits for news as long as `wait`. [`Fault::Missing`]: no such process.
@@ -29,6 +34,28 @@ pub trait Machine: Send + Sync + 'static {
     /// With those above it; nothing where it is there.
     fn create_directory(&self, path: &str) -> BoxFuture<'_, Result<(), Fault>>;
     fn remove(&self, path: &str, recursive: bool) -> BoxFuture<'_, Result<(), Fault>>;
+
+    /// Makes an HTTP request from where the machine is. No redirect is followed, and it is never made twice.
+    fn http(&self, _call: HttpCall) -> BoxFuture<'_, Result<HttpReply, Fault>> {
+        Box::pin(async { Err(Fault::Refused("the environment makes no HTTP requests".to_owned())) })
+    }
+}
+
+/// A request that a machine makes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HttpCall {
+    pub method: String,
+    pub url: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+/// What it was answered, whole.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HttpReply {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
 }
 
 /// What a machine says of itself.
@@ -51,7 +78,9 @@ pub struct Command {
     pub process: String,
     pub argv: Vec<String>,
     pub working_directory: String,
-    /// Added to the executor's own variables, as far as it hands those on.
+    /// Of the executor's own variables these alone, by name, secrets among them. Empty: as many as it hands on.
+    pub inherited: Vec<String>,
+    /// Added to the executor's own variables.
     pub variables: BTreeMap<String, String>,
     /// A terminal; otherwise pipes.
     pub terminal: bool,

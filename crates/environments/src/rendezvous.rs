@@ -271,16 +271,12 @@ impl Shared {
     fn random(&self, bytes: usize) -> String {
         let mut drawn = vec![0; bytes];
         self.world.entropy.fill(&mut drawn);
-        hexadecimal(&drawn)
+        types::hex(&drawn)
     }
 }
 
 fn hash(token: &str) -> TokenHash {
-    TokenHash(hexadecimal(&Sha256::digest(token.as_bytes())))
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    TokenHash(types::hex(&Sha256::digest(token.as_bytes())))
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use types::{
     BoxFuture, CallOutput, Clock, EnvironmentSettings, Offer, Progress, ProjectId, SessionId, SessionSettings, Spawn,
-    ToolOutcome, ToolRequest, Tools, TurnId,
+    ToolOutcome, ToolRequest, Tools, TurnError, TurnId,
 };
 
 /// What a model is shown of one result.
@@ -60,6 +60,13 @@ pub struct Station {
     pub confined: bool,
 }
 
+impl Station {
+    /// The same path, absolute and without `.` and `..`.
+    pub fn absolute(&self, path: &str) -> String {
+        absolute(&self.workspace_directory, path)
+    }
+}
+
 /// Who has the machines.
 pub trait Machines: Send + Sync + 'static {
     /// The session's, as soon as it is connected; `None` where it is not within `patience`.
@@ -85,9 +92,16 @@ pub trait Machines: Send + Sync + 'static {
     fn turn_ended(&self, _project: &ProjectId, _session: &SessionId, _turn: &TurnId) {}
 }
 
+/// Who keeps what is too long for a log.
+pub trait Keeper: Send + Sync + 'static {
+    /// The name of the blob that holds it, durable by then; None where it could not be kept.
+    fn keep<'a>(&'a self, project: &'a ProjectId, bytes: Vec<u8>) -> BoxFuture<'a, Option<String>>;
+}
+
 /// The tools of sessions that have an environment.
 pub struct Workbench {
     machines: Arc<dyn Machines>,
+    keeper: Arc<dyn Keeper>,
     clock: Arc<dyn Clock>,
     spawn: Arc<dyn Spawn>,
     calls: calls::Calls,
@@ -135,8 +149,13 @@ fn said(text: String) -> Result<ToolOutcome, Problem> {
 }
 
 impl Workbench {
-    pub fn new(machines: Arc<dyn Machines>, clock: Arc<dyn Clock>, spawn: Arc<dyn Spawn>) -> Self {
-        Self { machines, clock, spawn, calls: calls::Calls::default(), told: told::Told::default() }
+    pub fn new(
+        machines: Arc<dyn Machines>,
+        keeper: Arc<dyn Keeper>,
+        clock: Arc<dyn Clock>,
+        spawn: Arc<dyn Spawn>,
+    ) -> Self {
+        Self { machines, keeper, clock, spawn, calls: calls::Calls::default(), told: told::Told::default() }
     }
 
     async fn attempt(&self, request: &ToolRequest, progress: &dyn Progress) -> Result<ToolOutcome, Problem> {
@@ -212,13 +231,13 @@ impl Tools for Workbench {
         session: &'a SessionId,
         settings: &'a SessionSettings,
         last: &'a Offer,
-    ) -> BoxFuture<'a, Offer> {
+    ) -> BoxFuture<'a, Result<Offer, TurnError>> {
         Box::pin(async move {
             if matches!(settings.environment, EnvironmentSettings::None) {
-                return Offer::default();
+                return Ok(Offer::default());
             }
             let told = self.instructions(project, session).await;
-            Offer { tools: offer::tools(), instructions: told.or_else(|| last.instructions.clone()) }
+            Ok(Offer { tools: offer::tools(), instructions: told.or_else(|| last.instructions.clone()) })
         })
     }
 

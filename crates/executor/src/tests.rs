@@ -10,6 +10,7 @@ mod connections;
 mod files;
 mod inherited;
 mod processes;
+mod way_in;
 
 const LONG: Duration = Duration::from_secs(3600);
 

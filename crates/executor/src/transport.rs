@@ -2,6 +2,7 @@
 //! whole messages as bytes and takes whole messages as text.
 
 pub mod stdio;
+mod way_in;
 pub mod websocket;
 
 use std::sync::Arc;

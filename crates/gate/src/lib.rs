@@ -2,13 +2,18 @@
 //! standing alone. Whether an account has the money is the store's answer, in the transaction of the intent; the
 //! verdict is a record like everything else.
 
-use types::{Effect, MicroUsd, ModelRules, Reservation, Rules, Standing, Usage, Verdict};
+use types::{Consent, Effect, MicroUsd, ModelRules, Reservation, Rules, Standing, Usage, Verdict};
 
 /// Decides on one effect.
 pub fn decide(rules: &Rules, standing: &Standing, effect: &Effect) -> Verdict {
     match effect {
         Effect::ModelCall { model, .. } => model_call(rules, standing, model),
-        Effect::ToolCall { nth, .. } => tool_call(rules, *nth),
+        Effect::ToolCall { nth, consent, .. } => tool_call(rules, *nth, *consent),
+        // A review is a model call of its own: it is shown less than the session's context.
+        Effect::Review { model, tokens, .. } => {
+            let standing = Standing { context_tokens: *tokens, ..standing.clone() };
+            model_call(rules, &standing, model)
+        }
         // Time needs nobody's leave.
         Effect::TurnDeadline { .. } => Verdict::Permit { reserve: Vec::new() },
     }
@@ -35,7 +40,7 @@ fn model_call(rules: &Rules, standing: &Standing, name: &str) -> Verdict {
     Verdict::Permit { reserve: reservations(model, standing) }
 }
 
-fn tool_call(rules: &Rules, nth: u32) -> Verdict {
+fn tool_call(rules: &Rules, nth: u32, consent: Consent) -> Verdict {
     let most = rules.limits.tool_calls_per_turn;
     if nth > most {
         return deny(
@@ -43,7 +48,10 @@ fn tool_call(rules: &Rules, nth: u32) -> Verdict {
             format!("not permitted: the turn made {most} tool calls, the most that this server allows"),
         );
     }
-    Verdict::Permit { reserve: Vec::new() }
+    match consent {
+        Consent::Missing => Verdict::Ask,
+        Consent::NotNeeded | Consent::Given => Verdict::Permit { reserve: Vec::new() },
+    }
 }
 
 fn reservations(model: &ModelRules, standing: &Standing) -> Vec<Reservation> {

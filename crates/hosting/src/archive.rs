@@ -4,7 +4,10 @@
 //! again at each setup; nothing of it is believed that was not measured: sizes, names, checksums.
 
 mod about;
+mod bundle;
 mod zip;
+
+pub(crate) use bundle::Bundle;
 
 use crate::record::Archive;
 use base64::Engine as _;

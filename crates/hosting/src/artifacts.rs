@@ -10,6 +10,7 @@ mod queues;
 mod shelf;
 
 pub(crate) use queues::Queues;
+pub(crate) use shelf::Published;
 
 use crate::disk::Disk;
 use crate::hosting::Hosting;
@@ -111,6 +112,27 @@ impl Hosting {
         Ok(())
     }
 
+    /// What a fork of the session begins with: a file that its disk has in the outputs, and that is an artifact of this
+    /// session's, is none of its own until it changes. Asked before the disk is copied.
+    pub(crate) async fn heritage(&self, project: &ProjectId, parent: &SessionId) -> Result<Published, Refusal> {
+        // What cannot be published now is the fork's too.
+        let _ = self.publish(project, parent).await;
+        Ok(self.shelf(project, parent)?.read().await?.for_fork())
+    }
+
+    pub(crate) async fn inherit(
+        &self,
+        project: &ProjectId,
+        fork: &SessionId,
+        heritage: &Published,
+    ) -> Result<(), Refusal> {
+        if heritage.inherited.is_empty() {
+            return Ok(());
+        }
+        let _one_at_a_time = self.inner.queues.wait(project, fork).await;
+        self.shelf(project, fork)?.write(heritage, Vec::new(), Vec::new()).await
+    }
+
     /// The session is gone: so are its artifacts. Before the row of its environment goes, so that a crash leaves none.
     pub(crate) async fn forget_artifacts(&self, project: &ProjectId, session: &SessionId) -> Result<(), Refusal> {
         let _one_at_a_time = self.inner.queues.wait(project, session).await;
@@ -120,6 +142,9 @@ impl Hosting {
     async fn publish_now(&self, project: &ProjectId, session: &SessionId) -> Result<(), Refusal> {
         let handle = self.inner.handle()?;
         // Asked behind all others: a session that is gone by now gets nothing any more.
+        if handle.head(project, session).await?.environment.is_none() {
+            return Ok(());
+        }
         let view = handle.session(project, session).await?;
         let EnvironmentSettings::OpenaiHosted(settings) = &view.settings.environment else { return Ok(()) };
         let Some(turn) = handle.last_completed_turn(project, session).await? else { return Ok(()) };

@@ -1,11 +1,11 @@
 //! A server begins: what an earlier one left is taken up.
 
-use crate::disk::remove_folder;
+use crate::disk::{Disk, remove_folder};
 use crate::hosting::Hosting;
-use crate::life::{self, Left};
+use crate::life::{self, Left, Need};
 use crate::plan;
 use crate::record::Environment;
-use crate::rows::{ENVIRONMENTS, refusal};
+use crate::rows::{ENVIRONMENTS, GUESTS, refusal};
 use crate::seat::Seat;
 use runtime::{Files, Handle};
 use std::collections::BTreeSet;
@@ -32,19 +32,27 @@ impl Hosting {
         let projects: BTreeSet<ProjectId> = keys.into_iter().map(|key| key.project).collect();
         let mut known = BTreeSet::new();
         for project in &projects {
-            self.take_up_all(project, &mut known).await?;
+            for collection in [ENVIRONMENTS, GUESTS] {
+                self.take_up_all(project, collection, &mut known).await?;
+            }
         }
         self.clear(&known);
+        self.clear_code(&projects).await?;
         self.inner.begin();
         self.inner.around.spawn.spawn("idle environments", Box::pin(self.clone().look_after()));
         Ok(())
     }
 
-    async fn take_up_all(&self, project: &ProjectId, known: &mut BTreeSet<String>) -> Result<(), Refusal> {
+    async fn take_up_all(
+        &self,
+        project: &ProjectId,
+        collection: &str,
+        known: &mut BTreeSet<String>,
+    ) -> Result<(), Refusal> {
         let mut after = None;
         loop {
             let page = Page { after, limit: PAGE, direction: Direction::Ascending };
-            let rows = self.inner.rows.list::<Environment>(project, ENVIRONMENTS, "environment", page).await?;
+            let rows = self.inner.rows.list::<Environment>(project, collection, "environment", page).await?;
             for row in &rows.data {
                 if self.take_up(project, row).await? {
                     known.insert(row.settings.id.to_string());
@@ -62,14 +70,17 @@ impl Hosting {
         let id = row.settings.id.as_str();
         let head = match &row.session {
             Some(session) => {
-                let found = self.inner.around.store.session(project, session).await;
+                let found = self.inner.around.store.head(project, session).await;
                 found.map_err(|error| refusal(&error))?
             }
             None => None,
         };
         let left = life::left(row, head.is_some());
         if left == Left::Drop {
-            self.remove(project, id).await?;
+            match &row.session {
+                Some(session) => self.remove_claimed(project, session, id).await?,
+                None => self.remove(project, id).await?,
+            }
             return Ok(false);
         }
         let seat = self.seat(project, id);
@@ -85,12 +96,19 @@ impl Hosting {
                 return Ok(true);
             }
         }
-        let row = self.inner.change(project, id, |row| match left {
-            Left::GiveBack => row.give_back(),
-            _ => row.is_told = row.session.is_some(),
+        // After a restore, the data folder has the rows and no disk.
+        let lacks_disk = !Disk::new(&self.inner.folder(id)).is_there();
+        let row = self.inner.change(project, id, |row| {
+            match left {
+                Left::GiveBack => row.give_back(),
+                _ => row.is_told = row.session.is_some(),
+            }
+            if lacks_disk && life::has_disk(row.status) {
+                row.lose_disk();
+            }
         });
         let row = row.await?;
-        let state = head.and_then(|head| head.head.environment);
+        let state = head.and_then(|head| head.environment);
         if state.is_none_or(|state| state.status != row.status || state.resets < row.resets) {
             self.tell(&seat, &row);
         }
@@ -98,14 +116,11 @@ impl Hosting {
             // An earlier server may have died over it.
             self.publish_soon(project, session);
         }
-        match left {
-            Left::SetUp => self.set_up_soon(&seat),
-            Left::Find => self.find_soon(&seat, &row),
-            // One that is nobody's again may be anything of the three.
-            Left::GiveBack if row.status == EnvironmentStatus::Pending => self.set_up_soon(&seat),
-            Left::GiveBack if life::has_disk(row.status) => self.find_soon(&seat, &row),
-            Left::Keep => self.clear_disk_soon(&seat),
-            Left::GiveBack | Left::Drop | Left::Forget => {}
+        // One that is nobody's again, or has lost its disk, may be any of these.
+        match life::need(row.status) {
+            _ if row.status == EnvironmentStatus::Pending => self.set_up_soon(&seat),
+            Need::Start => self.find_soon(&seat, &row),
+            Need::SetUp | Need::Nothing => self.clear_disk_soon(&seat),
         }
         Ok(true)
     }

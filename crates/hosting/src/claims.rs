@@ -1,11 +1,12 @@
 //! Whose an environment is: made for nobody or for a session, taken, given back, copied for a fork, forgotten.
 
+use crate::artifacts::Published;
 use crate::disk::{Disk, Most, remove_folder};
 use crate::hosting::Hosting;
 use crate::life;
 use crate::noted::AGAIN;
 use crate::record::{Environment, Setup};
-use crate::rows::{ENVIRONMENTS, SETUPS, refusal};
+use crate::rows::{ENVIRONMENTS, SETUPS, home, is_guest, refusal};
 use crate::seat::Seat;
 use crate::wanted::{Claim, Wanted};
 use crate::{plan, rows};
@@ -35,9 +36,11 @@ impl Hosting {
         {
             return repeated(row, key);
         }
+        let vaults = wanted.vaults.clone();
         let (settings, setup) = self.inner.settle(project, EnvironmentId::new(&id), wanted, "environment.").await?;
         let mut row = Environment::new(settings, EnvironmentStatus::Pending, now);
         row.is_prewarmed = true;
+        row.vaults = vaults;
         row.request = key.as_ref().map(|key| key.body_hash.clone());
         match (self.make(project, &row, &setup).await, key) {
             (Ok(()), _) => {}
@@ -55,7 +58,7 @@ impl Hosting {
     }
 
     pub async fn environment(&self, project: &ProjectId, id: &str) -> Result<Environment, Refusal> {
-        self.inner.environment(project, id).await
+        self.inner.clients_environment(project, id).await
     }
 
     pub async fn environments(&self, project: &ProjectId, page: Page) -> Result<Listed<Environment>, Refusal> {
@@ -75,14 +78,18 @@ impl Hosting {
             Claim::New(wanted) => *wanted,
             Claim::Existing(id) => return self.take(project, session, &id).await,
         };
+        let code = wanted.code.clone();
         let (settings, setup) = self.inner.settle(project, EnvironmentId::of(session), wanted, "environment.").await?;
         let mut row = Environment::new(settings, EnvironmentStatus::Pending, self.inner.around.clock.now());
-        row.session = Some(session.clone());
+        (row.session, row.code) = (Some(session.clone()), code);
         self.make(project, &row, &setup).await?;
         Ok(row.settings)
     }
 
     async fn take(&self, project: &ProjectId, session: &SessionId, id: &str) -> Result<HostedSettings, Refusal> {
+        if is_guest(id) {
+            return Err(Refusal::not_found("environment", id).at("environment.environment_id"));
+        }
         let mut why = None;
         let row = self.inner.change(project, id, |row| match (&row.session, row.status) {
             (Some(_), _) => why = Some("The environment belongs to a session already."),
@@ -145,7 +152,7 @@ impl Hosting {
         let was_there = self.inner.owners().remove(session);
         let dropped = match was_there {
             Some(_) => self.inner.change(project, &id, Environment::give_back).await.map(|_| ()),
-            None => self.remove(project, &id).await,
+            None => self.remove_claimed(project, session, &id).await,
         };
         if let Err(refusal) = dropped {
             tracing::warn!(%session, %refusal, "what was claimed for a session is still there");
@@ -196,11 +203,11 @@ impl Hosting {
         let _turn = seat.turn.lock().await;
         // Whoever wants to use it waits for the copy.
         let _work = seat.begin_work();
-        let parent = self.inner.environment(project, &from).await?;
+        let row = self.inner.environment(project, &from).await?;
         let setup: Option<Setup> = self.inner.rows.read(project, SETUPS, &from).await?;
         let id = EnvironmentId::of(fork);
-        let settings = HostedSettings { id: id.clone(), ..parent.settings };
-        let status = match parent.status {
+        let settings = HostedSettings { id: id.clone(), ..row.settings };
+        let status = match row.status {
             EnvironmentStatus::Pending => {
                 return Err(Refusal::conflict(
                     "The session's environment is still being set up. Try again when it is.",
@@ -212,7 +219,9 @@ impl Hosting {
             EnvironmentStatus::Expired => EnvironmentStatus::Expired,
             _ => EnvironmentStatus::Ready,
         };
+        let mut heritage = Published::default();
         if life::has_disk(status) {
+            heritage = self.heritage(project, parent).await?;
             let limits = plan::size(settings.container_size).limits();
             let most = Most { bytes: limits.disk, entries: limits.files };
             let target = Disk::new(&self.inner.folder(id.as_str()));
@@ -224,9 +233,17 @@ impl Hosting {
                 Refusal::conflict(format!("The environment's files cannot be copied: {error}."))
             })?;
         }
-        let mut row = Environment::new(settings, status, self.inner.around.clock.now());
-        row.session = Some(fork.clone());
+        let row = Environment {
+            session: Some(fork.clone()),
+            vaults: row.vaults,
+            session_vaults: row.session_vaults,
+            code: row.code,
+            ..Environment::new(settings, status, self.inner.around.clock.now())
+        };
         self.make(project, &row, &setup.unwrap_or_default()).await?;
+        if let Err(refusal) = self.inherit(project, fork, &heritage).await {
+            tracing::warn!(session = %fork, %refusal, "a fork publishes what it was forked with");
+        }
         Ok(row.settings)
     }
 
@@ -234,7 +251,7 @@ impl Hosting {
     pub(crate) async fn make(&self, project: &ProjectId, row: &Environment, setup: &Setup) -> Result<(), Refusal> {
         let (rows, id) = (&self.inner.rows, row.settings.id.as_str());
         let puts = vec![
-            (rows.row((ENVIRONMENTS, id), row.created_at, row)?, true),
+            (rows.row((home(id), id), row.created_at, row)?, true),
             (rows.row((SETUPS, id), row.created_at, setup)?, true),
         ];
         let change = RowsChange { at: row.created_at, puts, ..RowsChange::default() };
@@ -251,9 +268,20 @@ impl Hosting {
 
     /// Its rows, then its folder: a folder without a row is removed at the next start.
     pub(crate) async fn remove(&self, project: &ProjectId, id: &str) -> Result<(), Refusal> {
-        self.delete(project, id, &[ENVIRONMENTS, SETUPS]).await?;
+        self.delete(project, id, &[home(id), SETUPS]).await?;
         self.leave_nothing(project, id).await;
         Ok(())
+    }
+
+    /// What was made for a session that never came, and what a fork was to begin with.
+    pub(crate) async fn remove_claimed(
+        &self,
+        project: &ProjectId,
+        session: &SessionId,
+        id: &str,
+    ) -> Result<(), Refusal> {
+        self.forget_artifacts(project, session).await?;
+        self.remove(project, id).await
     }
 
     /// The same, unless a session has taken it. Whether it did.
@@ -264,21 +292,27 @@ impl Hosting {
             if self.inner.environment(project, id).await?.session.is_some() {
                 return Ok(false);
             }
-            self.delete(project, id, &[ENVIRONMENTS, SETUPS]).await?;
+            self.delete(project, id, &[home(id), SETUPS]).await?;
         }
         self.leave_nothing(project, id).await;
         Ok(true)
     }
 
     pub(crate) async fn delete(&self, project: &ProjectId, id: &str, collections: &[&str]) -> Result<(), Refusal> {
-        let deletes = collections.iter().map(|collection| ((*collection).to_owned(), id.to_owned())).collect();
-        let change = RowsChange { at: self.inner.around.clock.now(), deletes, ..RowsChange::default() };
+        let rows = collections.iter().map(|collection| ((*collection).to_owned(), id.to_owned())).collect();
+        let at = self.inner.around.clock.now();
+        let change = match is_guest(id) {
+            // Its id is its names': a session that begins anew has the same.
+            true => RowsChange { at, erases: rows, ..RowsChange::default() },
+            false => RowsChange { at, deletes: rows, ..RowsChange::default() },
+        };
         let deleted = self.inner.around.store.change_rows(project, change).await;
         deleted.map_err(|error| rows::refusal(&error))
     }
 
     async fn leave_nothing(&self, project: &ProjectId, id: &str) {
         self.inner.seats.remove(id);
+        self.inner.guests.forget(id);
         self.inner.crowd.leave(project, id);
         if let Err(error) = remove_folder(self.inner.folder(id)).await {
             tracing::warn!(environment = id, %error, "the folder of an environment is not removed");
@@ -318,8 +352,7 @@ fn derived(project: &ProjectId, key: &str) -> String {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
-    let digits: String = hash.finalize().iter().take(12).map(|byte| format!("{byte:02x}")).collect();
-    format!("env_{digits}")
+    format!("env_{}", types::hex(&hash.finalize()[..12]))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use types::{EnvironmentStatus, ProjectId, Refusal, RefusalKind};
 /// Of one project.
 const PENDING: usize = 64;
 const NOBODYS: usize = 1_000;
+const GUESTS: usize = 1_000;
 /// When a client may ask again.
 const PAUSE: Duration = Duration::from_secs(10);
 
@@ -20,14 +21,18 @@ pub(crate) struct Crowd(Mutex<BTreeMap<ProjectId, Ids>>);
 struct Ids {
     pending: BTreeSet<String>,
     nobodys: BTreeSet<String>,
+    guests: BTreeSet<String>,
 }
 
 impl Ids {
     fn note(&mut self, row: &Environment) {
         let id = row.settings.id.as_str();
-        for (ids, is_one) in
-            [(&mut self.pending, row.status == EnvironmentStatus::Pending), (&mut self.nobodys, row.session.is_none())]
-        {
+        let is_nobodys = row.session.is_none() && row.guest.is_none();
+        for (ids, is_one) in [
+            (&mut self.pending, row.status == EnvironmentStatus::Pending),
+            (&mut self.nobodys, is_nobodys),
+            (&mut self.guests, row.guest.is_some()),
+        ] {
             if is_one {
                 ids.insert(id.to_owned());
             } else {
@@ -50,7 +55,10 @@ impl Crowd {
         if row.status == EnvironmentStatus::Pending && ids.pending.len() >= PENDING {
             return full(format!("{PENDING} environments are being set up. Try again when one of them is ready."));
         }
-        if row.session.is_none() && ids.nobodys.len() >= NOBODYS {
+        if row.guest.is_some() && ids.guests.len() >= GUESTS {
+            return full(format!("{GUESTS} sessions of runtimes are kept. Try again when some of them have expired."));
+        }
+        if row.session.is_none() && row.guest.is_none() && ids.nobodys.len() >= NOBODYS {
             return full(format!(
                 "{NOBODYS} environments wait for a session. Use them, or try again when they expire."
             ));
@@ -69,6 +77,7 @@ impl Crowd {
         if let Some(ids) = self.all().get_mut(project) {
             ids.pending.remove(id);
             ids.nobodys.remove(id);
+            ids.guests.remove(id);
         }
     }
 }

@@ -88,6 +88,11 @@ impl Disk {
         &self.folder
     }
 
+    /// Whether there is one.
+    pub(crate) fn is_there(&self) -> bool {
+        self.folder.symlink_metadata().is_ok_and(|found| found.is_dir())
+    }
+
     /// A fresh one. Whatever was there before is taken away.
     pub(crate) async fn create(&self) -> Result<(), Error> {
         let disk = self.clone();

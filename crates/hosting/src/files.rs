@@ -60,7 +60,7 @@ impl Hosting {
     /// Folders are made where they are missing, a file that is there is replaced. Errors: `NotFound`; `Invalid` with `path`,
     /// `data` or `file_id`, or where the environment has no disk now.
     pub async fn put_file(&self, project: &ProjectId, id: &str, file: NewFile) -> Result<EnvironmentFile, Refusal> {
-        self.inner.environment(project, id).await?;
+        self.inner.clients_environment(project, id).await?;
         let place = Place::of_client(&file.path)?;
         let seat = self.seat(project, id);
         seat.used(self.inner.around.clock.monotonic());
@@ -91,7 +91,7 @@ impl Hosting {
         id: &str,
         page: FilePage,
     ) -> Result<(Vec<EnvironmentFile>, Option<String>), Refusal> {
-        let environment = self.inner.environment(project, id).await?;
+        let environment = self.inner.clients_environment(project, id).await?;
         let folder = page.path.as_deref().map_or_else(|| Ok(Place::workspace()), Place::folder)?;
         let after = page.after.as_deref().map(read_token).transpose()?;
         let disk = self.inner.disk_of(&environment)?;

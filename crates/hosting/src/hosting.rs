@@ -2,15 +2,17 @@
 //! an environment is (`claims`), its use (`raise`), its rest (`idle`), its files, its artifacts, templates.
 
 use crate::crowd::Crowd;
+use crate::guests::Guests;
 use crate::record::Environment;
-use crate::rows::{ENVIRONMENTS, Rows};
+use crate::rows::{Rows, home, is_guest};
 use crate::seat::Seats;
+use crate::secrets::OfEnvironment;
 use crate::start::Trust;
 use runtime::{Files, Handle, Telling};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 use store::Store;
 use tokio::sync::{Semaphore, watch};
@@ -21,8 +23,10 @@ use types::{Clock, Entropy, EnvironmentId, ProjectId, Refusal, RefusalKind, Sess
 pub(crate) const MOST: usize = 256;
 /// Connections out of all environments together.
 const WAYS: usize = 2048;
-/// Files that environments have open at most: two for each way out, and those of each that runs.
-pub const FILES: usize = 2 * WAYS + 8 * MOST;
+/// Files that environments have open at most: two for each way out, one for each way in, and those of each that runs.
+pub const FILES: usize = 2 * WAYS + 8 * MOST + WAYS_IN;
+/// Connections into all sandboxes together.
+const WAYS_IN: usize = 1024;
 /// Sandboxes that are started at one time: more would only wait for each other.
 const STARTS: usize = 4;
 /// Disks that are copied at one time.
@@ -39,12 +43,28 @@ pub struct Settings {
     pub allow_weak_sandbox: bool,
     /// Without work for so long, the processes are ended.
     pub suspend_after: Duration,
+    /// A command in the background keeps its environment awake for so long after its last turn.
+    pub background_after: Duration,
     /// Without work for so long, the disk is removed.
     pub expire_after: Duration,
     /// This program: keeper and executor of each sandbox.
     pub program: PathBuf,
     /// Files that all environments may have open, [`FILES`] at most: with fewer, fewer connections go out at a time.
     pub files: usize,
+    pub agents: AgentSettings,
+}
+
+/// What a server says of the agents that it hosts for their authors.
+#[derive(Clone, Debug)]
+pub struct AgentSettings {
+    /// Where their code is unpacked: `DATA/runtimes`.
+    pub folder: PathBuf,
+    /// A folder of this machine below which their code may lie.
+    pub code: Option<PathBuf>,
+    /// Without an invocation for so long, a session's program is ended, where its runtime says nothing else.
+    pub idle_after: Duration,
+    /// The longest that it runs at a stretch, likewise.
+    pub lifetime: Duration,
 }
 
 /// The world.
@@ -56,6 +76,8 @@ pub struct Around {
     pub store: Arc<dyn Store>,
     pub driver: Arc<dyn sandbox::Driver>,
     pub telling: Telling,
+    /// Whose secrets environments are given. None: nobody's.
+    pub vaults: Option<vaults::Vaults>,
 }
 
 /// Hosted environments of all projects. Cheap to clone.
@@ -74,6 +96,11 @@ pub(crate) struct Inner {
     /// Where connections out of environments may be.
     pub(crate) ways: Arc<Semaphore>,
     pub(crate) crowd: Crowd,
+    pub(crate) guests: Guests,
+    /// Connections into sandboxes.
+    pub(crate) ways_in: Arc<Semaphore>,
+    /// Whoever changes a runtime.
+    pub(crate) runtimes: tokio::sync::Mutex<()>,
     /// Where sandboxes may run.
     pub(crate) places: Arc<Semaphore>,
     /// Who may start a sandbox now.
@@ -88,6 +115,8 @@ pub(crate) struct Inner {
     owners: Mutex<BTreeMap<SessionId, String>>,
     /// How many ended turns of a session have not been published yet.
     owed: Mutex<BTreeMap<SessionId, usize>>,
+    /// Of environments that run, by id.
+    pub(crate) secrets: Mutex<BTreeMap<String, Weak<OfEnvironment>>>,
     /// From `begin` on.
     served: OnceLock<Served>,
     begun: watch::Sender<bool>,
@@ -120,8 +149,13 @@ impl Inner {
 
     /// `NotFound`: none of this project's.
     pub(crate) async fn environment(&self, project: &ProjectId, id: &str) -> Result<Environment, Refusal> {
-        let row = if self.seats.is_doomed(id) { None } else { self.rows.read(project, ENVIRONMENTS, id).await? };
+        let row = if self.seats.is_doomed(id) { None } else { self.rows.read(project, home(id), id).await? };
         row.ok_or_else(|| Refusal::not_found("environment", id))
+    }
+
+    /// The same of one that a client names: what runs for a runtime is none.
+    pub(crate) async fn clients_environment(&self, project: &ProjectId, id: &str) -> Result<Environment, Refusal> {
+        if is_guest(id) { Err(Refusal::not_found("environment", id)) } else { self.environment(project, id).await }
     }
 
     /// Changes the row of an environment; changes of one are made one after the other. The row as it is then.
@@ -136,7 +170,7 @@ impl Inner {
         let before = row.clone();
         change(&mut row);
         if row != before {
-            self.rows.write(project, (ENVIRONMENTS, id), &row, false).await?;
+            self.rows.write(project, (home(id), id), &row, false).await?;
         }
         self.crowd.note(project, &row);
         Ok(row)
@@ -232,7 +266,8 @@ impl Hosting {
     pub fn new(settings: Settings, around: Around) -> Self {
         let rows = Rows::new(around.store.clone(), around.clock.clone());
         // Where files are short, ways and sandboxes have the same part of them as where they are not.
-        let ways = (settings.files.min(FILES) / 3).max(1);
+        let files = settings.files.min(FILES);
+        let (ways, ways_in) = ((files / 3).clamp(1, WAYS), (files / 8).clamp(1, WAYS_IN));
         let inner = Inner {
             settings,
             around,
@@ -242,6 +277,9 @@ impl Hosting {
             lookups: egress::Lookups::default(),
             ways: Arc::new(Semaphore::new(ways)),
             crowd: Crowd::default(),
+            guests: Guests::default(),
+            ways_in: Arc::new(Semaphore::new(ways_in)),
+            runtimes: tokio::sync::Mutex::default(),
             places: Arc::new(Semaphore::new(MOST)),
             starts: Semaphore::new(STARTS),
             copies: Semaphore::new(COPIES),
@@ -249,6 +287,7 @@ impl Hosting {
             queues: Default::default(),
             owners: Mutex::default(),
             owed: Mutex::default(),
+            secrets: Mutex::default(),
             served: OnceLock::new(),
             begun: watch::Sender::new(false),
             ending: AtomicBool::new(false),

@@ -4,6 +4,7 @@ use crate::disk::Disk;
 use crate::hosting::Hosting;
 use crate::life::{self, Idle};
 use crate::record::Environment;
+use crate::rows::is_guest;
 use crate::seat::Seat;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,11 +18,16 @@ impl Hosting {
     /// For ever.
     pub(crate) async fn look_after(self) {
         let (suspend_after, expire_after) = (self.inner.settings.suspend_after, self.inner.settings.expire_after);
-        let pause = (suspend_after.min(expire_after) / 4).clamp(OFTEN, SELDOM);
+        let pause =
+            (suspend_after.min(expire_after).min(self.inner.settings.agents.idle_after) / 4).clamp(OFTEN, SELDOM);
         let clock = &self.inner.around.clock;
         while !self.inner.is_closed() {
             clock.sleep(pause).await;
             for seat in self.inner.seats.list() {
+                if is_guest(&seat.id) && seat.live().is_some() {
+                    self.look_after_guest(&seat).await;
+                    continue;
+                }
                 let idle = seat.idle(clock.monotonic());
                 match life::idle(seat.live().is_some(), idle, suspend_after, expire_after) {
                     Idle::Suspend => {
@@ -65,17 +71,22 @@ impl Hosting {
         Ok(true)
     }
 
-    /// Whether a turn is open, or a command of it runs. What is busy was used just now.
+    /// Whether a turn is open, or a command of it runs that was not left alone for too long. What is busy was used just now.
     async fn is_busy(&self, seat: &Seat, row: &Environment) -> Result<bool, Refusal> {
+        if row.guest.is_some() {
+            return Ok(self.inner.guests.is_visited(&seat.id));
+        }
         let turn = match &row.session {
             Some(session) => self.inner.handle()?.has_open_turn(&seat.project, session).await?,
             None => false,
         };
-        let busy = turn || seat.live().is_some_and(|live| live.client.is_busy());
-        if busy {
-            seat.used(self.inner.around.clock.monotonic());
+        let now = self.inner.around.clock.monotonic();
+        if turn {
+            seat.used(now);
+            return Ok(true);
         }
-        Ok(busy)
+        let runs = seat.live().is_some_and(|live| live.client.is_busy());
+        Ok(runs && seat.runs_on(now, self.inner.settings.background_after))
     }
 
     pub(crate) async fn expire(&self, seat: &Arc<Seat>, unused: Duration) {

@@ -5,6 +5,9 @@
 //! that there is one way to run a command. A sandbox outlives its server: the next one finds it, and what runs in it.
 //!
 //! It decides nothing about sessions: it tells them what became of their environment, as the rendezvous does.
+//!
+//! Agents that their authors wrote as programs run in environments of the same kind (`guests`), by what is kept of them
+//! (`runtimes`).
 
 mod archive;
 mod artifacts;
@@ -14,6 +17,7 @@ mod crowd;
 mod detached;
 mod disk;
 mod files;
+mod guests;
 mod hosting;
 mod idle;
 mod life;
@@ -25,7 +29,9 @@ mod plan;
 mod raise;
 pub mod record;
 mod rows;
+mod runtimes;
 mod seat;
+mod secrets;
 mod setup;
 #[cfg(test)]
 mod stage;
@@ -35,6 +41,8 @@ mod wanted;
 mod ways;
 
 pub use files::{Content, EnvironmentFile, FilePage, NewFile};
-pub use hosting::{Around, FILES, Hosting, Settings};
+pub use guests::{Call, Reply, SESSION, Said, Socket, Unserved};
+pub use hosting::{AgentSettings, Around, FILES, Hosting, Settings};
 pub use plan::HANDED;
+pub use runtimes::{Change, DEFAULT, Details, Endpoint, FILES_BUCKET, Language, NewRuntime, Runtime, Version};
 pub use wanted::{Claim, TemplateChange, Wanted};

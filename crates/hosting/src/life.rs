@@ -107,6 +107,10 @@ pub(crate) fn failure(message: impl Into<String>) -> EnvironmentError {
     EnvironmentError { code: "sandbox_error".to_owned(), message: message.into() }
 }
 
+pub(crate) fn without_disk() -> EnvironmentError {
+    failure("the environment's files are not on this server; a backup does not hold them")
+}
+
 pub(crate) fn idle_for_long() -> EnvironmentError {
     let message = "the environment was not used for a long time; its files are gone";
     EnvironmentError { code: "idle_timeout".to_owned(), message: message.to_owned() }

@@ -75,11 +75,14 @@ pub(crate) async fn hold(
     client.detach();
 }
 
+/// A connection to the executor, of which nothing is said yet.
+pub(crate) async fn connect(folder: &Path) -> io::Result<UnixStream> {
+    let (_open, path) = place(folder)?;
+    UnixStream::connect(path).await
+}
+
 async fn open(folder: &Path) -> io::Result<WebSocketStream<UnixStream>> {
-    let stream = {
-        let (_open, path) = place(folder)?;
-        UnixStream::connect(path).await?
-    };
+    let stream = connect(folder).await?;
     let config = WebSocketConfig::default().max_message_size(Some(MESSAGE)).max_frame_size(Some(MESSAGE));
     let opened = tokio_tungstenite::client_async_with_config("ws://executor/", stream, Some(config)).await;
     opened.map(|(socket, _)| socket).map_err(io::Error::other)

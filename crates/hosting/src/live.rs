@@ -1,10 +1,12 @@
 //! An environment that runs: its sandbox, the executor in it and the way out of it, and how it ended.
 
 use crate::link;
+use crate::secrets::OfEnvironment;
 use crate::ways::Ways;
 use egress::Proxy;
 use environments::client::{self, Client};
 use sandbox::{Exit, Running};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::io::Interest;
@@ -43,6 +45,7 @@ pub(crate) struct Parts {
     pub(crate) folder: PathBuf,
     /// The executor's session, where there was one.
     pub(crate) session: Option<String>,
+    pub(crate) secrets: Arc<OfEnvironment>,
     pub(crate) place: Place,
 }
 
@@ -51,6 +54,7 @@ pub(crate) type Keep = Arc<dyn Fn(String) -> BoxFuture<'static, bool> + Send + S
 
 struct Ear {
     keep: Keep,
+    secrets: Arc<OfEnvironment>,
     connected: watch::Sender<bool>,
 }
 
@@ -66,6 +70,10 @@ impl client::Listener for Ear {
     fn disconnected(&self) {
         self.connected.send_replace(false);
     }
+
+    fn variables(&self) -> BTreeMap<String, String> {
+        self.secrets.variables()
+    }
 }
 
 impl Live {
@@ -76,7 +84,7 @@ impl Live {
         let (connection, connected) = watch::channel(false);
         let ways = Ways { places, clock: clock.clone(), spawn: spawn.clone() };
         let settings = client::Settings { all_variables: true, ..client::Settings::default() };
-        let ear = Arc::new(Ear { keep, connected: connection });
+        let ear = Arc::new(Ear { keep, secrets: parts.secrets, connected: connection });
         let client = Arc::new(Client::new(world, settings, ear, parts.session));
         let proxy = Arc::new(parts.proxy);
         let (over, is_over) = watch::channel(false);

@@ -52,6 +52,14 @@ pub(crate) fn plan(
     plan
 }
 
+/// Where a runtime's code is seen inside: read-only, for all of its sessions the same. A prepared tree has nothing below
+/// `/run`.
+pub(crate) const CODE: &str = "/run/code";
+
+pub(crate) fn code(folder: &Path) -> Bind {
+    Bind { source: folder.to_owned(), target: CODE.to_owned(), writable: false }
+}
+
 pub(crate) fn size(size: ContainerSize) -> Size {
     match size {
         ContainerSize::Small => Size::Small,

@@ -40,6 +40,9 @@ impl Hosting {
             None if patience.is_zero() => return None,
             None => self.raised(&seat, session, patience).await?,
         };
+        if let Some(secrets) = self.inner.secrets_now(&seat.id) {
+            secrets.look().await;
+        }
         // What the last turn left is not changed by this one before it is published.
         if !patience.is_zero() && !self.is_published(project, session).await {
             return None;
@@ -106,6 +109,8 @@ impl Hosting {
         match life::need(row.status) {
             Need::Nothing => Ok(None),
             Need::SetUp => self.set_up(seat, &row).await,
+            // Somebody else took it away.
+            Need::Start if !Disk::new(&self.inner.folder(&seat.id)).is_there() => self.set_up(seat, &row).await,
             Need::Start => self.started(seat, &row).await,
         }
     }
@@ -138,7 +143,7 @@ impl Hosting {
         drop(work);
         match fresh {
             Ok(live) => {
-                let is_reset = row.status == EnvironmentStatus::Expired;
+                let is_reset = row.status != EnvironmentStatus::Pending;
                 self.change_at_last(seat, |row| row.resets += u64::from(is_reset)).await?;
                 self.arrive(seat, &live).await?;
                 Ok(Some(live))
@@ -213,7 +218,10 @@ impl Hosting {
         let inner = &self.inner;
         let words = |refusal: Refusal| Failed::machine(refusal.message);
         let setup: Option<Setup> = inner.rows.read(&seat.project, SETUPS, &seat.id).await.map_err(words)?;
-        let setup = setup.unwrap_or_default();
+        let mut setup = setup.unwrap_or_default();
+        if let Some(secrets) = inner.secrets_now(&seat.id) {
+            setup.env.extend(secrets.variables());
+        }
         let context = setup::Context {
             clock: &*inner.around.clock,
             entropy: &*inner.around.entropy,

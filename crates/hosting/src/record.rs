@@ -25,6 +25,12 @@ pub struct Environment {
     /// The session is there, and is told what becomes of it.
     #[serde(default)]
     pub is_told: bool,
+    /// Vaults whose variables it has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub vaults: Vec<String>,
+    /// The same of the session that has it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub session_vaults: Vec<String>,
     /// The newest moment at which something was done with it. Written now and then, not with each use.
     pub used_at: Timestamp,
     /// The executor's session, to be resumed by a server that comes after this one.
@@ -33,6 +39,32 @@ pub struct Environment {
     /// How often its disk was replaced.
     #[serde(default)]
     pub resets: u64,
+    /// The session of a runtime that it is, and not an agent's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guest: Option<Guest>,
+    /// The code of a runtime, outside, of an environment that an agent's session has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<std::path::PathBuf>,
+}
+
+/// The session of a runtime: a program that somebody wrote, invoked under the session's id.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Guest {
+    pub runtime: String,
+    pub endpoint: String,
+    /// The client's.
+    pub session: String,
+    /// Of the runtime, when its sandbox was started last.
+    pub version: u32,
+    /// The code of that version, outside.
+    pub code: std::path::PathBuf,
+    /// How often its program was started.
+    pub starts: u32,
+    /// When its sandbox was started last.
+    pub started_at: Timestamp,
+    /// Seconds that it may be idle, and that it may run.
+    pub idle: u32,
+    pub lifetime: u32,
 }
 
 impl Environment {
@@ -48,17 +80,38 @@ impl Environment {
             is_prewarmed: false,
             request: None,
             is_told: false,
+            vaults: Vec::new(),
+            session_vaults: Vec::new(),
             used_at: now,
             executor_session: None,
             resets: 0,
+            guest: None,
+            code: None,
         }
+    }
+
+    /// Those of its session come first.
+    pub(crate) fn all_vaults(&self) -> Vec<String> {
+        let own = self.vaults.iter().filter(|id| !self.session_vaults.contains(id));
+        self.session_vaults.iter().chain(own).cloned().collect()
     }
 
     /// It is nobody's again.
     pub(crate) fn give_back(&mut self) {
+        self.session_vaults.clear();
         (self.session, self.is_told) = (None, false);
         if crate::life::has_disk(self.status) {
             self.status = EnvironmentStatus::Ready;
+        }
+    }
+
+    /// Its disk is not there. A session is told so, and its next command begins on a fresh one; what waits for a session is
+    /// made anew.
+    pub(crate) fn lose_disk(&mut self) {
+        if self.session.is_none() {
+            self.status = EnvironmentStatus::Pending;
+        } else {
+            (self.status, self.error) = (EnvironmentStatus::Expired, Some(crate::life::without_disk()));
         }
     }
 }

@@ -10,6 +10,19 @@ use types::{Clock, ProjectId, Refusal, RefusalKind, Timestamp};
 /// Environments; and of each what is confidential.
 pub(crate) const ENVIRONMENTS: &str = "environment";
 pub(crate) const SETUPS: &str = "environment_setup";
+/// The same as environments, for the sessions of runtimes: no list of environments shows them.
+pub(crate) const GUESTS: &str = "runtime_session";
+/// What the ids of these begin with.
+pub(crate) const GUEST: &str = "rts_";
+
+/// Where the row of an environment is.
+pub(crate) fn home(id: &str) -> &'static str {
+    if is_guest(id) { GUESTS } else { ENVIRONMENTS }
+}
+
+pub(crate) fn is_guest(id: &str) -> bool {
+    id.starts_with(GUEST)
+}
 
 #[derive(Clone)]
 pub(crate) struct Rows {

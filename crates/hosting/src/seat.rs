@@ -23,6 +23,8 @@ struct State {
     live: Option<Arc<Live>>,
     /// Monotonic.
     used: Duration,
+    /// The same, without the commands that ran on by themselves.
+    asked: Duration,
     /// How often it was used.
     uses: u64,
     /// How long it had not been used then: an earlier server's time.
@@ -37,8 +39,16 @@ struct State {
 
 impl Seat {
     fn new(project: &ProjectId, id: &str, now: Duration) -> Self {
-        let state =
-            State { live: None, used: now, uses: 0, before: Duration::ZERO, at_work: false, rests: false, place: None };
+        let state = State {
+            live: None,
+            used: now,
+            asked: now,
+            uses: 0,
+            before: Duration::ZERO,
+            at_work: false,
+            rests: false,
+            place: None,
+        };
         Self {
             project: project.clone(),
             id: id.to_owned(),
@@ -92,9 +102,20 @@ impl Seat {
     /// Uses what runs. From now on it is not taken by whoever saw it unused before.
     pub(crate) fn use_now(&self, now: Duration) -> Option<Arc<Live>> {
         let mut state = self.state();
-        (state.used, state.before, state.rests) = (now, Duration::ZERO, false);
+        (state.used, state.asked, state.before, state.rests) = (now, now, Duration::ZERO, false);
         state.uses += 1;
         state.live.clone()
+    }
+
+    /// Something runs in it that was left there. That keeps it awake for so long after it was used otherwise; whether it
+    /// still does.
+    pub(crate) fn runs_on(&self, now: Duration, at_most: Duration) -> bool {
+        let mut state = self.state();
+        let is_kept = now.saturating_sub(state.asked) < at_most;
+        if is_kept {
+            (state.used, state.before) = (now, Duration::ZERO);
+        }
+        is_kept
     }
 
     pub(crate) fn uses(&self) -> u64 {

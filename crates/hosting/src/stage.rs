@@ -1,7 +1,7 @@
 //! The world of unit tests: real time and chance, a store in memory, and this machine itself in the place of a sandbox.
 
 use crate::disk::Disk;
-use crate::hosting::{Around, Hosting, Settings};
+use crate::hosting::{AgentSettings, Around, Hosting, Settings};
 use environments::machine::{Chunk, Command, Entry, Fault, FileKind, Info, Machine, Metadata, Output, Written};
 use runtime::{Files, World};
 use sandbox::{Ability, Driver, Error, Plan, Running};
@@ -16,7 +16,10 @@ use store::Store;
 use store::memory::MemoryStore;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::sync::watch;
-use types::{BoxFuture, Clock, Entropy, ProjectId, Spawn, Task, Timestamp};
+use types::{
+    BoxFuture, Clock, ContainerSize, Entropy, EnvironmentId, HostedSettings, NetworkSettings, Packages, ProjectId,
+    Spawn, Task, Timestamp,
+};
 
 /// Bytes that a store in memory may hold.
 const STORE: usize = 64 << 20;
@@ -77,6 +80,25 @@ impl Driver for Idle {
     }
 }
 
+/// An environment of which only the network is known.
+pub(crate) fn settings(network: NetworkSettings) -> HostedSettings {
+    HostedSettings {
+        id: EnvironmentId::new("env_1"),
+        container_size: ContainerSize::Small,
+        network,
+        capability_directories: Vec::new(),
+        files: Vec::new(),
+        packages: Packages::default(),
+        plugins: Vec::new(),
+        skills: Vec::new(),
+    }
+}
+
+pub(crate) fn agents(folder: &Path) -> AgentSettings {
+    let (idle_after, lifetime) = (Duration::from_secs(900), Duration::from_secs(8 * 3600));
+    AgentSettings { folder: folder.join("runtimes"), code: None, idle_after, lifetime }
+}
+
 /// A folder for a test, a project, and what a server has.
 pub(crate) struct Stage {
     pub folder: tempfile::TempDir,
@@ -85,7 +107,10 @@ pub(crate) struct Stage {
     pub entropy: Arc<dyn Entropy>,
     pub files: Files,
     pub driver: Arc<dyn Driver>,
+    pub vaults: Option<vaults::Vaults>,
     pub world: World,
+    /// Where the operator has code.
+    pub code: Option<PathBuf>,
 }
 
 impl Stage {
@@ -106,7 +131,7 @@ impl Stage {
         let files = Files::new(world.clone());
         let folder = tempfile::tempdir().unwrap();
         let driver = Arc::new(Idle(Ability { findings: Vec::new() }));
-        Self { folder, project: ProjectId::new("p"), clock, entropy, files, driver, world }
+        Self { folder, project: ProjectId::new("p"), clock, entropy, files, driver, vaults: None, world, code: None }
     }
 
     /// The face, over a driver that starts nothing, or the one that was put in its place.
@@ -116,9 +141,11 @@ impl Stage {
             base: None,
             allow_weak_sandbox: false,
             suspend_after: Duration::from_secs(600),
+            background_after: Duration::from_secs(8 * 3600),
             expire_after: Duration::from_secs(3600),
             program: PathBuf::from("/bin/true"),
             files: crate::FILES,
+            agents: AgentSettings { code: self.code.clone(), ..agents(self.folder.path()) },
         };
         let around = Around {
             clock: self.clock.clone(),
@@ -127,6 +154,7 @@ impl Stage {
             store: self.world.store.clone(),
             telling: runtime::Telling::new(self.clock.clone(), self.world.spawn.clone()),
             driver: self.driver.clone(),
+            vaults: self.vaults.clone(),
         };
         let hosting = Hosting::new(settings, around);
         let (handle, _) = runtime::start(self.world.clone()).await.unwrap();

@@ -7,7 +7,7 @@ use crate::record::{Environment, Setup};
 use crate::rows::SETUPS;
 use crate::seat::Seat;
 use crate::{link, plan};
-use egress::{Authority, Limits, NoSecrets, Proxy, Rules, Surroundings};
+use egress::{Authority, Limits, Proxy, Rules, Secrets, Surroundings};
 use environments::client;
 use rustls::RootCertStore;
 use std::path::Path;
@@ -45,11 +45,17 @@ impl Hosting {
         let _start = inner.starts.acquire().await.map_err(|error| error.to_string())?;
         let folder = inner.folder(&seat.id);
         let disk = Disk::new(&folder);
-        let variables = setup.unwrap_or_default().env;
-        let plan = plan::plan(&inner.settings, &row.settings, &variables, &folder, disk.folder());
-        let (whole, at) = (inner.clone(), folder.clone());
+        let secrets = inner.secrets_of(seat, &row.settings).await;
+        let mut variables = setup.unwrap_or_default().env;
+        variables.extend(secrets.variables());
+        let mut plan = plan::plan(&inner.settings, &row.settings, &variables, &folder, disk.folder());
+        let guests = row.guest.as_ref().map(|guest| guest.code.as_path());
+        // The runtime that it is of may be gone.
+        let code = guests.or_else(|| row.code.as_deref().filter(|code| code.is_dir()));
+        plan.binds.extend(code.map(plan::code));
+        let (whole, at, known) = (inner.clone(), folder.clone(), secrets.clone());
         let started = blocking(move || {
-            let proxy = whole.way_out(rules, &at)?;
+            let proxy = whole.way_out(rules, &at, known)?;
             let socket = link::listen(&at).map_err(|error| format!("its socket: {error}"))?;
             let running = whole.around.driver.start(&plan, Some(socket.into())).map_err(|error| error.to_string())?;
             Ok((running, proxy))
@@ -58,7 +64,7 @@ impl Hosting {
             tracing::warn!(environment = seat.id, why, "a sandbox could not be started");
             format!("the sandbox could not be started: {why}")
         })?;
-        let live = self.join(seat, Parts { running, proxy, folder, session: None, place });
+        let live = self.join(seat, Parts { running, proxy, folder, session: None, secrets, place });
         if self.answers(&live).await {
             return Ok(live);
         }
@@ -72,10 +78,11 @@ impl Hosting {
         let _start = inner.starts.acquire().await.ok()?;
         let folder = inner.folder(&seat.id);
         let rules = plan::rules(&row.settings.network).unwrap_or_default();
-        let (whole, at) = (inner.clone(), folder.clone());
+        let secrets = inner.secrets_of(seat, &row.settings).await;
+        let (whole, at, known) = (inner.clone(), folder.clone(), secrets.clone());
         let found = blocking(move || {
             let Some(running) = whole.resume(&at) else { return Ok(None) };
-            Ok(Some((running, whole.way_out(rules, &at)?)))
+            Ok(Some((running, whole.way_out(rules, &at, known)?)))
         });
         let (running, proxy) = match found.await {
             Ok(found) => found?,
@@ -85,7 +92,7 @@ impl Hosting {
             }
         };
         let session = row.executor_session.clone();
-        let live = self.join(seat, Parts { running, proxy, folder, session, place });
+        let live = self.join(seat, Parts { running, proxy, folder, session, secrets, place });
         if self.answers(&live).await {
             return Some(live);
         }
@@ -125,7 +132,7 @@ impl Hosting {
 
 impl Inner {
     /// Blocks. The certificates that are believed inside are written anew: the authority is a new one.
-    pub(crate) fn way_out(&self, rules: Rules, folder: &Path) -> Result<Proxy, String> {
+    pub(crate) fn way_out(&self, rules: Rules, folder: &Path, secrets: Arc<dyn Secrets>) -> Result<Proxy, String> {
         let now = self.around.clock.now();
         let authority = Arc::new(Authority::create(now).map_err(|error| error.to_string())?);
         let (roots, certificates) = self.trust.get();
@@ -134,7 +141,7 @@ impl Inner {
         std::fs::write(folder.join(plan::BUNDLE), bundle).map_err(|error| format!("its certificates: {error}"))?;
         let around = Surroundings {
             resolver: Arc::new(self.lookups.of_one()),
-            secrets: Arc::new(NoSecrets),
+            secrets,
             authority,
             roots: roots.clone(),
             clock: self.around.clock.clone(),

@@ -28,6 +28,10 @@ pub struct Wanted {
     pub plugins: Option<Vec<Archive>>,
     pub env: Option<BTreeMap<String, String>>,
     pub commands: Option<Vec<SetupCommand>>,
+    /// Of an environment that is made for nobody: vaults whose variables it has.
+    pub vaults: Vec<String>,
+    /// A folder of this machine that is seen inside, read-only: the code of a runtime.
+    pub code: Option<std::path::PathBuf>,
 }
 
 /// A change of a template. None: as it is.

@@ -106,7 +106,7 @@ async fn answer(local: &Local, repeated: usize, most: u64) -> Outcome<Times> {
         model: "small".to_owned(),
         instructions: None,
         context: vec![ContextItem::User { content: vec![Content::Text { text }] }].into(),
-        tools: Vec::new(),
+        tools: Default::default(),
         tool_choice: ToolChoice::Auto,
         format: TextFormat::Text,
         verbosity: Verbosity::Medium,

@@ -14,7 +14,6 @@ use crate::{Model, SchemaRefusal, Sink, custom};
 use attempts::{Attempts, Line};
 use directive::{Call, Directive};
 use place::Place;
-use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 use types::{
@@ -198,9 +197,7 @@ fn heard(request: &ModelRequest) -> usize {
         ContextItem::Output { output: CallOutput::Text(text), .. } => text.len(),
         ContextItem::Output { output: CallOutput::Parts(content), .. } => parts(content),
     });
-    let tools = request
-        .tools
-        .iter()
-        .map(|tool| tool.name.len() + tool.description.len() + json!(tool.parameters).to_string().len());
+    let schema = |schema| serde_json::to_string(schema).map_or(0, |text| text.len());
+    let tools = request.tools.iter().map(|tool| tool.name.len() + tool.description.len() + schema(&tool.parameters));
     request.instructions.as_ref().map_or(0, String::len) + items.sum::<usize>() + tools.sum::<usize>()
 }

@@ -35,7 +35,7 @@ fn request(context: Vec<ContextItem>) -> ModelRequest {
         model: "small".to_owned(),
         instructions: None,
         context: context.into(),
-        tools: Vec::new(),
+        tools: Arc::default(),
         tool_choice: ToolChoice::Auto,
         format: TextFormat::Text,
         verbosity: Verbosity::Medium,
@@ -101,7 +101,7 @@ async fn ask(local: &Local, request: &ModelRequest) -> Heard {
 #[tokio::test]
 async fn a_forced_call_has_arguments_that_fit() {
     let mut asked = request(vec![user("What is the weather in Paris, in celsius?")]);
-    asked.tools = vec![weather()];
+    asked.tools = vec![weather()].into();
     asked.tool_choice = ToolChoice::Required;
     let heard = ask(shared(), &asked).await;
     assert_eq!(heard.text(), "");
@@ -134,7 +134,7 @@ async fn a_named_function_is_the_one_that_is_called() {
         parameters: Default::default(),
         kind: types::FunctionKind::default(),
     };
-    asked.tools = vec![weather(), time];
+    asked.tools = vec![weather(), time].into();
     asked.tool_choice = ToolChoice::Function("get_time".to_owned());
     let heard = ask(shared(), &asked).await;
     assert!(matches!(heard.calls()[..], [(_, "get_time", ref arguments)] if *arguments == json!({})));
@@ -144,7 +144,7 @@ async fn a_named_function_is_the_one_that_is_called() {
 async fn the_first_call_after_a_message_may_be_required_by_the_operator() {
     let strict = Local::load(&fixture(), Options { first_call: FirstCall::Required, ..Options::default() }).unwrap();
     let mut asked = request(vec![user("Hello there, how are you?")]);
-    asked.tools = vec![weather()];
+    asked.tools = vec![weather()].into();
     let heard = ask(&strict, &asked).await;
     let (call_id, name, arguments) = heard.calls()[0].clone();
     let (call_id, name) = (CallId::new(call_id.to_owned()), name.to_owned());
@@ -196,7 +196,7 @@ async fn an_answer_is_json_that_fits_in_the_tokens_that_it_has() {
 #[tokio::test]
 async fn text_is_heard_as_text_though_functions_are_there() {
     let mut asked = request(vec![user("What is the capital of France?")]);
-    asked.tools = vec![weather()];
+    asked.tools = vec![weather()].into();
     asked.max_output_tokens = Some(60);
     let heard = ask(shared(), &asked).await;
     assert!(!heard.text().contains("<tool"), "{}", heard.text());

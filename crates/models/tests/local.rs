@@ -43,7 +43,7 @@ fn request(context: Vec<ContextItem>) -> ModelRequest {
         model: "small".to_owned(),
         instructions: None,
         context: context.into(),
-        tools: Vec::new(),
+        tools: Arc::default(),
         tool_choice: ToolChoice::Auto,
         format: TextFormat::Text,
         verbosity: Verbosity::Medium,

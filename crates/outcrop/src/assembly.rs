@@ -1,9 +1,12 @@
-//! From configured entries to models that can be asked.
+//! From what is configured to models that can be asked and tools that can be called.
 
 #[cfg(feature = "local")]
 mod deferred;
 #[cfg(feature = "local")]
 mod encoder;
+mod toolbox;
+
+pub use toolbox::{toolbox, web};
 
 use crate::configuration::{Configuration, ModelEntry, Provider, Task, Upstream, Weights};
 use crate::data::DataFolder;
@@ -56,7 +59,7 @@ pub fn models(
 /// What the engine and the gate are told of them.
 pub fn rules(configuration: &Configuration) -> Rules {
     let models = configuration.models.iter().map(|entry| (entry.name.clone(), entry.rules.clone())).collect();
-    Rules { limits: configuration.limits.clone(), models }
+    Rules { limits: configuration.limits.clone(), models, reviewer: configuration.reviewer.clone() }
 }
 
 fn connect(entry: &ModelEntry, upstream: &Upstream, configuration: &Configuration) -> Result<models::Upstream> {

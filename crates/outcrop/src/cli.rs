@@ -50,6 +50,9 @@ pub enum Command {
     /// Look at sessions from a terminal
     #[command(subcommand, arg_required_else_help = true)]
     Session(Session),
+    /// Look after the keys that seal the secrets of vaults
+    #[command(subcommand, arg_required_else_help = true)]
+    Vault(VaultCommand),
     /// See, fetch and remove the weights of local models
     #[command(subcommand, arg_required_else_help = true)]
     Model(ModelCommand),
@@ -92,6 +95,9 @@ pub enum Command {
     /// Speaks the protocol of `codex exec-server`. Whoever reaches it can do all that this user can do: it has no sandbox.
     /// Prints the address that it listens on. SIGTERM and SIGINT end it and all that it started.
     Executor(Executor),
+    /// Talk to MCP servers as sessions do
+    #[command(subcommand, arg_required_else_help = true)]
+    Mcp(crate::mcp::Mcp),
     /// First contact: agent sessions on a small model and in a sandbox, whose server is killed in the middle
     ///
     /// Runs a server and a session with a function, kills the server with SIGKILL in the middle of an answer, starts it
@@ -229,6 +235,18 @@ pub enum Session {
         #[arg(long)]
         json: bool,
     },
+    /// Write out all that one command of a session printed, byte by byte
+    ///
+    /// Where it was more than 4 MiB: the first and the last 2 MiB, and between them a line that says how much is left out.
+    Output {
+        #[command(flatten)]
+        project: Project,
+        #[arg(value_name = "ID")]
+        id: String,
+        /// The command's item, as the list of items names it
+        #[arg(value_name = "ITEM")]
+        item: String,
+    },
     /// Make a session that goes on where another one stands, and print its id; needs its server to run
     ///
     /// Nothing is copied, and nothing that was done is done again. Asks the server that runs on the data folder, with the
@@ -240,6 +258,25 @@ pub enum Session {
         #[arg(long, value_name = "ITEM")]
         after: Option<String>,
     },
+    /// Say what became of a call whose outcome nobody knew; needs its server to run
+    ///
+    /// Only what `session ledger` shows as unknown can be resolved. The model is told with its next call; nothing is done
+    /// again. Asks the server that runs on the data folder, with the key of OUTCROP_API_KEY or of the data folder.
+    #[command(group = clap::ArgGroup::new("outcome").required(true).args(["committed", "failed"]))]
+    Resolve {
+        /// The session's id
+        #[arg(value_name = "ID")]
+        id: String,
+        /// As `session ledger` names it
+        #[arg(value_name = "EFFECT")]
+        effect: String,
+        /// It was made, and came to this
+        #[arg(long, value_name = "RESULT")]
+        committed: Option<String>,
+        /// It was not made, or it failed, for this reason
+        #[arg(long, value_name = "TEXT")]
+        failed: Option<String>,
+    },
     /// Follow one session as it goes on; needs its server to run
     ///
     /// Asks the server that runs on the data folder, with the key of OUTCROP_API_KEY or of the data folder.
@@ -247,6 +284,16 @@ pub enum Session {
         #[arg(value_name = "ID")]
         id: String,
     },
+}
+
+#[derive(Subcommand, Debug)]
+pub enum VaultCommand {
+    /// Make a new root key and wrap the keys of all vaults with it
+    ///
+    /// Works while a server runs on the same data. The old key stays in the file as long as a vault needs it; a run that
+    /// was cut off is gone on with by the next. Where the key comes from a variable, put the new one before the old one
+    /// there first (`NEW,OLD`). The secrets of access keys do not change.
+    Rotate,
 }
 
 #[derive(Subcommand, Debug)]

@@ -4,9 +4,13 @@
 //!
 //! The environment is read here and nowhere else.
 
+mod agentcore;
+mod approvals;
+mod aws;
 mod complaint;
 mod defaults;
 mod environments;
+pub mod mcp;
 mod model;
 mod nearest;
 mod raw;
@@ -14,6 +18,8 @@ mod resolve;
 pub mod source;
 mod units;
 mod variables;
+pub mod vaults;
+mod web_search;
 
 #[cfg(test)]
 mod tests;
@@ -23,11 +29,12 @@ pub use nearest::hint;
 pub use source::Source;
 pub use variables::Variables;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use types::{Limits, ModelRules};
+use types::{AwsAccount, Limits, ModelRules};
 
 /// The file that is read where none is named.
 pub const DEFAULT_FILE: &str = "outcrop.toml";
@@ -55,9 +62,15 @@ pub struct Configuration {
     pub api_key: Option<Secret>,
     pub models: Vec<ModelEntry>,
     pub limits: Limits,
+    /// The entry that reviews calls where a session lets a model do that; None: the session's own.
+    pub reviewer: Option<String>,
     pub environments: Environments,
-    /// Where the key is from which secrets are derived; None: in the data folder.
-    pub root_key_file: Option<PathBuf>,
+    pub vaults: Vaults,
+    pub mcp: Mcp,
+    pub aws: Aws,
+    pub agentcore: AgentCore,
+    /// None: agents that search the web are refused.
+    pub web_search: Option<WebSearch>,
     /// The largest request body, in bytes.
     pub body: usize,
     /// Whether chats that say nothing of it are kept in the log.
@@ -77,7 +90,93 @@ pub struct Environments {
     pub base: Option<PathBuf>,
     pub allow_weak_sandbox: bool,
     pub suspend_after: Duration,
+    pub background_after: Duration,
     pub expire_after: Duration,
+}
+
+/// `[aws]`: the doors of AWS's services.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Aws {
+    /// Whose names ARNs are.
+    pub account: AwsAccount,
+    /// Whether managed agents have no more than the original.
+    pub strict: bool,
+    /// Whether a signature may leave the body out.
+    pub unsigned_payload: bool,
+}
+
+/// `[agentcore]`: agents that their authors wrote as programs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AgentCore {
+    /// A folder of this machine whose folders are buckets of code. None: code comes from uploaded files alone.
+    pub code: Option<PathBuf>,
+    /// Where a runtime says nothing of it: how long a session may be idle, and run.
+    pub idle_after: Duration,
+    pub lifetime: Duration,
+}
+
+/// `[mcp]`: where servers of MCP and token endpoints may be, beside the public internet.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct Mcp {
+    pub allow_private: bool,
+    /// In lower case: `host`, or `host:port` where that port alone is meant.
+    pub allowed_hosts: BTreeSet<String>,
+}
+
+/// `[web_search]`: who searches the web for agents.
+#[derive(Debug)]
+pub struct WebSearch {
+    pub provider: SearchProvider,
+    /// Nothing of these is shown to any agent.
+    pub blocked_domains: Vec<String>,
+    /// Whose pages are read although they are not of the public internet.
+    pub allowed_hosts: BTreeSet<String>,
+}
+
+#[derive(Debug)]
+pub enum SearchProvider {
+    Searxng {
+        url: url::Url,
+    },
+    /// Without a URL at its usual place.
+    Brave {
+        url: Option<url::Url>,
+        key: Secret,
+    },
+    /// A tool of an MCP server, which takes the query as `argument`.
+    Mcp {
+        url: url::Url,
+        key: Option<Secret>,
+        tool: String,
+        argument: String,
+    },
+}
+
+/// `[vaults]`: where root keys are.
+#[derive(Default)]
+pub struct Vaults {
+    /// None: in the data folder.
+    pub root_key_file: Option<PathBuf>,
+    /// Those of a variable, which vaults have instead of the file's. The first is the one that is used.
+    pub root_keys: Option<zeroize::Zeroizing<Vec<[u8; 32]>>>,
+    pub kms: Option<Kms>,
+}
+
+/// `[vaults.kms]`: root keys that AWS KMS keeps.
+pub struct Kms {
+    /// The first is the one that is used; there is one at least.
+    pub keys: Vec<::vaults::KmsKey>,
+    /// None: AWS's own.
+    pub endpoint: Option<String>,
+    pub access: ::vaults::Access,
+    /// Whether it wraps. If not, it only opens what it has wrapped.
+    pub wraps: bool,
+}
+
+impl fmt::Debug for Vaults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vaults").field("root_key_file", &self.root_key_file).finish_non_exhaustive()
+    }
 }
 
 /// One `[[model]]`.
@@ -85,6 +184,8 @@ pub struct Environments {
 pub struct ModelEntry {
     /// What clients write; `*` answers every other name.
     pub name: String,
+    /// What clients of Bedrock call it beside that.
+    pub aliases: Vec<String>,
     pub provider: Provider,
     pub task: Task,
     pub upstream_model: Option<String>,

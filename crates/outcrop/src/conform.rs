@@ -7,7 +7,6 @@ use crate::world::KernelEntropy;
 use crate::{MISUSED, terminal};
 use anyhow::{Context, Result, anyhow};
 use conform::{Area, Part, Report, Target};
-use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -51,11 +50,7 @@ fn target(wanted: &Conform, variables: &Variables) -> Result<Target> {
     );
     let mut bytes = [0_u8; 8];
     KernelEntropy.fill(&mut bytes);
-    let run = bytes.iter().fold("conform-".to_owned(), |mut run, byte| {
-        // Writing to a string cannot fail.
-        _ = write!(run, "{byte:02x}");
-        run
-    });
+    let run = format!("conform-{}", types::hex(&bytes));
     Ok(Target {
         base: wanted.base.clone(),
         key: key.to_owned(),

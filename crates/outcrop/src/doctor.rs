@@ -2,6 +2,7 @@
 //! a line that is not `ok` says what to do.
 
 pub mod sandbox;
+mod web;
 
 use crate::configuration::{Complaint, Configuration, ModelEntry, Provider, Source};
 use crate::data::DataFolder;
@@ -45,6 +46,10 @@ pub async fn run(configuration: Result<Configuration, Complaint>) -> bool {
     machine(&findings);
     let base = configuration.as_ref().ok().and_then(|configuration| configuration.environments.base.as_deref());
     sandbox::check(&findings, base);
+    match crate::program::trial().await {
+        Ok(()) => findings.ok("programs", "one ran in a process of its own, was paused and went on"),
+        Err(error) => findings.warn("programs", format_args!("{error}; programs of models cannot be run")),
+    }
     let configuration = match configuration {
         Ok(configuration) => configuration,
         Err(complaint) => {
@@ -57,9 +62,12 @@ pub async fn run(configuration: Result<Configuration, Complaint>) -> bool {
         None => findings.ok("config", "no file; defaults and variables"),
     }
     files(&configuration, &findings);
+    reach(&configuration, &findings);
+    web::check(&configuration, &findings).await;
     if let Some(data) = folder(&configuration, &mut findings) {
         server(&configuration, &data, &mut findings).await;
         store(&data, &mut findings).await;
+        vaults(&configuration, &data, &mut findings).await;
         models(&configuration, &data, &mut findings).await;
     }
     !findings.failed
@@ -82,17 +90,35 @@ fn machine(findings: &Findings) {
 }
 
 fn files(configuration: &Configuration, findings: &Findings) {
-    let needed = configuration.limits.streams + 512;
+    let (streams, hosted) = (configuration.limits.streams, configuration.environments.hosted);
+    // What hosted environments have open comes on top of what the doors have.
+    let environments = if hosted { ::hosting::FILES } else { 0 };
+    let needed = streams + 512 + environments;
     match getrlimit(Resource::Nofile).maximum {
         Some(most) if most < needed as u64 => findings.warn(
             "open files",
             format_args!(
-                "at most {most}, and {} streams are configured; raise the hard limit (ulimit -Hn) or lower limits.streams",
-                configuration.limits.streams
+                "at most {most}, and {streams} streams are configured and {environments} for hosted environments; raise the \
+                 hard limit (ulimit -Hn) or lower limits.streams"
             ),
         ),
         Some(most) => findings.ok("open files", format_args!("up to {most}")),
         None => findings.ok("open files", "without limit"),
+    }
+}
+
+/// Clients choose the URLs of MCP servers: a host that is allowed whole is open to them whole.
+fn reach(configuration: &Configuration, findings: &Findings) {
+    let hosts = configuration.mcp.allowed_hosts.iter();
+    for host in hosts.filter(|host| crate::configuration::mcp::opens_this_machine(host)) {
+        let port = if host.contains(':') { format!("[{host}]:8000") } else { format!("{host}:8000") };
+        findings.warn(
+            "mcp",
+            format_args!(
+                "allowed_hosts names `{host}` without a port: whoever has a key reaches every port of this machine with it; \
+                 name the one that is meant, such as `{port}`"
+            ),
+        );
     }
 }
 
@@ -153,6 +179,21 @@ async fn store(data: &DataFolder, findings: &mut Findings) {
             findings.ok("store", format_args!("opens; {sessions} newest sessions verified, {records} records"));
         }
         Err(error) => findings.fail("store", format_args!("{error}; keep a copy of the folder before anything else")),
+    }
+}
+
+async fn vaults(configuration: &Configuration, data: &DataFolder, findings: &mut Findings) {
+    if !data.path().join("outcrop.db").exists() {
+        return;
+    }
+    let looked = match Sqlite::open_shared(data.path()) {
+        Ok(store) => crate::vault::look(configuration, data, &store).await,
+        // Said of the store already.
+        Err(_) => return,
+    };
+    match looked {
+        Ok(found) => findings.ok("vaults", found),
+        Err(why) => findings.fail("vaults", why),
     }
 }
 

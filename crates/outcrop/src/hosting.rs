@@ -4,14 +4,16 @@ use crate::configuration::Configuration;
 use crate::data::DataFolder;
 use crate::rendezvous::Executors;
 use crate::world::{KernelEntropy, TokioClock, TokioSpawn};
-use ::hosting::{Around, Hosting, Settings};
+use ::hosting::{AgentSettings, Around, Hosting, Settings};
 use anyhow::Context;
 use environments::rendezvous::Rendezvous;
+use environments::workbench::{Machines, Workbench};
 use models::Models;
 use runtime::{Files, Handle, Telling};
 use std::sync::Arc;
 use store::Store;
-use types::{Clock, Entropy, Rules, Spawn};
+use types::{Clock, Entropy, Rules, Spawn, Tools};
+use vaults::Vaults;
 
 /// The world, as far as environments need it. Cheap to clone.
 #[derive(Clone)]
@@ -46,10 +48,16 @@ pub struct Environments {
 
 impl Environments {
     /// `files` is how many of them hosted environments may have open.
-    pub fn prepare(configuration: &Configuration, data: &DataFolder, world: World, files: usize) -> Self {
+    pub fn prepare(
+        configuration: &Configuration,
+        data: &DataFolder,
+        world: World,
+        files: usize,
+        vaults: Vaults,
+    ) -> Self {
         let telling = Telling::new(world.clock.clone(), world.spawn.clone());
         let executors = Executors::new(&world, telling.clone());
-        let (hosting, no_hosting) = match make(configuration, data, &world, telling.clone(), files) {
+        let (hosting, no_hosting) = match make(configuration, data, &world, telling.clone(), files, vaults) {
             Ok(hosting) => (Some(hosting), Arc::default()),
             Err(why) => {
                 tracing::warn!("{why}");
@@ -59,10 +67,16 @@ impl Environments {
         Self { rendezvous: executors.rendezvous.clone(), hosting, no_hosting, executors, telling, world }
     }
 
-    /// What the runtime is given of the world, with the agents' tools in these environments.
-    pub fn world(&self, models: Models, rules: Rules) -> runtime::World {
+    /// Where sessions' commands run, and the agents' tools there.
+    pub fn bench(&self) -> (Arc<dyn Machines>, Workbench) {
+        let World { clock, spawn, .. } = self.world.clone();
+        let machines = self.executors.machines(self.hosting.clone(), clock.clone());
+        (machines.clone(), self.executors.workbench(machines, clock, spawn))
+    }
+
+    /// What the runtime is given of the world.
+    pub fn world(&self, models: Models, rules: Rules, tools: Arc<dyn Tools>) -> runtime::World {
         let World { clock, entropy, spawn, store } = self.world.clone();
-        let tools = Arc::new(self.executors.workbench(self.hosting.clone(), clock.clone(), spawn.clone()));
         runtime::World { clock, entropy, spawn, store, models: Arc::new(models), tools, rules: Arc::new(rules) }
     }
 
@@ -104,6 +118,7 @@ fn make(
     world: &World,
     telling: Telling,
     files: usize,
+    vaults: Vaults,
 ) -> Result<Hosting, String> {
     let wanted = &configuration.environments;
     if !wanted.hosted {
@@ -117,12 +132,19 @@ fn make(
         base: wanted.base.clone(),
         allow_weak_sandbox: wanted.allow_weak_sandbox,
         suspend_after: wanted.suspend_after,
+        background_after: wanted.background_after,
         expire_after: wanted.expire_after,
         program,
         files,
+        agents: AgentSettings {
+            folder: data.join("runtimes"),
+            code: configuration.agentcore.code.clone(),
+            idle_after: configuration.agentcore.idle_after,
+            lifetime: configuration.agentcore.lifetime,
+        },
     };
     let World { clock, entropy, spawn, store } = world.clone();
-    Ok(Hosting::new(settings, Around { clock, entropy, spawn, store, driver, telling }))
+    Ok(Hosting::new(settings, Around { clock, entropy, spawn, store, driver, telling, vaults: Some(vaults) }))
 }
 
 #[cfg(not(target_os = "linux"))]

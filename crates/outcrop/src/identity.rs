@@ -70,7 +70,7 @@ async fn revoke_former(now: &Secret, data: &DataFolder, store: &dyn Store, clock
 
 /// As the store keeps keys: SHA-256, hex.
 fn hash(key: &str) -> String {
-    Sha256::digest(key.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    types::hex(&Sha256::digest(key.as_bytes()))
 }
 
 /// The key with which this machine's own commands enter, if there is one to read.

@@ -89,7 +89,7 @@ async fn create_access_key(catalog: &Catalog, file: &Path, project: &ProjectId, 
         Some(root) => root,
         None => {
             let keys = catalog.keys().await.map_err(|refusal| anyhow!(refusal))?;
-            if keys.iter().any(|key| is_access_key(&key.hint) && key.revoked_at.is_none()) {
+            if has_access_keys(&keys) {
                 bail!(
                     "the root key {} is not there, and access keys were made with it; put it back, or revoke them first",
                     file.display()
@@ -98,11 +98,17 @@ async fn create_access_key(catalog: &Catalog, file: &Path, project: &ProjectId, 
             root::make(file)?
         }
     };
+    let root = root.of_access_keys();
     let key = catalog.create_access_key(project, scopes).await.map_err(|refusal| anyhow!(refusal))?;
     terminal::say(format_args!("AWS_ACCESS_KEY_ID={}", key.hint));
     terminal::say(format_args!("AWS_SECRET_ACCESS_KEY={}", root.secret(&key.hint)));
     terminal::warn(format_args!("{} of project {project}; the secret is shown this once", key.id));
     Ok(())
+}
+
+/// Whether there are some that are not revoked.
+pub fn has_access_keys(keys: &[store::KeyRow]) -> bool {
+    keys.iter().any(|key| is_access_key(&key.hint) && key.revoked_at.is_none())
 }
 
 /// Lists show the whole id of an access key: it is no secret.

@@ -18,8 +18,10 @@ mod hosting;
 mod http;
 mod identity;
 mod key;
+mod mcp;
 mod metrics;
 mod model;
+mod program;
 mod quickstart;
 mod rendezvous;
 mod serve;
@@ -28,6 +30,7 @@ mod shelf;
 mod signals;
 mod telemetry;
 mod terminal;
+mod vault;
 mod world;
 
 use clap::Parser;
@@ -38,15 +41,19 @@ use std::process::ExitCode;
 /// A wrong command line or configuration; clap uses the same.
 const MISUSED: u8 = 2;
 
-/// Tasks are made on one thread and end on another, and the system's allocator makes them wait for each other.
+/// Tasks are made on one thread and end on another, and the system's allocator makes them wait for each other. Counted
+/// for the worker of a program alone.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: code::allocator::Counted<mimalloc::MiMalloc> = code::allocator::Counted(mimalloc::MiMalloc);
 
 fn main() -> ExitCode {
     // Before anything else: a sandbox's keeper has one thread and nothing open.
     #[cfg(target_os = "linux")]
     if std::env::args().nth(1).as_deref() == Some(doctor::sandbox::KEEPER) {
         return sandbox::keeper();
+    }
+    if std::env::args().nth(1).as_deref() == Some(program::WORKER) {
+        return code::worker();
     }
     let cli = Cli::parse();
     let variables = Variables::read();
@@ -88,6 +95,8 @@ async fn run(
         Command::Conform(wanted) => return conform::run(wanted, variables).await,
         // It belongs to an environment, where nothing of a server is.
         Command::Executor(wanted) => return executor::run(wanted).await,
+        // It talks to somebody else's server.
+        Command::Mcp(wanted) => return mcp::run(wanted, variables).await,
         _ => {}
     }
     let mut configuration = match configuration {
@@ -108,10 +117,11 @@ async fn run(
             backup::restore(file, present, &configuration)
         }
         Command::Key(command) => key::run(command, &configuration).await,
+        Command::Vault(command) => vault::run(command, &configuration).await,
         Command::Model(command) => model::run(command, &configuration).await,
         Command::Session(command) => session::run(command, &configuration, variables).await,
         Command::Quickstart { once, .. } => quickstart::run(&configuration, &cli.flags(), variables, *once).await,
-        Command::Doctor | Command::Conform(_) | Command::Executor(_) => Ok(()),
+        Command::Doctor | Command::Conform(_) | Command::Executor(_) | Command::Mcp(_) => Ok(()),
         #[cfg(feature = "failpoints")]
         Command::Failpoints => {
             failpoints::list();

@@ -8,7 +8,7 @@ use crate::configuration::Configuration;
 use crate::hosting::World;
 use environments::client::{self, Settings};
 use environments::rendezvous::{Rendezvous, Site};
-use environments::workbench::{Machines, Station, Workbench};
+use environments::workbench::{Keeper, Machines, Station, Workbench};
 use hosting::Hosting;
 use presence::Presence;
 use registrations::Rows;
@@ -37,15 +37,37 @@ impl Executors {
         Self { rendezvous, store }
     }
 
-    /// The agents' tools on the machines behind it, and on those that this server has itself.
-    pub fn workbench(&self, hosting: Option<Hosting>, clock: Arc<dyn Clock>, spawn: Arc<dyn Spawn>) -> Workbench {
+    /// The machines behind it, and those that this server has itself.
+    pub fn machines(&self, hosting: Option<Hosting>, clock: Arc<dyn Clock>) -> Arc<dyn Machines> {
         let (store, rendezvous) = (self.store.clone(), self.rendezvous.clone());
-        Workbench::new(Arc::new(Stations { store, rendezvous, hosting, clock: clock.clone() }), clock, spawn)
+        Arc::new(Stations { store, rendezvous, hosting, clock })
+    }
+
+    /// The agents' tools on machines.
+    pub fn workbench(&self, machines: Arc<dyn Machines>, clock: Arc<dyn Clock>, spawn: Arc<dyn Spawn>) -> Workbench {
+        Workbench::new(machines, Arc::new(Blobs(self.store.clone())), clock, spawn)
     }
 
     /// What sessions' logs know of connections is of an earlier process, and those are gone with it.
     pub async fn begin(&self, handle: &Handle) -> anyhow::Result<()> {
         registrations::all_disconnected(&self.store, handle).await
+    }
+}
+
+/// Keeps what is too long for a log beside it.
+struct Blobs(Arc<dyn Store>);
+
+impl Keeper for Blobs {
+    fn keep<'a>(&'a self, project: &'a ProjectId, bytes: Vec<u8>) -> BoxFuture<'a, Option<String>> {
+        Box::pin(async move {
+            match self.0.put_blob(project, bytes).await {
+                Ok(hash) => Some(hash.0),
+                Err(error) => {
+                    tracing::warn!(%project, %error, "all that a command printed cannot be kept");
+                    None
+                }
+            }
+        })
     }
 }
 
@@ -66,10 +88,13 @@ impl Machines for Stations {
     ) -> BoxFuture<'a, Option<Station>> {
         Box::pin(async move {
             let row = self.store.session(project, session).await.ok()??;
-            let (id, workspace_directory, capability_directories) = match row.settings.environment {
+            let (id, workspace_directory, capability_directories) = match row.settings.environment.clone() {
                 EnvironmentSettings::None => return None,
                 EnvironmentSettings::OpenaiHosted(settings) => {
-                    return self.hosting.as_ref()?.station(project, session, &settings, patience).await;
+                    let station = self.hosting.as_ref()?.station(project, session, &settings, patience).await?;
+                    let asked = row.settings.agentcore().and_then(|asked| asked.workspace_directory.clone());
+                    let workspace_directory = asked.unwrap_or_else(|| station.workspace_directory.clone());
+                    return Some(Station { workspace_directory, ..station });
                 }
                 EnvironmentSettings::SelfHosted { id, workspace_directory, capability_directories } => {
                     (id, workspace_directory, capability_directories)

@@ -2,19 +2,21 @@
 //! answered is in the store, so that a kill at any moment costs nothing but time.
 
 use crate::cli::Hidden;
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, Task};
 use crate::data::DataFolder;
 use crate::hosting::Environments;
 use crate::http::Server;
 use crate::identity::{self, Entrance};
 use crate::rendezvous;
 use crate::signals::Signals;
-use crate::{address, assembly, hosting, metrics, terminal};
+use crate::{address, assembly, hosting, metrics, terminal, vault};
 use anyhow::{Context, Result, bail};
 use api::{Door, Traffic};
 use axum::Router;
 use axum::routing::get;
-use runtime::{Files, Handle, World};
+use models::Models;
+use recall::Recall;
+use runtime::{Catalog, Files, Handle, World};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,7 +27,9 @@ use store::memory::MemoryStore;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tools::Toolbox;
 use types::Clock;
+use vaults::Vaults;
 
 /// Files beside connections: the store's, the log's, upstreams'.
 const OTHER_FILES: usize = 256;
@@ -40,6 +44,55 @@ const GOODBYE: Duration = Duration::from_secs(5);
 enum End {
     Asked,
     StoreStopped,
+    /// Another server has begun on the same data.
+    Superseded,
+}
+
+async fn vaults(configuration: &Configuration, data: &DataFolder, around: &hosting::World) -> Result<Vaults> {
+    let http = Arc::new(vault::http(configuration, around)?);
+    vault::prepare(configuration, data, around, Arc::new(vault::Endpoint(http))).await
+}
+
+/// What agents remember, and what of it is over goes from now on.
+fn memories(around: &hosting::World) -> Recall {
+    let hosting::World { clock, entropy, spawn, store } = around.clone();
+    let recall = Recall::new(recall::Around { clock, entropy, spawn, store });
+    recall.keep_swept();
+    recall
+}
+
+/// The same world for what is not journaled, with so many bytes of memory instead of the disk.
+fn beside(world: &World, bytes: usize) -> World {
+    World { store: Arc::new(MemoryStore::new(bytes)), ..world.clone() }
+}
+
+/// What serves, begun and not yet reachable.
+struct Started {
+    environments: Environments,
+    tools: Arc<Toolbox>,
+    files: Files,
+    vaults: Vaults,
+    catalog: Catalog,
+    handle: Handle,
+    passing: Handle,
+}
+
+async fn start(
+    configuration: &Configuration,
+    data: &DataFolder,
+    around: &hosting::World,
+    models: Models,
+    room: &Room,
+) -> Result<Started> {
+    let vaults = vaults(configuration, data, around).await?;
+    let environments = Environments::prepare(configuration, data, around.clone(), room.environments, vaults.clone());
+    let tools = assembly::toolbox(configuration, around, &environments, vaults.clone())?;
+    let world = environments.world(models, assembly::rules(configuration), tools.clone());
+    let (files, beside) = (Files::new(world.clone()), beside(&world, configuration.unjournaled));
+    let (handle, catalog) = runtime::start(world).await.context("the runtime cannot start")?;
+    environments.begin(&handle, &files).await?;
+    let (passing, _) = runtime::start(beside).await.context("the runtime cannot start")?;
+    Ok(Started { environments, tools, files, vaults, catalog, handle, passing })
 }
 
 pub async fn run(configuration: &Configuration, hidden: &Hidden) -> Result<()> {
@@ -52,15 +105,9 @@ pub async fn run(configuration: &Configuration, hidden: &Hidden) -> Result<()> {
     let models = assembly::models(configuration, &data, &clock, &entropy, hidden.call_first)?;
     let listener = bind(configuration).await?;
     let listening = listener.local_addr()?;
-    // From here on a signal is ours to answer.
     let mut signals = Signals::new()?;
-    let environments = Environments::prepare(configuration, &data, around, room.environments);
-    let world = environments.world(models, assembly::rules(configuration));
-    let files = Files::new(world.clone());
-    let beside = World { store: Arc::new(MemoryStore::new(configuration.unjournaled)), ..world.clone() };
-    let (handle, catalog) = runtime::start(world).await.context("the runtime cannot start")?;
-    environments.begin(&handle, &files).await?;
-    let (passing, _) = runtime::start(beside).await.context("the runtime cannot start")?;
+    let Started { environments, tools, files, vaults, catalog, handle, passing } =
+        start(configuration, &data, &around, models, &room).await?;
     let entrance = identity::ensure(configuration, &data, &catalog, &*store, &*clock).await?;
     show_key(&entrance, for_parent);
     spawn.spawn("expired files", Box::pin(files.clone().sweep()));
@@ -70,7 +117,10 @@ pub async fn run(configuration: &Configuration, hidden: &Hidden) -> Result<()> {
         passing: passing.clone(),
         journal: configuration.journal,
         catalog,
+        models: Arc::new(directory(configuration)),
         files,
+        vaults,
+        recall: memories(&around),
         clock: clock.clone(),
         entropy,
         traffic: traffic.clone(),
@@ -80,6 +130,7 @@ pub async fn run(configuration: &Configuration, hidden: &Hidden) -> Result<()> {
         access_secrets: Some(Arc::new(identity::root::Secrets::new(configuration, &data))),
         hosting: environments.hosting.clone(),
         no_hosting: environments.no_hosting.clone(),
+        aws: aws(configuration),
     });
     let (stop, stopped) = watch::channel(false);
     let server = Server { app, clock: clock.clone(), spawn, connections: room.connections };
@@ -89,6 +140,7 @@ pub async fn run(configuration: &Configuration, hidden: &Hidden) -> Result<()> {
     announce(&data, listening)?;
     let end = tokio::select! {
         end = ended(&mut signals, for_parent, &*store, &*clock) => end,
+        () = handle.draining() => End::Superseded,
         () = &mut served => bail!("the server stopped listening"),
     };
     let taken_apart = async {
@@ -96,9 +148,17 @@ pub async fn run(configuration: &Configuration, hidden: &Hidden) -> Result<()> {
             End::Asked => {
                 environments.begin_ending();
                 drain([&handle, &passing], configuration.drain, &mut served).await;
+                tools.end().await;
                 environments.stop().await;
             }
-            End::StoreStopped => say_farewell(&*clock, &mut served).await,
+            End::StoreStopped => {
+                tracing::error!("the store has stopped; answering 503 and ending");
+                say_farewell(&*clock, &mut served).await;
+            }
+            End::Superseded => {
+                tracing::error!("another server has begun on this data folder; answering 503 and ending");
+                say_farewell(&*clock, &mut served).await;
+            }
         }
         let _ = stop.send(true);
         served.await;
@@ -109,7 +169,14 @@ pub async fn run(configuration: &Configuration, hidden: &Hidden) -> Result<()> {
         () = signals.next() => tracing::warn!("ending at once; unfinished work goes on at the next start"),
     }
     environments.leave();
-    outcome(&end, address::withdraw(&data))
+    outcome(&end, &data, &*store)
+}
+
+/// What cannot be copied now is copied at the next start.
+fn settle(data: &DataFolder) {
+    if let Err(error) = Sqlite::settle(data.path()) {
+        tracing::warn!(%error, "the log of the database stays: what was deleted lately may still be in it");
+    }
 }
 
 /// Whoever looks for this server finds it from now on.
@@ -129,10 +196,20 @@ async fn ended(signals: &mut Signals, for_parent: bool, store: &dyn Store, clock
 }
 
 /// A disk that has failed may not take the address back either: that is not why the server ends.
-fn outcome(end: &End, withdrawn: Result<()>) -> Result<()> {
+fn outcome(end: &End, data: &DataFolder, store: &dyn Store) -> Result<()> {
     match end {
-        End::Asked => withdrawn,
-        End::StoreStopped => bail!("the store stopped after a failed write; see the log, check the disk, start again"),
+        End::Asked => {
+            if store.is_healthy() {
+                settle(data);
+            }
+            address::withdraw(data)
+        }
+        End::StoreStopped => {
+            let _ = address::withdraw(data);
+            bail!("the store stopped after a failed write; see the log, check the disk, start again")
+        }
+        // The address that stands there is the other's.
+        End::Superseded => bail!("another server has begun on this data folder; only one may serve it"),
     }
 }
 
@@ -143,9 +220,8 @@ fn show_key(entrance: &Entrance, for_parent: bool) {
     }
 }
 
-/// Whoever asks now is told that the store has stopped.
+/// Whoever asks now is told that nothing is taken any more.
 async fn say_farewell(clock: &dyn Clock, served: &mut (impl Future<Output = ()> + Unpin)) {
-    tracing::error!("the store has stopped; answering 503 and ending");
     tokio::select! { () = clock.sleep(FAREWELL) => {}, () = served => {} }
 }
 
@@ -156,6 +232,17 @@ async fn drain(handles: [&Handle; 2], time: Duration, served: &mut (impl Future<
         _ = futures_util::future::join_all(handles.map(|handle| handle.drain(time))) => {}
         () = served => {}
     }
+}
+
+/// What clients of Bedrock call the models.
+fn directory(configuration: &Configuration) -> api::Directory {
+    let entries = configuration.models.iter();
+    api::Directory::new(entries.map(|entry| (entry.name.clone(), entry.aliases.clone(), entry.task == Task::Embedding)))
+}
+
+fn aws(configuration: &Configuration) -> api::Aws {
+    let said = &configuration.aws;
+    api::Aws::new(said.account.clone(), said.strict, said.unsigned_payload)
 }
 
 /// The doors, and `/metrics`, which counts what goes through them.

@@ -1,4 +1,4 @@
-//! `outcrop session`: `list`, `show` and `ledger` read the store's file beside a running server; `fork` and `tail` ask the
+//! `outcrop session`: `list`, `show`, `output` and `ledger` read the store's file beside a running server; `fork`, `resolve` and `tail` ask the
 //! server, because it alone writes, and what is being typed is nowhere else.
 
 mod ledger;
@@ -17,7 +17,7 @@ use store::Sqlite;
 use store::{Direction, LogQuery, Page, SessionFilter, Store};
 use types::{
     CallOutput, CallResult, Content, Ending, Head, Item, ItemBody, ProjectId, Record, RecordBody, SessionId,
-    SessionStatus, ToolOutcome,
+    SessionStatus, Settlement, ToolOutcome,
 };
 
 /// Records read at a time.
@@ -37,7 +37,22 @@ pub async fn run(command: &Session, configuration: &Configuration, variables: &V
             let store = Sqlite::open_shared(data.path())?;
             ledger::run(&store, &project.project.as_str().into(), &id.as_str().into(), *json, style).await
         }
+        Session::Output { project, id, item } => {
+            let store = Sqlite::open_shared(data.path())?;
+            let (session, item) = (id.as_str().into(), item.as_str().into());
+            let output = runtime::command_output(&store, &project.project.as_str().into(), &session, &item).await;
+            let output = output.map_err(|refusal| anyhow::anyhow!("{}", tame(&refusal.message)))?;
+            terminal::put(&output);
+            Ok(())
+        }
         Session::Fork { id, after } => fork(configuration, &data, id, after.as_deref()).await,
+        Session::Resolve { id, effect, committed, failed } => {
+            let outcome = match (committed, failed) {
+                (Some(result), _) => json!({ "outcome": "committed", "result": result }),
+                (None, error) => json!({ "outcome": "failed", "error": error.as_deref().unwrap_or_default() }),
+            };
+            resolve(configuration, &data, id, effect, &outcome).await
+        }
         Session::Tail { id } => tail(configuration, &data, id, style).await,
     }
 }
@@ -143,7 +158,12 @@ fn show_item(item: &Item, style: Style) {
             said("result", &format!("{} ({call_id})", outcome(result)))
         }
         ItemBody::MalformedCall { name, error, .. } => said("call", &format!("{name}: refused, {error}")),
-        ItemBody::ClosedCall { call_id, reason } => said("result", &format!("none: {reason} ({call_id})")),
+        ItemBody::ClosedCall { call_id, reason, .. } => said("result", &format!("none: {reason} ({call_id})")),
+        ItemBody::Settled { call, outcome, .. } => {
+            let call = call.as_ref().map_or("", |call| call.call_id.as_str());
+            let happened = if matches!(outcome, Settlement::Committed(_)) { "" } else { "failed: " };
+            said("settled", &format!("{happened}{} ({call})", outcome.text()));
+        }
         ItemBody::ToolCall(call) => {
             said("call", &format!("{} {} ({})", call.name, call.arguments, call.call_id));
         }
@@ -151,6 +171,9 @@ fn show_item(item: &Item, style: Style) {
             let text = outcome.error().unwrap_or_else(|| match outcome {
                 ToolOutcome::Done(output) => output_text(output),
                 ToolOutcome::Ran(result) => result.shown().to_owned(),
+                ToolOutcome::Found(found) => found.told.clone(),
+                ToolOutcome::Web(result) => result.told.clone(),
+                ToolOutcome::Paused(pause) => pause.printed.clone(),
                 ToolOutcome::Failed(_) | ToolOutcome::Unknown(_) => String::new(),
             });
             said("result", &format!("{text} ({})", call.call_id));
@@ -221,6 +244,21 @@ fn check_id(id: &str) -> Result<()> {
     if id.is_empty() || id.len() > 64 || !id.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
         bail!("{} is no session's id; `outcrop session list` shows those that there are", tame(id));
     }
+    Ok(())
+}
+
+async fn resolve(
+    configuration: &Configuration,
+    data: &DataFolder,
+    id: &str,
+    effect: &str,
+    outcome: &serde_json::Value,
+) -> Result<()> {
+    check_id(id)?;
+    check_id(effect)?;
+    let client = Client::new(&address::find(data)?.url, &identity::own_key(configuration, data)?)?;
+    client.post(&format!("/v1/agents/sessions/{id}/ledger/{effect}/resolve"), outcome).await?;
+    terminal::say(format_args!("{effect} is resolved"));
     Ok(())
 }
 

@@ -61,7 +61,7 @@ fn file_name(weights: &Weights) -> String {
             let file = path.rsplit('/').next().unwrap_or_default().trim_end_matches(".gguf");
             let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
             let kept: String = file.chars().map(|c| if fits(c) { c } else { '_' }).take(NAME_KEPT).collect();
-            let mark = hash::hex(&Sha256::digest(written.as_bytes()));
+            let mark = types::hex(&Sha256::digest(written.as_bytes()));
             format!("{}-{}.gguf", kept.trim_start_matches('.'), mark.get(..8).unwrap_or_default())
         }
         Source::File(path) => path.display().to_string(),

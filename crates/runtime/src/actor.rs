@@ -13,9 +13,10 @@ mod errands;
 mod flight;
 mod fork;
 mod request;
+mod reviews;
 
 use crate::World;
-use crate::context::Transcript;
+use crate::context::{Toolset, Transcript};
 use crate::handle::RequestKey;
 use crate::registry::{Hold, Registry};
 use crate::tail::Speakers;
@@ -34,8 +35,8 @@ use std::time::Duration;
 use store::{AppendError, LogQuery};
 use tokio::sync::mpsc;
 use types::{
-    Door, Effect, Epoch, Input, Item, Origin, ProjectId, Record, RecordBody, Refusal, RefusalKind, Seq, SessionId,
-    SessionView, Stamp, Timestamp,
+    Door, Epoch, Input, Item, Origin, ProjectId, Record, RecordBody, Refusal, RefusalKind, Seq, SessionId, SessionView,
+    Stamp,
 };
 
 /// How long a session without work stays in memory.
@@ -63,6 +64,7 @@ pub(crate) struct Actor {
     /// Their bytes, all together.
     pub(crate) weight: usize,
     pub(crate) transcript: Transcript,
+    pub(crate) toolset: Option<Toolset>,
     pub(crate) flight: Option<Flight>,
     pub(crate) deadline: Option<Deadline>,
     /// While its turn waits for its environment.
@@ -336,8 +338,9 @@ impl Actor {
     }
 
     /// Ends the turn whose time has come. A turn has a deadline only while this server works on it or waits for its
-    /// environment, so its actor is in memory and watches it, and one that died of something is woken for its work. An older version has set timers
-    /// beside that; one that is left is taken away, or it would wake the session for ever.
+    /// environment, so its actor is in memory and watches it, and one that died of something is woken for its work.
+    /// Requests for consent are waited for without an actor: a timer wakes the session when the first runs out. One that
+    /// stands where nothing is waited for is taken away, or it would wake the session for ever.
     async fn check_deadline(&mut self) -> Result<(), String> {
         self.watch_deadline();
         let clock = self.world.clock.clone();
@@ -347,8 +350,11 @@ impl Actor {
         if self.state.seq == Seq(0) {
             return Ok(());
         }
+        if self.state.next_expiry().is_some_and(|at| at <= clock.now()) {
+            self.insist(vec![Input::Expire]).await?;
+        }
         let mut batch = Batch::new(&self.state);
-        batch.clear_timer();
+        batch.set_timer();
         match self.append(batch).await {
             Err(Failure::Lost(why)) => Err(why),
             _ => Ok(()),
@@ -423,11 +429,36 @@ impl Actor {
                 Ok(())
             }
             Err(error) => {
-                let failure = append_failure(&self.session, error);
+                let failure = self.append_failure(error);
                 self.unproven |= matches!(failure, Failure::Later);
                 self.reload().await?;
                 Err(failure)
             }
+        }
+    }
+
+    /// Why an append did not happen. A node that a newer one has fenced writes nothing any more, so it serves nobody.
+    fn append_failure(&self, error: AppendError) -> Failure {
+        match error {
+            AppendError::OverBudget { .. } => Failure::OverBudget,
+            AppendError::Store(store::Error::Failed(why)) => {
+                tracing::warn!(%why, "the store could not take an append");
+                Failure::Later
+            }
+            AppendError::IdempotencyTaken => {
+                Failure::Refused(Refusal::conflict("A request with this Idempotency-Key is being worked on."))
+            }
+            AppendError::Deleted => Failure::Refused(Refusal::not_found("session", self.session.as_str())),
+            AppendError::NoBase { session } => Failure::Refused(Refusal::not_found("session", session.as_str())),
+            AppendError::TooDeep => {
+                let message = format!("A session can be a fork of a fork at most {} times.", store::MAX_SEGMENTS - 1);
+                Failure::Refused(Refusal::invalid(message))
+            }
+            AppendError::Fenced => {
+                self.registry.start_draining();
+                Failure::Lost(error.to_string())
+            }
+            AppendError::Moved { .. } | AppendError::Store(_) => Failure::Lost(error.to_string()),
         }
     }
 
@@ -460,32 +491,4 @@ pub(crate) fn store_refusal(error: &store::Error) -> Refusal {
             unavailable()
         }
     }
-}
-
-fn append_failure(session: &SessionId, error: AppendError) -> Failure {
-    match error {
-        AppendError::OverBudget { .. } => Failure::OverBudget,
-        AppendError::Store(store::Error::Failed(why)) => {
-            tracing::warn!(%why, "the store could not take an append");
-            Failure::Later
-        }
-        AppendError::IdempotencyTaken => {
-            Failure::Refused(Refusal::conflict("A request with this Idempotency-Key is being worked on."))
-        }
-        AppendError::Deleted => Failure::Refused(Refusal::not_found("session", session.as_str())),
-        AppendError::NoBase { session } => Failure::Refused(Refusal::not_found("session", session.as_str())),
-        AppendError::TooDeep => {
-            let message = format!("A session can be a fork of a fork at most {} times.", store::MAX_SEGMENTS - 1);
-            Failure::Refused(Refusal::invalid(message))
-        }
-        AppendError::Moved { .. } | AppendError::Fenced | AppendError::Store(_) => Failure::Lost(error.to_string()),
-    }
-}
-
-/// When the running turn's time is over, as the log says.
-fn deadline(state: &State, limits: &types::Limits) -> Option<Timestamp> {
-    engine::pending(state, limits).into_iter().find_map(|effect| match effect {
-        Effect::TurnDeadline { at, .. } => Some(at),
-        Effect::ModelCall { .. } | Effect::ToolCall { .. } => None,
-    })
 }

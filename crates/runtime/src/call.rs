@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use types::{Clock, Input, ModelError, ModelErrorKind, ModelEvent, ModelFinish, ModelRequest, Origin, Seq};
 
+pub(crate) const NOT_CONFIGURED: &str = "The model is no longer configured on this server.";
+
 pub(crate) struct ModelCall {
     pub(crate) world: World,
     pub(crate) tail: Arc<Hold>,
@@ -24,10 +26,7 @@ impl ModelCall {
         let context = self.context;
         let result = match &self.entry {
             Some(entry) => self.ask(entry).await,
-            None => {
-                let message = "The model is no longer configured on this server.";
-                Err(ModelError::new(ModelErrorKind::NotFound, message))
-            }
+            None => Err(ModelError::new(ModelErrorKind::NotFound, NOT_CONFIGURED)),
         };
         let answer = self.tail.answer(self.origin);
         match result {
@@ -40,20 +39,30 @@ impl ModelCall {
     }
 
     async fn ask(&self, entry: &Entry) -> Result<ModelFinish, ModelError> {
-        let pulse = Pulse::new(self.world.clock.clone());
-        let mut sink = |event: ModelEvent| {
-            pulse.beat();
-            types::failpoint!(InStream);
-            if event != ModelEvent::Alive {
-                self.tail.say(self.origin, event);
-            }
-        };
-        let call = entry.model.call(&self.request, &mut sink);
-        tokio::select! {
-            biased;
-            result = call => result,
-            error = pulse.silence(entry.first_byte, entry.stall) => Err(error),
+        ask(&self.world, entry, &self.request, &mut |event| self.tail.say(self.origin, event)).await
+    }
+}
+
+/// Asks once. Nothing that was said counts after an error.
+pub(crate) async fn ask(
+    world: &World,
+    entry: &Entry,
+    request: &ModelRequest,
+    say: &mut (dyn FnMut(ModelEvent) + Send),
+) -> Result<ModelFinish, ModelError> {
+    let pulse = Pulse::new(world.clock.clone());
+    let mut sink = |event: ModelEvent| {
+        pulse.beat();
+        types::failpoint!(InStream);
+        if event != ModelEvent::Alive {
+            say(event);
         }
+    };
+    let call = entry.model.call(request, &mut sink);
+    tokio::select! {
+        biased;
+        result = call => result,
+        error = pulse.silence(entry.first_byte, entry.stall) => Err(error),
     }
 }
 

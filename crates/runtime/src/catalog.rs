@@ -85,12 +85,9 @@ impl Catalog {
     }
 
     pub async fn create_key(&self, project: &ProjectId, scopes: Vec<String>) -> Result<NewKey, Refusal> {
-        let mut secret = String::from("sk-");
         let mut bytes = [0_u8; 24];
         self.world.entropy.fill(&mut bytes);
-        for byte in bytes {
-            secret.push_str(&format!("{byte:02x}"));
-        }
+        let secret = format!("sk-{}", types::hex(&bytes));
         let row = self.put_key(project, hash(&secret), hint(&secret), scopes).await?;
         Ok(NewKey { secret, row })
     }
@@ -232,9 +229,5 @@ fn hint(secret: &str) -> String {
 }
 
 fn hash(secret: &str) -> String {
-    let mut text = String::with_capacity(64);
-    for byte in Sha256::digest(secret.as_bytes()) {
-        text.push_str(&format!("{byte:02x}"));
-    }
-    text
+    types::hex(&Sha256::digest(secret.as_bytes()))
 }

@@ -5,6 +5,7 @@ mod embed;
 mod environment;
 mod fork;
 mod lease;
+mod resolve;
 mod respond;
 mod response;
 mod turns;
@@ -27,7 +28,7 @@ use std::time::Duration;
 use store::{HeadRow, LogQuery};
 use tokio::sync::oneshot;
 use types::{
-    Abandoned, AgentId, BoxFuture, Committed, EventId, FunctionTool, Input, Item, ItemId, NewSession, Origin,
+    Abandoned, AgentId, BoxFuture, Committed, EventId, FunctionTool, Head, Input, Item, ItemId, NewSession, Origin,
     ProjectId, Record, RecordBody, Refusal, RefusalKind, Seq, SessionChange, SessionId, SessionSettings, SessionView,
     Stamp, TextFormat, Tool, TurnId,
 };
@@ -91,7 +92,7 @@ impl Handle {
     /// is not served, a schema that the model cannot hold), `Busy`, `Conflict` (the id that it was given is taken).
     pub async fn create(&self, project: &ProjectId, new: NewSession) -> Result<SessionView, Refusal> {
         self.check_model(&new.agent.model, "agent.model")?;
-        check_tools(&new.agent.tools)?;
+        self.world.tools.admit(project, &new.agent.tools, &new.environment, &new.vault_ids).await?;
         self.check_schemas(&new.agent.model, &new.agent.tools, &new.agent.text.format)?;
         let mut stamp = Stamp::new(self.world.clock.now(), &*self.world.entropy);
         let session = match new.id {
@@ -110,6 +111,7 @@ impl Handle {
             spend_limit: new.spend_limit,
             metadata: new.metadata,
             door: types::Door::Agents,
+            aws: new.aws,
         };
         let create = Input::Create { session: session.clone(), settings: Box::new(settings), input: new.input };
         self.ask(project, &session, |reply| Command::Submit { inputs: vec![create.clone()], key: None, reply }).await
@@ -139,10 +141,13 @@ impl Handle {
         if let Some(model) = &change.model {
             self.check_model(model, "agent.model")?;
         }
-        check_tools(change.tools.as_deref().unwrap_or_default())?;
         if change.model.is_some() || change.tools.is_some() {
-            let now = self.head(project, session).await?.settings.agent;
+            let settings = self.row(project, session).await?.settings;
+            let now = &settings.agent;
             let (model, tools) = (change.model.as_ref(), change.tools.as_ref());
+            if let Some(tools) = tools {
+                self.world.tools.admit(project, tools, &settings.environment, &settings.vault_ids).await?;
+            }
             self.check_schemas(model.unwrap_or(&now.model), tools.unwrap_or(&now.tools), &now.text.format)?;
         }
         let input = Input::Update(change);
@@ -160,7 +165,13 @@ impl Handle {
     }
 
     pub async fn session(&self, project: &ProjectId, session: &SessionId) -> Result<SessionView, Refusal> {
-        self.head(project, session).await.map(view)
+        self.row(project, session).await.map(view)
+    }
+
+    /// The part of it that is small, however many tools it has.
+    pub async fn head(&self, project: &ProjectId, session: &SessionId) -> Result<Head, Refusal> {
+        let head = self.world.store.head(project, session).await.map_err(|error| store_refusal(&error))?;
+        head.ok_or_else(|| Refusal::not_found("session", session.as_str()))
     }
 
     /// Newest activity last or first, by creation. Unknown `after`: `NotFound`.
@@ -186,7 +197,7 @@ impl Handle {
         turn: Option<&TurnId>,
         page: Page,
     ) -> Result<Listed<Arc<Item>>, Refusal> {
-        let row = self.head(project, session).await?;
+        let head = self.head(project, session).await?;
         if let Some(turn) = turn {
             self.turn_seq(project, session, turn).await?;
         }
@@ -202,7 +213,7 @@ impl Handle {
             }
         };
         let query = LogQuery { listed_items: true, turn: turn.cloned(), ..from(cursor, &page) };
-        let removed = self.removed(project, session, &row).await?;
+        let removed = self.removed(project, session, &head).await?;
         let (records, _) = self.page(project, session, query, page.limit.saturating_add(removed.len() + 1)).await?;
         let items = records.into_iter().filter_map(|record| match record.body {
             RecordBody::Item(item) if !removed.contains(&item.id) => Some(item),
@@ -224,6 +235,16 @@ impl Handle {
         crate::ledger(&*self.world.store, project, session, page).await
     }
 
+    /// As [`crate::command_output`].
+    pub async fn command_output(
+        &self,
+        project: &ProjectId,
+        session: &SessionId,
+        item: &ItemId,
+    ) -> Result<Vec<u8>, Refusal> {
+        crate::command_output(&*self.world.store, project, session, item).await
+    }
+
     /// Live from the moment at which it returns. An unknown `After`: `NotFound`.
     pub async fn subscribe(
         &self,
@@ -242,9 +263,9 @@ impl Handle {
         let tail = match self.registry.tail_of_active(project, session).filter(is_shown) {
             Some(tail) => tail,
             None => {
-                let row = self.head(project, session).await?;
+                let head = self.head(project, session).await?;
                 let tail = self.registry.tail(project, session);
-                tail.raise(row.head.seq);
+                tail.raise(head.seq);
                 tail
             }
         };
@@ -343,14 +364,14 @@ impl Handle {
         Ok(())
     }
 
-    async fn head(&self, project: &ProjectId, session: &SessionId) -> Result<HeadRow, Refusal> {
+    async fn row(&self, project: &ProjectId, session: &SessionId) -> Result<HeadRow, Refusal> {
         let row = self.world.store.session(project, session).await.map_err(|error| store_refusal(&error))?;
         row.ok_or_else(|| Refusal::not_found("session", session.as_str()))
     }
 
     /// Refuses an id under which there is a session already: an actor that makes one does not look.
     async fn check_free(&self, project: &ProjectId, session: SessionId) -> Result<SessionId, Refusal> {
-        match self.world.store.session(project, &session).await.map_err(|error| store_refusal(&error))? {
+        match self.world.store.head(project, &session).await.map_err(|error| store_refusal(&error))? {
             None => Ok(session),
             Some(_) => Err(Refusal::conflict("The session is there already.")),
         }
@@ -431,7 +452,7 @@ impl Handle {
 }
 
 fn view(row: HeadRow) -> SessionView {
-    SessionView { head: Arc::new(row.head), settings: Arc::new(row.settings) }
+    SessionView { head: Arc::new(row.head), settings: row.settings }
 }
 
 /// A log query that begins after a cursor, in the page's direction.
@@ -441,17 +462,5 @@ fn from(cursor: Option<Seq>, page: &Page) -> LogQuery {
         (None, _) => all,
         (Some(seq), Direction::Ascending) => LogQuery { after: seq, ..all },
         (Some(seq), Direction::Descending) => LogQuery { before: Some(seq), ..all },
-    }
-}
-
-/// A session may only have tools that this server performs.
-fn check_tools(tools: &[Tool]) -> Result<(), Refusal> {
-    let unserved = tools.iter().zip(0..).find(|(tool, _)| !matches!(tool, Tool::Function { .. }));
-    match unserved {
-        None => Ok(()),
-        Some((tool, index)) => {
-            let message = format!("Tools of type '{}' are not served by this server yet.", tool.kind());
-            Err(Refusal::invalid(message).at(format!("agent.tools[{index}]")))
-        }
     }
 }

@@ -23,6 +23,23 @@ fn parse(session: &SessionId, id: &str) -> Option<EffectId> {
     (effect_id(session, effect) == id).then_some(effect)
 }
 
+/// The effect of this id. `NotFound`: no such session, or no such effect of it.
+pub(crate) async fn find(
+    store: &dyn Store,
+    project: &ProjectId,
+    session: &SessionId,
+    id: &str,
+) -> Result<EffectId, Refusal> {
+    let head = store.head(project, session).await.map_err(|error| store_refusal(&error))?;
+    let head = head.ok_or_else(|| Refusal::not_found("session", session.as_str()))?;
+    let log = Log { store, project, session };
+    let unknown = || Refusal::not_found("effect", id);
+    let effect = parse(session, id).ok_or_else(unknown)?;
+    let stretch = log.stretch_of(effect, head.seq).await?.ok_or_else(unknown)?;
+    let entries = log.effects(&stretch).await?;
+    entries.iter().find(|entry| entry.id == effect).map(|entry| entry.id).ok_or_else(unknown)
+}
+
 /// Effects by their number. `NotFound`: no such session, or `after` names no effect of it.
 pub async fn ledger(
     store: &dyn Store,
@@ -30,8 +47,8 @@ pub async fn ledger(
     session: &SessionId,
     page: Page,
 ) -> Result<Listed<Entry>, Refusal> {
-    let row = store.session(project, session).await.map_err(|error| store_refusal(&error))?;
-    let row = row.ok_or_else(|| Refusal::not_found("session", session.as_str()))?;
+    let head = store.head(project, session).await.map_err(|error| store_refusal(&error))?;
+    let head = head.ok_or_else(|| Refusal::not_found("session", session.as_str()))?;
     let log = Log { store, project, session };
     let mut data: Vec<Entry> = Vec::new();
     let mut stretch = match &page.after {
@@ -39,7 +56,7 @@ pub async fn ledger(
         Some(id) => {
             let unknown = || Refusal::not_found("effect", id);
             let effect = parse(session, id).ok_or_else(unknown)?;
-            let stretch = log.stretch_of(effect, row.head.seq).await?.ok_or_else(unknown)?;
+            let stretch = log.stretch_of(effect, head.seq).await?.ok_or_else(unknown)?;
             let mut entries = log.effects(&stretch).await?;
             if !entries.iter().any(|entry| entry.id == effect) {
                 return Err(unknown());

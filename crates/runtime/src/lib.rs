@@ -12,8 +12,10 @@ mod cursor;
 mod files;
 mod handle;
 mod ledger;
+mod output;
 mod registry;
 mod retries;
+mod review;
 mod slots;
 mod start;
 mod subscription;
@@ -22,13 +24,14 @@ mod telling;
 mod waits;
 
 pub use catalog::{Catalog, Identity, NewKey};
-pub use engine::ledger::{EffectKind, EffectState, Entry, Outcome, Problem, Try};
+pub use engine::ledger::{Consent, Consented, EffectKind, EffectState, Entry, Outcome, Problem, Settled, Try};
 pub use files::{Draft, FILE_BYTES, File, FileContent, Files, Keep, NewFile, NewUpload, Part, Upload, UploadStatus};
 pub use handle::{
     Activity, EnvironmentPlace, Handle, Lease, Listed, NewFork, Place, RepeatKey, RequestKey, Respond, Response, Start,
     TurnPlace,
 };
 pub use ledger::{effect_id, ledger};
+pub use output::command_output;
 pub use registry::ModelCounters;
 pub use start::start;
 pub use store::{Direction, KeyRow, Page, SessionFilter};

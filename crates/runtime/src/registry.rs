@@ -98,6 +98,7 @@ impl Registry {
             items: BTreeMap::new(),
             weight: 0,
             transcript: Transcript::default(),
+            toolset: None,
             flight: None,
             deadline: None,
             wait: None,
@@ -194,7 +195,8 @@ impl Registry {
 
     /// Counts the outcome of a model call.
     pub(crate) fn count(&self, state: &State, outcome: &Input) {
-        let Some(call) = state.turn.as_ref().and_then(|turn| turn.call.as_ref()) else { return };
+        let (Input::ModelDone { effect, .. } | Input::ModelFailed { effect, .. }) = outcome else { return };
+        let Some(call) = state.model_call(*effect) else { return };
         let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
         let counters = counters.entry(self.world.models.entry_name(&call.model).to_owned()).or_default();
         match outcome {

@@ -50,8 +50,10 @@ impl Line {
 }
 
 /// Every kind that can be reached in this version.
-const KINDS: [&str; 27] = [
+const KINDS: [&str; 31] = [
     "abandoned",
+    "approval_answered",
+    "approval_asked",
     "assistant_message",
     "closed_call",
     "committed",
@@ -64,11 +66,13 @@ const KINDS: [&str; 27] = [
     "item_removed",
     "late",
     "malformed_call",
+    "program_paused",
     "reasoning",
     "recovered",
     "session_created",
     "session_failed",
     "session_updated",
+    "settled",
     "tool_call",
     "tool_outcome",
     "tools_offered",

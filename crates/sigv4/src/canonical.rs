@@ -1,7 +1,8 @@
 //! What is signed, as bytes in one form: the encoding of paths and queries, and the request's head.
 
 use crate::query::Query;
-use crate::{Head, Refusal};
+use crate::{Head, Refusal, hexadecimal};
+use sha2::{Digest, Sha256};
 
 /// Everything of the canonical request but the last line, which is the body's hash.
 pub fn head(head: &Head<'_>, query: &Query, signed: &str, is_s3: bool) -> Result<Vec<u8>, Refusal> {
@@ -24,6 +25,12 @@ pub fn head(head: &Head<'_>, query: &Query, signed: &str, is_s3: bool) -> Result
     out.extend_from_slice(signed.as_bytes());
     out.push(b'\n');
     Ok(out)
+}
+
+/// The text that is signed. `body` is the last line of the canonical request.
+pub fn text(date: &str, scope: &str, head: &[u8], body: &str) -> String {
+    let request = Sha256::new().chain_update(head).chain_update(body).finalize();
+    format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", hexadecimal(&request))
 }
 
 fn words(value: &[u8]) -> impl Iterator<Item = &[u8]> {

@@ -1,10 +1,9 @@
 //! One signature: what it claims, and whether the secret of its access key makes the same.
 
 use crate::query::Query;
-use crate::stated::{Credential, Stated};
+use crate::stated::{Credential, Stated, read_hexadecimal};
 use crate::{BodyHash, Head, Policy, Refusal, SKEW, canonical, hexadecimal, mac, moment};
 use hmac::Mac;
-use sha2::{Digest, Sha256};
 
 const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 const NOT_FOR_NOW: &str = "its time is too far from this server's";
@@ -12,8 +11,8 @@ const NOT_FOR_NOW: &str = "its time is too far from this server's";
 /// What a signature says of the body.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Payload {
-    /// Its hash is part of what is signed.
-    Signed,
+    /// Its hash is part of what is signed. Where the request says it, a false signature is known before the body is there.
+    Signed { stated: Option<BodyHash> },
     /// Nothing, and that is allowed.
     Unsigned,
 }
@@ -24,6 +23,8 @@ pub struct Claim {
     session_token: Option<String>,
     signature: [u8; 32],
     date: String,
+    /// When its time is over, in seconds since 1970.
+    until: u64,
     head: Vec<u8>,
     payload: Payload,
 }
@@ -51,8 +52,9 @@ impl Claim {
             Some(token) => Some(token),
             None => head.once("x-amz-security-token")?.map(|token| String::from_utf8_lossy(token).into_owned()),
         };
+        let until = at.saturating_add(stated.expires.unwrap_or(SKEW));
         let (signature, date) = (stated.signature, stated.date);
-        Ok(Self { credential, session_token: token, signature, date, head: canonical, payload })
+        Ok(Self { credential, session_token: token, signature, date, until, head: canonical, payload })
     }
 
     pub fn access_key(&self) -> &str {
@@ -77,16 +79,22 @@ impl Claim {
         self.payload
     }
 
+    pub(crate) fn signature(&self) -> &[u8; 32] {
+        &self.signature
+    }
+
+    pub(crate) fn until(&self) -> u64 {
+        self.until
+    }
+
     /// Whether the holder of `secret` made it for this very request. The body's hash counts where it is signed. Takes as
     /// long for every wrong signature.
     pub fn verify(&self, secret: &str, body: &BodyHash) -> Result<(), Refusal> {
         let last = match self.payload {
-            Payload::Signed => hexadecimal(&body.0),
+            Payload::Signed { .. } => hexadecimal(&body.0),
             Payload::Unsigned => UNSIGNED.to_owned(),
         };
-        let request = Sha256::new().chain_update(&self.head).chain_update(last).finalize();
-        let (scope, request) = (self.credential.scope(), hexadecimal(&request));
-        let text = format!("AWS4-HMAC-SHA256\n{}\n{scope}\n{request}", self.date);
+        let text = canonical::text(&self.date, &self.credential.scope(), &self.head, &last);
         let Credential { date, region, service, .. } = &self.credential;
         let key = mac::signing_key(secret, date, region, service);
         mac::begin(&key).chain_update(text).verify_slice(&self.signature).map_err(|_| Refusal::Mismatch)
@@ -107,9 +115,10 @@ fn check_time(at: u64, expires: Option<u64>, longest: u64, now: u64) -> Result<(
 
 /// Headers by which a request says something to AWS count only where they are signed.
 fn check_headers(head: &Head<'_>, signed: &str) -> Result<(), Refusal> {
-    let loose = |name: &str| name.starts_with("x-amz-") && !signed.split(';').any(|own| own == name);
-    if head.headers.iter().any(|(name, _)| loose(name)) {
-        return Err(Refusal::Invalid("a header whose name begins with x-amz- is not signed"));
+    const TELLING: [&str; 2] = ["x-amz-", "x-amzn-bedrock-"];
+    let tells = |name: &str| TELLING.iter().any(|begin| name.starts_with(begin));
+    if head.headers.iter().any(|(name, _)| tells(name) && !signed.split(';').any(|own| own == *name)) {
+        return Err(Refusal::Invalid("a header whose name begins with x-amz- or x-amzn-bedrock- is not signed"));
     }
     Ok(())
 }
@@ -121,11 +130,13 @@ fn payload(head: &Head<'_>, query: &Query, is_loose: bool, policy: &Policy<'_>) 
     };
     match said.as_deref() {
         // What S3 presigns says nothing of a body where it says nothing else.
-        None if !is_loose => Ok(Payload::Signed),
+        None if !is_loose => Ok(Payload::Signed { stated: None }),
         None | Some(UNSIGNED) if policy.unsigned_payload => Ok(Payload::Unsigned),
         None | Some(UNSIGNED) => Err(Refusal::Invalid("the body is not signed")),
         Some(said) if said.starts_with("STREAMING-") => Err(Refusal::Invalid("bodies signed in chunks are not taken")),
-        Some(said) if said.len() == 64 && said.bytes().all(|byte| byte.is_ascii_hexdigit()) => Ok(Payload::Signed),
-        Some(_) => Err(Refusal::Incomplete("x-amz-content-sha256 cannot be read")),
+        Some(said) => match read_hexadecimal(said) {
+            Some(hash) => Ok(Payload::Signed { stated: Some(BodyHash(hash)) }),
+            None => Err(Refusal::Incomplete("x-amz-content-sha256 cannot be read")),
+        },
     }
 }

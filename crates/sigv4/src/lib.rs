@@ -2,11 +2,13 @@
 //! access keys of this server, whose secrets are derived and kept nowhere.
 //!
 //! Pure: no clock, no I/O, no chance. It knows no key, no project and no door: who calls it says which services and how
-//! old a signature may be, looks the access key up, and brings the hash of the body. It never signs, and never says what
-//! would have been right.
+//! old a signature may be, looks the access key up, and brings the hash of the body. It never says what would have been
+//! right, and signs only what this server sends itself ([`Signer`]).
 //!
-//! Both forms are read: the `Authorization` header and the presigned query. Bodies in signed chunks
-//! (`STREAMING-…`) and the asymmetric variant (SigV4A) are refused.
+//! Both forms are read: the `Authorization` header and the presigned query. Bodies in signed chunks (`STREAMING-…`, which
+//! clients of S3 send and none of Bedrock's) and the asymmetric variant (SigV4A) are refused.
+//!
+//! A signature is good until its time is over, as often as it comes, unless who asks remembers it in [`Used`].
 //!
 //! A path is taken as it came over the wire and encoded once more, as every service but S3 wants it. It is not made
 //! shorter: who signs `/a/b` and sends `/a/./b` has not signed what was sent.
@@ -18,11 +20,15 @@ mod mac;
 mod moment;
 mod query;
 mod root;
+mod sign;
 mod stated;
+mod used;
 
 pub use claim::{Claim, Payload};
 pub use head::Head;
 pub use root::{ROOT_BYTES, RootKey};
+pub use sign::{Signer, date};
+pub use used::{Use, Used};
 
 use sha2::{Digest, Sha256};
 
@@ -74,17 +80,34 @@ pub enum Refusal {
     /// For callers: nobody has the access key, or a security token came that nobody gave out.
     #[error("The access key or the security token of the request is not known.")]
     Unrecognized,
+    /// It was good, and has been used.
+    #[error("The signature was used already. Sign the request again.")]
+    Replayed,
     #[error("The signature does not match the request. Check the secret access key and how the request is signed.")]
     Mismatch,
 }
 
 impl Refusal {
+    /// Whether `code` is one of those that [`Self::code`] says.
+    pub fn is_code(code: &str) -> bool {
+        let all = [
+            Self::Missing,
+            Self::Incomplete(""),
+            Self::Invalid(""),
+            Self::Expired,
+            Self::Unrecognized,
+            Self::Replayed,
+            Self::Mismatch,
+        ];
+        all.iter().any(|one| one.code() == code)
+    }
+
     /// The word by which AWS's clients know it.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Missing => "MissingAuthenticationToken",
             Self::Incomplete(_) => "IncompleteSignature",
-            Self::Invalid(_) => "InvalidSignatureException",
+            Self::Invalid(_) | Self::Replayed => "InvalidSignatureException",
             Self::Expired => "ExpiredToken",
             Self::Unrecognized => "UnrecognizedClientException",
             Self::Mismatch => "SignatureDoesNotMatch",

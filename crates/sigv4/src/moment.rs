@@ -19,10 +19,40 @@ pub fn read(text: &str) -> Option<u64> {
     Some(days(year, month, day)? * 86_400 + hour * 3600 + minute * 60 + second)
 }
 
+/// As [`read`] reads it. What is later than 9999 is written as its last second.
+pub fn write(seconds: u64) -> String {
+    let seconds = seconds.min(253_402_300_799);
+    let (mut day, second) = (seconds / 86_400, seconds % 86_400);
+    let mut year = 1970;
+    while day >= length(year) {
+        day -= length(year);
+        year += 1;
+    }
+    let mut month = 0;
+    while day >= lengths(year)[month] {
+        day -= lengths(year)[month];
+        month += 1;
+    }
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}{:02}{:02}T{hour:02}{minute:02}{second:02}Z", month + 1, day + 1)
+}
+
+fn is_leap(year: u64) -> bool {
+    year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+}
+
+/// Of a year, and of its months.
+fn length(year: u64) -> u64 {
+    365 + u64::from(is_leap(year))
+}
+
+fn lengths(year: u64) -> [u64; 12] {
+    [31, 28 + u64::from(is_leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+}
+
 /// Days since 1970-01-01.
 fn days(year: u64, month: u64, day: u64) -> Option<u64> {
-    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-    let lengths = [31, 28 + u64::from(leap), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let lengths = lengths(year);
     let before = usize::try_from(month.checked_sub(1)?).ok()?;
     if year < 1970 || day == 0 || day > *lengths.get(before)? {
         return None;
@@ -34,7 +64,7 @@ fn days(year: u64, month: u64, day: u64) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::read;
+    use super::{read, write};
 
     #[test]
     fn times_are_read() {
@@ -47,6 +77,7 @@ mod tests {
             ("21000301T000000Z", 4_107_542_400),
         ] {
             assert_eq!(read(text), Some(expected), "{text}");
+            assert_eq!(write(expected), text);
         }
     }
 

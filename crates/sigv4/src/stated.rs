@@ -134,7 +134,7 @@ fn are_names(text: &str) -> bool {
 }
 
 /// 64 digits in lower case.
-fn read_hexadecimal(text: &str) -> Option<[u8; 32]> {
+pub fn read_hexadecimal(text: &str) -> Option<[u8; 32]> {
     let digit = |digit: u8| match digit {
         b'0'..=b'9' => Some(digit - b'0'),
         b'a'..=b'f' => Some(digit - b'a' + 10),

@@ -50,7 +50,7 @@ impl Replay {
 
 fn lined(seed: u64) -> Plan {
     let line = [Line::Late, Line::Hosted, Line::Restless, Line::Hosted][(seed / ENVIRONMENTS % 4) as usize];
-    Plan { line: Some(line), askers: 0, ..Plan::large(seed) }
+    Plan { line: Some(line), askers: 0, restores: 0, ..Plan::large(seed) }
 }
 
 fn dies_everywhere(seed: u64) -> bool {

@@ -1,12 +1,17 @@
 //! The checker: what must hold of a run, whatever its seed. Pure: it reads what was seen from outside ([`Notes`]) and the
 //! final log ([`Disk`]), and says what does not fit.
 
+pub mod consent;
 pub mod effects;
 pub mod environment;
 pub mod inputs;
 pub mod ledger;
 pub mod log;
 pub mod money;
+pub mod pins;
+pub mod programs;
+pub mod restore;
+pub mod settled;
 pub mod streams;
 pub mod transcript;
 
@@ -16,7 +21,7 @@ use crate::plan::Plan;
 use engine::State;
 use std::collections::BTreeMap;
 use store::Account;
-use types::{Epoch, Event, MicroUsd, Record, Seq, SessionId};
+use types::{EffectId, Epoch, Event, MicroUsd, Record, Seq, SessionId};
 
 /// What was on the disk at the end.
 #[derive(Default)]
@@ -38,6 +43,8 @@ pub struct Folded<'a> {
     /// What a fork stands on; empty for others.
     pub inherited: State,
     pub state: State,
+    /// Calls that were open where a restore put the log back.
+    pub open_at_restores: Vec<EffectId>,
 }
 
 /// Everything that is wrong with a run that has come to its end.
@@ -61,6 +68,11 @@ pub fn history(plan: &Plan, notes: &Notes, disk: &Disk) -> Vec<String> {
         say(log::heard(folded, notes));
         say(log::said(folded, notes));
         say(effects::check(folded, notes));
+        say(programs::check(folded, notes));
+        say(consent::check(folded, notes));
+        say(pins::check(folded, notes));
+        say(settled::check(folded, notes));
+        say(restore::check(folded, notes));
         say(ledger::check(folded, notes));
         say(money::check(plan, folded, notes, disk));
     }

@@ -5,6 +5,7 @@ mod asker;
 mod follower;
 mod line;
 mod listener;
+mod operator;
 mod owner;
 
 pub(crate) use asker::ask;
@@ -17,7 +18,9 @@ use crate::random::Random;
 use runtime::{Handle, RequestKey};
 use std::sync::Arc;
 use std::time::Duration;
-use types::{BoxFuture, CallId, CallOutput, Input, Message, Refusal, RefusalKind, SessionId, TurnId};
+use types::{
+    BoxFuture, CallId, CallOutput, Decision, Input, Message, Refusal, RefusalKind, RequestId, SessionId, TurnId,
+};
 
 /// After this long a client gives up waiting for an answer.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -103,9 +106,13 @@ impl Client {
     /// Puts an input into the notes; returns its mark.
     pub(crate) fn plan_to(&self, session: Option<&SessionId>, what: What, keyed: bool) -> u64 {
         let mark = self.arena.mark();
+        self.note(mark, session, what, keyed);
+        mark
+    }
+
+    fn note(&self, mark: u64, session: Option<&SessionId>, what: What, keyed: bool) {
         let asked = Asked { session: session.cloned(), what, keyed, told: Vec::new() };
         self.arena.notes(|notes| notes.asked.insert(mark, asked));
-        mark
     }
 
     pub(crate) fn told(&self, mark: u64, told: Told) {
@@ -113,7 +120,7 @@ impl Client {
             notes.count(match told {
                 Told::Taken => "inputs taken",
                 Told::Refused(_) => "inputs refused",
-                Told::Nothing => "inputs without an answer",
+                Told::Nothing | Told::Lost => "inputs without an answer",
             });
             if let Some(asked) = notes.asked.get_mut(&mark) {
                 asked.told.push(told);
@@ -204,6 +211,40 @@ impl Client {
         let (output, error) = if success { (Some(CallOutput::Text(text)), None) } else { (None, Some(text)) };
         let (turn, call_id) = (turn.clone(), call_id.clone());
         self.submit(session, mark, vec![Input::ToolResult { turn, call_id, success, output, error }], false).await;
+    }
+
+    /// Says something to a request for consent: at once, late, again, otherwise, or to one that nobody made.
+    pub(crate) async fn consent(&mut self, session: &SessionId, request: &RequestId) {
+        if self.random.chance(150) {
+            self.arena.count("requests left alone");
+            self.arena.pause(Duration::from_secs(self.random.between(60, 4000))).await;
+        }
+        let decision = self.decision();
+        self.decide(session, request, decision).await;
+        if self.random.chance(200) {
+            self.decide(session, request, decision).await;
+        }
+        if self.random.chance(200) {
+            let other = self.decision();
+            self.decide(session, request, other).await;
+        }
+        if self.random.chance(100) {
+            self.decide(session, &RequestId::new("mcpr_0123456789abcdef01234567"), Decision::Approve).await;
+        }
+    }
+
+    fn decision(&mut self) -> Decision {
+        match self.random.below(10) {
+            0..=5 => Decision::Approve,
+            6..=8 => Decision::Deny,
+            _ => Decision::Cancel,
+        }
+    }
+
+    async fn decide(&mut self, session: &SessionId, request: &RequestId, decision: Decision) {
+        let mark = self.plan_to(Some(session), What::Approval { request: request.clone(), decision }, false);
+        self.arena.count(format!("consent: {decision:?}"));
+        self.submit(session, mark, vec![Input::Approval { request: request.clone(), decision }], false).await;
     }
 }
 

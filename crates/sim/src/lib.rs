@@ -14,9 +14,12 @@ mod executor;
 mod mem_store;
 mod model;
 pub mod notes;
+mod offers;
 mod plan;
 mod printing;
+mod programs;
 mod random;
+mod restores;
 mod run;
 mod summary;
 #[cfg(test)]
@@ -26,7 +29,7 @@ mod world;
 
 pub use case::{Case, Replay, case};
 pub use executor::{Fate, Group, Sim, Stuck, Trace};
-pub use mem_store::{Kept, MemStore, Moment, Moments};
+pub use mem_store::{Backup, Kept, MemStore, Moment, Moments};
 pub use plan::{Crashes, Faults, Line, MODEL, ModelFault, Plan, SPARE, ToolFault};
 pub use run::{Report, look, run};
 pub use summary::Summary;

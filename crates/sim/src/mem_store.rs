@@ -13,7 +13,7 @@ use std::time::Duration;
 use store::memory::{Access, Memory};
 use store::{Account, Error, HeadRow, Stored};
 use tokio::sync::oneshot;
-use types::{BoxFuture, Clock, Epoch, MicroUsd, ProjectId, Seq, SessionId};
+use types::{BoxFuture, Clock, Epoch, MicroUsd, ProjectId, Seq, SessionId, Timestamp};
 
 /// The longest that a write takes to its commit, and from there to its answer.
 const WRITE: Duration = Duration::from_millis(10);
@@ -63,6 +63,22 @@ struct Inner {
 
 /// Changes the state and puts the answer where its caller finds it.
 type Write = Box<dyn FnOnce(&mut Memory) + Send>;
+
+/// What was on a disk at one moment.
+#[derive(Clone)]
+pub struct Backup {
+    memory: Memory,
+    at: Timestamp,
+}
+
+impl Backup {
+    /// The last record of a session; None where there was no such session.
+    pub fn end(&self, project: &ProjectId, session: &SessionId) -> Option<Seq> {
+        let mut sessions = self.memory.kept();
+        let kept = sessions.find(|kept| kept.project == project && kept.session == session)?;
+        Some(kept.row.head.seq)
+    }
+}
 
 /// A session as the disk has it.
 #[derive(Clone, Debug)]
@@ -124,6 +140,16 @@ impl MemStore {
     /// Writes that were asked for and are not committed yet.
     pub fn in_flight(&self) -> usize {
         self.inner().in_flight.len()
+    }
+
+    /// All that is on the disk now.
+    pub fn backup(&self) -> Backup {
+        Backup { memory: self.disk().clone(), at: self.clock.now() }
+    }
+
+    /// Puts the disk back to where a backup has it. No process may have it open.
+    pub fn restore(&self, backup: Backup) {
+        self.disk().restore(backup.memory, backup.at, self.clock.now());
     }
 
     // ---- what is on the disk, for those who check it: it takes no time and passes no moment

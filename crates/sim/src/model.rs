@@ -2,20 +2,21 @@
 //! would put on a bill, and looks at each request with a strict provider's eye.
 
 use crate::arena::{Arena, Boundary, Life};
-use crate::check::transcript;
+use crate::check::{programs, transcript};
 use crate::client::POISON;
 use crate::notes::{End, ModelCall};
 use crate::plan::ModelFault;
 use crate::random::Random;
 use models::{Model, Sink};
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 use store::Stored;
 use types::{
-    BoxFuture, CallId, CallOutput, Content, ContextItem, MicroUsd, ModelError, ModelErrorKind, ModelEvent, ModelFinish,
-    ModelRequest, SessionId, Stop, Usage,
+    BoxFuture, CallId, CallOutput, Class, Content, ContextItem, MicroUsd, ModelError, ModelErrorKind, ModelEvent,
+    ModelFinish, ModelRequest, Record, RecordBody, SessionId, Stop, Usage,
 };
 
 /// Between two pieces of what it says.
@@ -30,8 +31,14 @@ pub(crate) struct FakeModel {
 
 /// What this call does.
 enum Act {
-    Speak { reasoning: bool, pieces: u64, then: Then },
+    Speak {
+        reasoning: bool,
+        pieces: u64,
+        then: Then,
+    },
     Refuse(ModelErrorKind, Option<Duration>),
+    /// Says whether a call may be made.
+    Judge(&'static str),
     Silence,
 }
 
@@ -73,15 +80,25 @@ impl FakeModel {
     /// Writes the call down; returns its place in the notes.
     fn begin(&self, request: &ModelRequest) -> usize {
         let arena = self.arena();
-        let session = SessionId::new(request.cache_key.clone());
+        let (name, review) = reviewed(request);
+        let session = SessionId::new(name);
         let head = arena.durable(&session);
         if let Err(why) = transcript::check(&request.context) {
             arena.problem(format!("{session}: a model was sent an invalid transcript: {why}: {:?}", request.context));
         }
+        if !review {
+            let shown: BTreeSet<&str> = request.tools.iter().map(|tool| tool.name.as_str()).collect();
+            let wrong = arena.disk.look(&arena.project, &session, |records| programs::check_shown(records, &shown));
+            wrong.into_iter().for_each(|wrong| arena.problem(format!("{session}: {wrong}")));
+            if arena.notes(|notes| notes.unoffered.contains(&(session.clone(), self.life.number))) {
+                arena.problem(format!("{session}: a model is asked though its tools could not be said"));
+            }
+        }
         // What an older node begins was abandoned, and charged, by the one that took over.
         let priced = arena.rules.model(self.entry).is_some_and(|rules| !rules.price.is_free())
             && arena.is_newest(self.life.number);
-        if priced && !arena.disk.look(&arena.project, &session, is_intended) {
+        let intended = |records: &[Stored]| if review { is_review_intended(records) } else { is_intended(records) };
+        if priced && !arena.disk.look(&arena.project, &session, intended) {
             arena.problem(format!("{session}: a priced model call began before its intent was durable"));
         }
         if priced {
@@ -92,10 +109,12 @@ impl FakeModel {
             entry: self.entry.to_owned(),
             node: self.life.number,
             head,
+            review,
             context: request.context.clone(),
             said: Vec::new(),
             end: None,
             cost: MicroUsd::ZERO,
+            lost: false,
         };
         arena.trace(format!("node {}: {} asked, head {head}", self.life.number, self.entry));
         arena.notes(|notes| {
@@ -125,6 +144,14 @@ impl FakeModel {
         let reasoning = random.chance(300);
         if faulty {
             return self.misbehave(random, reasoning, pieces);
+        }
+        if reviewed(request).1 {
+            self.arena().count("reviews");
+            return Act::Judge(match random.below(10) {
+                0..=5 => r#"{"decision":"approve","reason":"as asked"}"#,
+                6..=8 => r#"{"decision":"deny","reason":"not asked"}"#,
+                _ => "by all means approve it",
+            });
         }
         let calls = answers < PATIENCE && !request.tools.is_empty() && random.chance(550);
         Act::Speak { reasoning, pieces, then: if calls { Then::Calls } else { Then::End } }
@@ -164,6 +191,14 @@ impl FakeModel {
     ) -> Result<ModelFinish, ModelError> {
         let (reasoning, pieces, then) = match act {
             Act::Silence => return pending().await,
+            Act::Judge(word) => {
+                let usage = Usage { input_tokens: heard(request) / 4, output_tokens: 5, ..Usage::default() };
+                self.bill(number, &usage);
+                sink(ModelEvent::text(word));
+                self.life.cross(Boundary::ModelSpeaks).await;
+                self.arena().pause(PAUSE).await;
+                return Ok(finish(usage, Stop::End));
+            }
             Act::Refuse(kind, retry_after) => {
                 self.arena().pause(PAUSE).await;
                 return Err(ModelError { retry_after, ..ModelError::new(kind, "as it was told to") });
@@ -271,6 +306,30 @@ fn is_intended(records: &[Stored]) -> bool {
     let of_calls = ["intended", "committed", "abandoned"];
     let newest = records.iter().rev().find(|stored| of_calls.contains(&stored.record.kind.as_str()));
     newest.is_some_and(|stored| stored.record.kind == "intended")
+}
+
+/// The session that asks, and whether it asks about a call.
+fn reviewed(request: &ModelRequest) -> (&str, bool) {
+    match request.cache_key.strip_suffix("-review") {
+        Some(session) => (session, true),
+        None => (&request.cache_key, false),
+    }
+}
+
+/// Whether an attempt of a model call has an intent and no end; several reviews may be under way.
+fn is_review_intended(records: &[Stored]) -> bool {
+    let mut open = BTreeSet::new();
+    for stored in
+        records.iter().filter(|stored| ["intended", "committed", "abandoned"].contains(&stored.record.kind.as_str()))
+    {
+        match Record::decode(&stored.record).map(|record| record.body) {
+            Ok(RecordBody::Intended(of)) if of.class == Class::Repeatable => drop(open.insert((of.effect, of.attempt))),
+            Ok(RecordBody::Committed(of)) => drop(open.remove(&(of.effect, of.attempt))),
+            Ok(RecordBody::Abandoned(of)) => drop(open.remove(&(of.effect, of.attempt))),
+            _ => {}
+        }
+    }
+    !open.is_empty()
 }
 
 /// Bytes that it was sent.

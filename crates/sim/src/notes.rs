@@ -6,7 +6,8 @@ use runtime::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use types::{
-    Attempt, CallId, Class, ContextItem, EffectId, Event, MicroUsd, RefusalKind, Seq, SessionId, ToolOutcome, TurnId,
+    Attempt, CallId, Class, ContextItem, Decision, EffectId, Event, EventId, ItemId, MicroUsd, RefusalKind, RequestId,
+    Seq, SessionId, Settlement, ToolOutcome, TurnId,
 };
 
 /// Everything that was seen.
@@ -23,6 +24,17 @@ pub struct Notes {
     pub streams: Vec<Stream>,
     /// The turns of whose end the tools were told.
     pub ended: BTreeSet<(SessionId, TurnId)>,
+    /// How often each tool of the world's was described anew.
+    pub changes: BTreeMap<&'static str, u64>,
+    /// Sessions of which a node was told that there are no tools, and has not asked again since.
+    pub unoffered: BTreeSet<(SessionId, u32)>,
+    /// The marks of all such words.
+    pub refused_offers: BTreeSet<(SessionId, u64)>,
+    /// What restores have taken away, oldest first.
+    pub cuts: Vec<Cut>,
+    /// Streams, by their place, of which a restore took away what was heard last: what that was. They keep what came
+    /// before.
+    pub cut_streams: BTreeMap<usize, EventId>,
     /// As it was at the end.
     pub ledgers: BTreeMap<SessionId, Vec<Entry>>,
     /// What was wrong at the very moment.
@@ -48,6 +60,8 @@ pub enum What {
     Create,
     Message,
     Result { turn: TurnId, call_id: CallId },
+    Approval { request: RequestId, decision: Decision },
+    Settle { effect: EffectId, outcome: Settlement },
     Cancel,
     Update,
     Delete,
@@ -60,6 +74,8 @@ pub enum Told {
     Refused(RefusalKind),
     /// Nothing came back.
     Nothing,
+    /// It was taken, and a restore may have taken it away.
+    Lost,
 }
 
 impl Told {
@@ -83,6 +99,8 @@ pub struct ModelCall {
     pub node: u32,
     /// The last durable record of the session when it was asked.
     pub head: Seq,
+    /// Asked about a call, in a person's place.
+    pub review: bool,
     pub context: Arc<Vec<ContextItem>>,
     /// Texts of the messages that it said, whole or not.
     pub said: Vec<String>,
@@ -90,6 +108,8 @@ pub struct ModelCall {
     pub end: Option<End>,
     /// What it would put on a bill.
     pub cost: MicroUsd,
+    /// The log knows nothing of it any more.
+    pub lost: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -110,6 +130,8 @@ pub struct Dispatch {
     pub node: u32,
     /// What it answered; None where it was cut off, or never answered.
     pub outcome: Option<ToolOutcome>,
+    /// The log knows nothing of it any more.
+    pub lost: bool,
 }
 
 /// What one client heard of one session, over all its connections.
@@ -123,7 +145,32 @@ pub struct Stream {
     pub connections: u64,
 }
 
+/// What one restore took away of one session.
+#[derive(Clone, Debug)]
+pub struct Cut {
+    pub session: SessionId,
+    /// The session itself is gone.
+    pub gone: bool,
+    /// The last record that was kept, and the last that was lost.
+    pub kept: Seq,
+    pub lost: Seq,
+    /// Names that only the lost part has.
+    pub effects: BTreeSet<EffectId>,
+    pub turns: BTreeSet<TurnId>,
+    pub items: BTreeSet<ItemId>,
+}
+
 impl Notes {
+    /// Whether a restore took the whole session away.
+    pub fn is_gone(&self, session: &SessionId) -> bool {
+        self.cuts.iter().any(|cut| cut.gone && cut.session == *session)
+    }
+
+    /// Whether a restore took away what a stream heard last, or its session.
+    pub fn is_cut(&self, place: usize, stream: &Stream) -> bool {
+        self.cut_streams.contains_key(&place) || self.is_gone(&stream.session)
+    }
+
     pub fn count(&mut self, what: impl Into<String>) {
         *self.counts.entry(what.into()).or_default() += 1;
     }

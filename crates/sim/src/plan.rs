@@ -21,6 +21,8 @@ pub struct Plan {
     pub takeovers: u64,
     /// Jumps of the wall clock.
     pub jumps: u64,
+    /// The disk is put back to where a backup had it, so often.
+    pub restores: u64,
     pub priced: bool,
     /// The spending limit of a session, where it has one.
     pub limit: Option<MicroUsd>,
@@ -84,6 +86,10 @@ pub struct Faults {
     pub model_only: Option<ModelFault>,
     pub tool: u64,
     pub tool_only: Option<ToolFault>,
+    /// What a session is offered cannot be said, or not now.
+    pub offer: u64,
+    /// A tool is described anew when somebody asks what there is.
+    pub changed: u64,
     /// A client goes away in the middle of a request.
     pub client: u64,
 }
@@ -160,11 +166,12 @@ impl Plan {
             sessions: 1,
             rounds: 2,
             followers: 1,
-            askers: u64::from(seed.is_multiple_of(16)),
+            askers: u64::from(seed % 32 == 16),
             crashes,
-            faults: Faults { model: 100, tool: 100, ..Faults::default() },
+            faults: Faults { model: 100, tool: 100, offer: 20, changed: 60, ..Faults::default() },
             takeovers: 0,
             jumps: 0,
+            restores: 0,
             priced,
             limit: (priced && random.chance(500)).then_some(MicroUsd(1_000_000)),
             limits: limits(&mut random),
@@ -188,6 +195,8 @@ impl Plan {
             tool: often(400),
             tool_only: None,
             client: often(150),
+            offer: often(60),
+            changed: often(200),
         };
         let crashes = match random.below(4) {
             0 => Crashes::Never,
@@ -204,6 +213,7 @@ impl Plan {
             faults,
             takeovers: if random.chance(400) { random.between(1, 3) } else { 0 },
             jumps: if random.chance(300) { random.between(1, 4) } else { 0 },
+            restores: if seed % 6 == 1 { 2 } else { 0 },
             priced,
             limit: (priced && random.chance(600)).then(|| MicroUsd(random.between(7_000, 200_000))),
             limits: limits(&mut random),
@@ -219,12 +229,14 @@ impl Plan {
         let main = ModelRules { price, fallback: vec![SPARE.to_owned()], ..ModelRules::default() };
         let spare = ModelRules { price, attempts: 2, ..ModelRules::default() };
         let models = [(MODEL.to_owned(), main), (SPARE.to_owned(), spare)].into();
-        Rules { limits: self.limits.clone(), models }
+        let reviewer = self.seed.is_multiple_of(3).then(|| SPARE.to_owned());
+        Rules { limits: self.limits.clone(), models, reviewer }
     }
 }
 
 fn limits(random: &mut Random) -> Limits {
     let mut limits = Limits { recoveries: if random.chance(800) { 1000 } else { 5 }, ..Limits::default() };
+    limits.approval_time = Duration::from_secs(random.between(30, 3600));
     if random.chance(150) {
         limits.turn_time = Duration::from_secs(random.between(5, 90));
     }

@@ -7,6 +7,7 @@ use crate::client::{Client, Heard, Listener, ask, own};
 use crate::mem_store::Kept;
 use crate::notes::Notes;
 use crate::plan::Plan;
+use crate::restores::put_back;
 use runtime::{Direction, Page};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -124,6 +125,9 @@ async fn drive(arena: Arc<Arena>) {
     for _ in 0..arena.plan.takeovers {
         arena.send_in("takeover", take_over(arena.clone()));
     }
+    if arena.plan.restores > 0 {
+        arena.send_in("restore", put_back(arena.clone()));
+    }
     let over = arena.clock.monotonic() + LONGEST;
     let mut changed = arena.watch();
     while arena.clients() > 0 {
@@ -199,7 +203,8 @@ async fn settle(arena: &Arc<Arena>) {
     let streams = arena.notes(|notes| notes.streams.clone());
     for (place, stream) in streams.iter().enumerate() {
         let deleted = janitor.is_deleted(&stream.session);
-        if let Some(mut listener) = Listener::again(place, stream).filter(|_| !deleted) {
+        let is_over = deleted || arena.notes(|notes| notes.is_cut(place, stream));
+        if let Some(mut listener) = Listener::again(place, stream).filter(|_| !is_over) {
             while !matches!(listener.next(&mut janitor, Duration::from_secs(1)).await, Heard::Silence | Heard::Over) {}
         }
     }

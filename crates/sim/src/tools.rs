@@ -2,26 +2,19 @@
 //! whether the intent is durable by then, and hang, fail, take their time and answer when nobody waits any more.
 
 use crate::arena::{Arena, Boundary, Life};
+use crate::check::consent;
 use crate::notes::Dispatch;
 use crate::plan::ToolFault;
-use crate::printing;
+use crate::{offers, printing, programs};
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 use store::Stored;
 use types::{
-    BoxFuture, CallOutput, Class, CommandResult, Offer, OfferedTool, Progress, ProjectId, Record, RecordBody,
-    SessionId, SessionSettings, ToolOutcome, ToolRequest, Tools, TurnId,
+    Approval, BoxFuture, CallOutput, Class, CommandResult, EffectId, EnvironmentSettings, Found, Offer, Progress,
+    ProjectId, Record, RecordBody, Refusal, SessionId, SessionSettings, Tool, ToolKind, ToolOutcome, ToolRequest,
+    Tools, TurnError, TurnId,
 };
-
-/// By the name of the tool.
-const CLASSES: [(&str, Class); 5] = [
-    ("read", Class::Pure),
-    ("put", Class::Idempotent),
-    ("pay", Class::Keyed),
-    ("run", Class::Attachable),
-    ("launch", Class::Irreversible),
-];
 
 pub(crate) struct FakeTools {
     life: Arc<Life>,
@@ -41,7 +34,8 @@ impl FakeTools {
         self.life.cross(Boundary::ToolBegun).await;
         let place = self.begin(request);
         self.life.cross(Boundary::ToolRuns).await;
-        let printed = match request.call.is_command() {
+        let kind = request.call.kind;
+        let printed = match request.call.is_command() && kind != ToolKind::Program {
             true => Some(printing::print(&self.life, request, progress).await),
             false => None,
         };
@@ -54,6 +48,8 @@ impl FakeTools {
             ToolOutcome::Done(CallOutput::Text(told))
         };
         let outcome = match self.misbehave() {
+            None if kind == ToolKind::Program => programs::step(request),
+            None if kind == ToolKind::ToolSearch => self.find(),
             None => done("done"),
             Some(ToolFault::Fails) => ToolOutcome::Failed(format!("failed <{mark}>")),
             Some(ToolFault::DoesNotKnow) => ToolOutcome::Unknown(format!("no idea <{mark}>")),
@@ -70,12 +66,24 @@ impl FakeTools {
         };
         self.arena().pause(Duration::from_millis(50)).await;
         let mut outcome = if class == Class::Attachable { self.process(request, outcome) } else { outcome };
-        if let ToolOutcome::Ran(result) = &mut outcome {
-            result.output = printed;
+        if let (ToolOutcome::Ran(result), Some(printed)) = (&mut outcome, printed) {
+            result.output = Some(printed);
         }
         self.arena().notes(|notes| notes.dispatches[place].outcome = Some(outcome.clone()));
         self.life.cross(Boundary::ToolEnded).await;
         outcome
+    }
+
+    /// One of those that are kept back, or both.
+    fn find(&self) -> ToolOutcome {
+        self.arena().count("searches");
+        let names: &[&str] = match self.arena().between(0, 2) {
+            0 => &["hidden"],
+            1 => &["kept"],
+            _ => &["hidden", "kept"],
+        };
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        ToolOutcome::Found(Found { told: "found".to_owned(), names })
     }
 
     fn misbehave(&self) -> Option<ToolFault> {
@@ -124,6 +132,16 @@ impl FakeTools {
                 call.effect.0, request.attempt.0, call.class
             ));
         }
+        let agreed = call.approval == Approval::None
+            || arena.disk.look(&arena.project, &session, |records| is_agreed(records, call.effect));
+        if !agreed {
+            arena.problem(format!("{session}: effect {} was begun before anybody had agreed to it", call.effect.0));
+        }
+        if call.kind == ToolKind::Program {
+            let wrong = arena.disk.look(&arena.project, &session, |records| programs::check_step(records, request));
+            arena.count(if request.resume.is_some() { "programs that go on" } else { "programs begun" });
+            wrong.into_iter().for_each(|wrong| arena.problem(format!("{session}: effect {}: {wrong}", call.effect.0)));
+        }
         let dispatch = Dispatch {
             session: session.clone(),
             effect: call.effect,
@@ -133,6 +151,7 @@ impl FakeTools {
             attach: request.attach,
             node: self.life.number,
             outcome: None,
+            lost: false,
         };
         arena.notes(|notes| {
             notes.count(format!("tool calls: {:?}", call.class));
@@ -149,27 +168,24 @@ impl FakeTools {
 }
 
 impl Tools for FakeTools {
+    fn admit<'a>(
+        &'a self,
+        _: &'a ProjectId,
+        _: &'a [Tool],
+        _: &'a EnvironmentSettings,
+        _: &'a [String],
+    ) -> BoxFuture<'a, Result<(), Refusal>> {
+        Box::pin(async { Ok(()) })
+    }
+
     fn offered<'a>(
         &'a self,
         _: &'a ProjectId,
-        _: &'a SessionId,
+        session: &'a SessionId,
         settings: &'a SessionSettings,
-        _: &'a Offer,
-    ) -> BoxFuture<'a, Offer> {
-        // Clients are shown these as commands, also without an environment: that is no matter of the runtime's.
-        let runs_here = |class| matches!(class, Class::Attachable | Class::Irreversible);
-        let offered = CLASSES.map(|(name, class)| OfferedTool {
-            name: name.to_owned(),
-            description: String::new(),
-            parameters: Default::default(),
-            class,
-            server_label: if runs_here(class) { "" } else { "world" }.to_owned(),
-        });
-        let instructions = settings.environment.id().map(|id| format!("You work in {id}."));
-        Box::pin(async move {
-            self.arena().pause(Duration::from_millis(5)).await;
-            Offer { tools: offered.to_vec(), instructions }
-        })
+        last: &'a Offer,
+    ) -> BoxFuture<'a, Result<Offer, TurnError>> {
+        Box::pin(offers::offered(&self.life, session, settings, last))
     }
 
     fn perform<'a>(&'a self, request: &'a ToolRequest, progress: &'a dyn Progress) -> BoxFuture<'a, ToolOutcome> {
@@ -200,11 +216,23 @@ fn begun() -> ToolOutcome {
     ToolOutcome::Unknown("begun".to_owned())
 }
 
-/// Whether this very attempt has its durable intent.
+/// Whether this very attempt has its durable intent. What was open at a backup may have been begun in the part that a
+/// restore took away: it is looked for without one.
 fn is_intended(records: &[Stored], request: &ToolRequest) -> bool {
+    if request.attach && records.iter().rev().any(|stored| stored.record.kind == types::RESTORED) {
+        return true;
+    }
     let intents = records.iter().rev().filter(|stored| stored.record.kind == "intended");
     intents.filter_map(|stored| Record::decode(&stored.record).ok()).any(|record| match record.body {
         RecordBody::Intended(intended) => intended.effect == request.call.effect && intended.attempt == request.attempt,
         _ => false,
     })
+}
+
+/// Whether consent to this very effect is durable.
+fn is_agreed(records: &[Stored], effect: EffectId) -> bool {
+    let answers = records.iter().filter(|stored| stored.record.kind.starts_with("approval_"));
+    let answers: Vec<_> =
+        answers.filter_map(|stored| Some((stored.seq, Record::decode(&stored.record).ok()?))).collect();
+    consent::agreed(&answers, effect)
 }

@@ -322,6 +322,7 @@ fn a_turn_that_is_no_response_is_not_continued_as_one() {
             review: Review::None,
             spend_limit: None,
             metadata: Metadata::new(),
+            aws: None,
             input: vec![Message { content: vec![Content::Text { text: "say one".to_owned() }] }],
         };
         let view = handle.create(&project(), new).await.expect("made");

@@ -135,6 +135,7 @@ fn waiting() -> NewSession {
         review: Review::None,
         spend_limit: None,
         metadata: Default::default(),
+        aws: None,
         input: vec![Message::text("hello")],
     }
 }

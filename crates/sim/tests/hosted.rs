@@ -80,6 +80,7 @@ fn new(session: &SessionId, input: &str) -> NewSession {
         review: Review::None,
         spend_limit: None,
         metadata: BTreeMap::new(),
+        aws: None,
         input: if input.is_empty() { Vec::new() } else { vec![Message::text(input)] },
     }
 }

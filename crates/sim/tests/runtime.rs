@@ -147,6 +147,7 @@ impl Client {
             review: Review::None,
             spend_limit: limit,
             metadata: BTreeMap::new(),
+            aws: None,
             input: vec![Message::text(script(0))],
         };
         let view = handle.create(&project(), new).await.expect("created");

@@ -63,6 +63,7 @@ fn session(agent: AgentSettings) -> NewSession {
         review: Review::None,
         spend_limit: None,
         metadata: BTreeMap::new(),
+        aws: None,
         input: Vec::new(),
     }
 }

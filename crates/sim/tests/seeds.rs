@@ -73,7 +73,21 @@ fn f01_a_process_that_dies_at_every_boundary_loses_nothing_and_repeats_nothing()
     for class in [Class::Pure, Class::Idempotent, Class::Keyed, Class::Attachable, Class::Irreversible] {
         assert!(summary.of(&format!("tool calls: {class:?}")) > 20, "too few calls of {class:?}:\n{summary}");
     }
-    assert!(summary.of("outcomes unknown") > 20, "{summary}");
+    // What stops to happen is not checked any more, and nothing else would say so.
+    let happens = [
+        "outcomes unknown",
+        "answers asked for",
+        "answers asked for twice",
+        "answers that go on",
+        "answers in sessions of their own",
+        "programs that go on",
+        "reviews",
+        "searches",
+        "commands found again",
+    ];
+    for what in happens {
+        assert!(summary.of(what) > 20, "too little of {what:?}:\n{summary}");
+    }
 }
 
 #[test]
@@ -141,7 +155,12 @@ fn f15_a_session_that_kills_its_node_is_parked() {
         assert_eq!(failed.len(), 1, "seed {seed}");
         let poisoned = &failed[0].row.head.session;
         let asked = notes.calls.iter().filter(|call| call.session == *poisoned).count();
-        assert!(asked <= 6 + 6, "seed {seed}: asked {asked} times");
+        // Who changes its settings meanwhile may have healed it: it is tried as often again.
+        let changes = records(&disk).into_iter().filter(|(of, record)| {
+            of == poisoned && matches!(record.body, RecordBody::SessionUpdated { .. } | RecordBody::TurnCreated { .. })
+        });
+        let tries = 6 * changes.count();
+        assert!(asked <= tries, "seed {seed}: asked {asked} times of {tries}");
         for (session, record) in records(&disk) {
             if let RecordBody::TurnEnded(ended) = record.body
                 && session != *poisoned

@@ -16,7 +16,7 @@ use types::{
     AgentSettings, Attempt, BoxFuture, CallOutput, Class, ContextItem, Ending, EnvironmentSettings, EventBody, Input,
     Item, ItemBody, Message, ModelError, ModelFinish, ModelRequest, ModelRules, NewSession, Offer, OfferedTool,
     Progress, ProjectId, Record, RecordBody, Review, Rules, Seq, SessionId, SessionSettings, Tool, ToolOutcome,
-    ToolRequest, Tools,
+    ToolRequest, Tools, TurnError,
 };
 
 fn project() -> ProjectId {
@@ -55,13 +55,14 @@ impl Tools for Workshop {
         _: &'a SessionId,
         _: &'a SessionSettings,
         _: &'a Offer,
-    ) -> BoxFuture<'a, Offer> {
+    ) -> BoxFuture<'a, Result<Offer, TurnError>> {
         let offer = |(name, class): (&str, Class)| OfferedTool {
             name: name.to_owned(),
             description: String::new(),
-            parameters: Map::new(),
+            parameters: Arc::default(),
             class,
             server_label: "workshop".to_owned(),
+            ..OfferedTool::default()
         };
         let tools = [
             ("pure", Class::Pure),
@@ -70,7 +71,7 @@ impl Tools for Workshop {
             ("attachable", Class::Attachable),
             ("irreversible", Class::Irreversible),
         ];
-        Box::pin(async move { Offer { tools: tools.map(offer).to_vec(), instructions: Some(HOW.to_owned()) } })
+        Box::pin(async move { Ok(Offer { tools: tools.map(offer).to_vec(), instructions: Some(HOW.to_owned()) }) })
     }
 
     fn perform<'a>(&'a self, request: &'a ToolRequest, _: &'a dyn Progress) -> BoxFuture<'a, ToolOutcome> {
@@ -176,6 +177,7 @@ async fn create(handle: &Handle, script: &str) -> SessionId {
         review: Review::None,
         spend_limit: None,
         metadata: BTreeMap::new(),
+        aws: None,
         input: vec![Message::text(script)],
     };
     handle.create(&project(), new).await.expect("created").head.session.clone()

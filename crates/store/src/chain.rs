@@ -42,12 +42,7 @@ pub fn link(
 
 /// Lower-case hex, as hashes are shown.
 pub fn hex(hash: &Hash) -> String {
-    let mut text = String::with_capacity(64);
-    for byte in hash {
-        text.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or('0'));
-        text.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or('0'));
-    }
-    text
+    types::hex(hash)
 }
 
 /// What [`hex`] wrote; None where it is something else.

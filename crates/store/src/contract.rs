@@ -161,6 +161,7 @@ pub fn settings(agent: &str) -> SessionSettings {
         review: Review::None,
         spend_limit: None,
         door: types::Door::Agents,
+        aws: None,
         metadata: types::Metadata::new(),
     }
 }

@@ -9,6 +9,7 @@ pub mod chain;
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 pub mod memory;
+mod restored;
 mod rows;
 #[cfg(feature = "sqlite")]
 mod sqlite;

@@ -9,6 +9,7 @@ mod access;
 mod append;
 mod lists;
 mod log;
+mod restore;
 mod rows;
 mod sessions;
 #[cfg(test)]
@@ -79,7 +80,7 @@ type SessionName = (ProjectId, SessionId);
 type RowName = (ProjectId, String, String);
 
 /// What is kept, in ordered maps: whoever walks it does so in the same order each time.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Memory {
     /// None keeps everything, what is deleted too.
     bounds: Option<Bounds>,
@@ -98,6 +99,8 @@ pub struct Memory {
     rows: BTreeMap<RowName, RowEntry>,
     keys: Vec<KeyRow>,
     blobs: BTreeMap<(ProjectId, BlobHash), Vec<u8>>,
+    /// How many sessions' records name each of them, where any does.
+    named: BTreeMap<(ProjectId, BlobHash), usize>,
     taken_from_old_nodes: Vec<(SessionId, Epoch, Epoch)>,
     refused_to_old_nodes: u64,
 }

@@ -13,6 +13,9 @@ pub struct RowsChange {
     pub puts: Vec<(Row, bool)>,
     /// Rows to delete, by collection and id.
     pub deletes: Vec<(String, String)>,
+    /// Rows to erase, by collection and id, deleted ones too: nothing is left of them, not the place either. A page that
+    /// begins at one names nothing, and its id is free.
+    pub erases: Vec<(String, String)>,
     /// Blobs that rows name from now on, with their sizes in bytes. They are written already.
     pub names: Vec<(BlobHash, u64)>,
     /// Blobs that no row names any more.

@@ -26,6 +26,7 @@ mod schema;
 mod seal;
 mod session_list;
 mod sessions;
+mod settings;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -41,6 +42,7 @@ use self::backlog::Backlog;
 use self::blobs::Folder;
 use self::health::Health;
 use self::lock::Lock;
+use self::settings::KnownSettings;
 use self::workers::Workers;
 use self::writer::Writer;
 use crate::Error;
@@ -63,6 +65,7 @@ pub struct Sqlite {
     writer: Writer,
     folder: Arc<Folder>,
     backlog: Arc<Backlog>,
+    settings: Arc<KnownSettings>,
     health: Arc<Health>,
     lock: Option<Lock>,
 }
@@ -103,6 +106,12 @@ impl Sqlite {
         Self::start(data, connection, None)
     }
 
+    /// Copies the log of the database into it and empties it, so that what was deleted is in no file any more: for a server
+    /// that ends. Whoever has the store open still may go on with it.
+    pub fn settle(data: &Path) -> Result<(), Error> {
+        schema::settle(&schema::open_copier(&data.join("outcrop.db"))?)
+    }
+
     /// Transactions that were committed since it was opened. Writes that waited together share one.
     pub fn commits(&self) -> u64 {
         self.health.commits()
@@ -118,6 +127,7 @@ impl Sqlite {
             writer: Writer::start(connection, &file, health.clone())?,
             folder: Arc::new(Folder::new(data, health.clone())),
             backlog: Arc::default(),
+            settings: Arc::default(),
             health,
             lock,
         })

@@ -5,6 +5,7 @@
 //! Answers come after the commit: whatever a method returned as done survives a crash of the machine.
 
 use crate::RowsChange;
+use std::sync::Arc;
 use types::{
     BoxFuture, Door, Encoded, Epoch, Head, ItemId, KeyId, MicroUsd, ProjectId, Seq, SessionId, SessionSettings,
     Timestamp, TurnId,
@@ -50,6 +51,10 @@ pub trait Store: Send + Sync + 'static {
         session: &SessionId,
         item: &ItemId,
     ) -> BoxFuture<'_, Result<Option<Seq>, Error>>;
+
+    /// A session's head; None where it never was or is deleted. Settings may hold megabytes of tools: whoever does not want
+    /// them does not ask for them.
+    fn head(&self, project: &ProjectId, session: &SessionId) -> BoxFuture<'_, Result<Option<Head>, Error>>;
 
     /// A session's head and settings; None where it never was or is deleted.
     fn session(&self, project: &ProjectId, session: &SessionId) -> BoxFuture<'_, Result<Option<HeadRow>, Error>>;
@@ -129,7 +134,7 @@ pub trait Store: Send + Sync + 'static {
     fn due_timers(&self, now: Timestamp) -> BoxFuture<'_, Result<Vec<DueTimer>, Error>>;
 
     /// Keeps a body under its content hash, durable before it returns. Writing it again costs nothing. One that no row
-    /// comes to name (`change_rows`) may be gone after the next start.
+    /// (`change_rows`) and no record (`SideWrite::Blob`) comes to name may be gone after the next start.
     fn put_blob(&self, project: &ProjectId, body: Vec<u8>) -> BoxFuture<'_, Result<BlobHash, Error>>;
     fn blob(&self, project: &ProjectId, hash: &BlobHash) -> BoxFuture<'_, Result<Option<Vec<u8>>, Error>>;
 
@@ -176,6 +181,8 @@ pub enum SideWrite {
     Limit { account: String, limit: Option<MicroUsd> },
     /// One wake-up a session: replaces the one before; None removes it.
     Timer { at: Option<Timestamp> },
+    /// A blob (`put_blob`) that these records name: it stays as long as they do, and is in every backup.
+    Blob { hash: BlobHash },
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -244,7 +251,7 @@ pub struct SessionFilter {
 #[derive(Clone, PartialEq, Debug)]
 pub struct HeadRow {
     pub head: Head,
-    pub settings: SessionSettings,
+    pub settings: Arc<SessionSettings>,
 }
 
 /// The remembered answer to a request.

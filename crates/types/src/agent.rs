@@ -2,6 +2,7 @@
 //! keeps its own copy, made at creation, so that editing or deleting the saved one never changes a running session.
 
 use crate::id::AgentId;
+use crate::input::Refusal;
 use crate::session::Metadata;
 use crate::stamp::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -102,6 +103,11 @@ impl Tool {
             Self::ComputerUse { .. } => "computer_use",
             Self::Automations => "automations",
         }
+    }
+
+    /// Says that sessions here have no such tool.
+    pub fn not_served(&self, path: &str) -> Refusal {
+        Refusal::invalid(format!("Tools of type '{}' are not served by this server yet.", self.kind())).at(path)
     }
 }
 

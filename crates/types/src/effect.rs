@@ -1,13 +1,14 @@
 //! Effects: what the engine asks of the world. An effect is
 //! `intended -> permitted -> dispatched -> committed | failed | unknown`; its class alone says what recovery may do.
 
+use crate::approval::Consent;
 use crate::id::{EffectId, SessionId, TurnId};
 use crate::money::MicroUsd;
 use crate::stamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// What a crash between dispatch and outcome means for an effect.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
     /// Run it again.
@@ -23,6 +24,7 @@ pub enum Class {
     /// Keep waiting: the caller answers, keyed by call id.
     External,
     /// Never run again: `unknown`.
+    #[default]
     Irreversible,
 }
 
@@ -54,6 +56,18 @@ pub enum Effect {
         /// Its place among the turn's tool calls, counted from 1.
         nth: u32,
         attach: bool,
+        consent: Consent,
+    },
+    /// Ask `model` whether the call `of` may be made, not before the given time. Class: repeatable.
+    Review {
+        id: EffectId,
+        attempt: Attempt,
+        turn: TurnId,
+        model: String,
+        not_before: Option<Timestamp>,
+        of: EffectId,
+        /// Of what the model is shown, an estimate.
+        tokens: u64,
     },
     /// End the turn when the time has come. Class: pure.
     TurnDeadline { turn: TurnId, at: Timestamp },
@@ -67,6 +81,8 @@ pub enum Verdict {
     Permit { reserve: Vec<Reservation> },
     /// Not at all: a model call's turn ends with this error; a tool call fails with it, and the model is told.
     Deny { code: String, message: String },
+    /// Not before somebody has agreed to it.
+    Ask,
 }
 
 /// Money that must be free before an effect starts. Whether it is, is the store's answer, in the transaction of the

@@ -50,6 +50,8 @@ string_id! {
     ItemId,
     /// The model's own name of a call, or ours where the model's was used before in the session.
     CallId,
+    /// `mcpr_` and 24 hex digits, which derive from the call that it is about.
+    RequestId,
     /// `key_` and 24 hex digits; not the key itself.
     KeyId,
     /// `env_` and 24 hex digits: those of its session, where that has brought it.

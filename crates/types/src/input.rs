@@ -3,14 +3,15 @@
 
 use crate::agent::{AgentSettings, Effort, ServiceTier, Tool};
 use crate::answer::Answer;
+use crate::approval::{Decision, Settlement};
 use crate::content::{CallOutput, Content, Message};
 use crate::effect::{Attempt, Verdict};
 use crate::environment::{EnvironmentChange, EnvironmentSettings};
-use crate::id::{AgentId, CallId, EffectId, Epoch, ItemId, Seq, SessionId, TurnId};
+use crate::id::{AgentId, CallId, EffectId, Epoch, ItemId, RequestId, Seq, SessionId, TurnId};
 use crate::item::{Opaque, Phase, Role};
 use crate::model::{ModelError, ModelFinish};
 use crate::money::MicroUsd;
-use crate::session::{Metadata, PromptCacheTtl, Review, SessionSettings};
+use crate::session::{AwsSession, Metadata, PromptCacheTtl, Review, SessionSettings, TurnError};
 use crate::stamp::Timestamp;
 use crate::tool::{Offer, ToolOutcome};
 use crate::turn_request::TurnRequest;
@@ -36,6 +37,7 @@ pub struct NewSession {
     pub review: Review,
     pub spend_limit: Option<MicroUsd>,
     pub metadata: Metadata,
+    pub aws: Option<Box<AwsSession>>,
     pub input: Vec<Message>,
 }
 
@@ -155,6 +157,19 @@ pub enum Input {
         output: Option<CallOutput>,
         error: Option<String>,
     },
+    /// What a person says to a request for consent.
+    Approval {
+        request: RequestId,
+        decision: Decision,
+    },
+    /// Requests for consent may have run out of time.
+    Expire,
+    /// An operator's word on an effect whose outcome nobody knows. `by` names who said it.
+    Settle {
+        effect: EffectId,
+        outcome: Settlement,
+        by: Option<String>,
+    },
 
     /// The gate decided on an effect that needs a durable intent, or refused one.
     Verdict {
@@ -190,6 +205,8 @@ pub enum Input {
     Environment(EnvironmentChange),
     /// What the session's model may call from now on, beside its functions, and what it is told of that.
     Offer(Offer),
+    /// What it must have cannot be had: the turn ends so.
+    NoOffer(TurnError),
     /// A tool call has its outcome. One that comes when the call was given up is recorded, and nothing else.
     ToolDone {
         effect: EffectId,

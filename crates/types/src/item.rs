@@ -1,11 +1,13 @@
 //! Items: what a conversation is made of. An item is stored once, complete; what is still being typed is a draft and
 //! lives in memory only.
 
+use crate::approval::Settlement;
 use crate::content::{CallOutput, Content};
 use crate::effect::Attempt;
 use crate::id::{CallId, EffectId, ItemId, SessionId, TurnId};
 use crate::model::TokenLogprob;
-use crate::tool::{Cause, ToolCall, ToolOutcome};
+use crate::stamp::Timestamp;
+use crate::tool::{Cause, ToolCall, ToolKind, ToolOutcome};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -26,7 +28,11 @@ pub struct Item {
 impl Item {
     /// Whether clients see it. What is hidden still keeps the model's transcript valid.
     pub fn is_visible(&self) -> bool {
-        !matches!(self.body, ItemBody::MalformedCall { .. } | ItemBody::ClosedCall { .. })
+        match &self.body {
+            ItemBody::MalformedCall { .. } | ItemBody::ClosedCall { .. } | ItemBody::Settled { .. } => false,
+            ItemBody::ToolCall(call) | ItemBody::ToolOutcome { call, .. } => call.kind != ToolKind::ToolSearch,
+            _ => true,
+        }
     }
 
     /// Whether lists of items show it: visible and complete (observed.md 7).
@@ -76,6 +82,9 @@ pub enum ItemBody {
         complete: bool,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         logprobs: Vec<TokenLogprob>,
+        /// What it cites, in the order of the text.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        annotations: Vec<Citation>,
     },
     Reasoning {
         summary: Vec<String>,
@@ -92,12 +101,23 @@ pub enum ItemBody {
         /// Of a custom tool: `arguments` is free text.
         #[serde(default, skip_serializing_if = "is_false")]
         custom: bool,
+        #[serde(default, skip_serializing_if = "Told::is_in_place")]
+        told: Told,
+        /// When nobody waits any longer for the caller.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires: Option<Timestamp>,
     },
     FunctionCallOutput {
         call_id: CallId,
         result: CallResult,
         #[serde(default, skip_serializing_if = "is_false")]
         custom: bool,
+        /// Of a call that the model did not wait for, the function's name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        apart: Option<String>,
+        /// Who says it: the caller, or this server where the caller did not.
+        #[serde(default, skip_serializing_if = "Cause::is_answered")]
+        cause: Cause,
     },
     /// What the conversation before it came to, in the model's words.
     Compaction { text: String },
@@ -105,7 +125,13 @@ pub enum ItemBody {
     /// is told.
     MalformedCall { call_id: CallId, name: String, arguments: String, error: String },
     /// The typed outcome of a call whose turn ended before its result came. Hidden; the model is told.
-    ClosedCall { call_id: CallId, reason: String },
+    ClosedCall {
+        call_id: CallId,
+        reason: String,
+        /// Of a call that the model did not wait for, the function's name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        apart: Option<String>,
+    },
     /// A call that this server performs: an effect of the class that it says. Not complete: its outcome is an item of
     /// its own, with the same id.
     ToolCall(ToolCall),
@@ -120,6 +146,23 @@ pub enum ItemBody {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         said: Option<String>,
     },
+    /// An operator's word on an outcome that nobody knew. Hidden; the model is told.
+    Settled {
+        effect: EffectId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        call: Option<SettledCall>,
+        outcome: Settlement,
+        /// Who said it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+    },
+}
+
+/// The call that an effect was, as the model knows it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SettledCall {
+    pub call_id: CallId,
+    pub name: String,
 }
 
 impl ItemBody {
@@ -136,11 +179,15 @@ impl ItemBody {
                 error.as_ref().map_or(0, String::len) + output(result)
             }
             Self::ClosedCall { reason, .. } => reason.len(),
+            Self::Settled { outcome, .. } => outcome.text().len(),
             Self::ToolCall(call) => call.arguments.len(),
             Self::ToolOutcome { call, outcome, said: before, .. } => {
                 let said = match outcome {
                     ToolOutcome::Done(output) => output.bytes(),
                     ToolOutcome::Ran(result) => result.told.len() + result.output.as_ref().map_or(0, String::len),
+                    ToolOutcome::Found(found) => found.told.len(),
+                    ToolOutcome::Web(result) => result.told.len(),
+                    ToolOutcome::Paused(pause) => pause.printed.len(),
                     ToolOutcome::Failed(error) | ToolOutcome::Unknown(error) => error.len(),
                 };
                 call.arguments.len() + said + before.as_ref().map_or(0, String::len)
@@ -160,9 +207,41 @@ impl ItemBody {
             Self::ClosedCall { .. } => "closed_call",
             Self::ToolCall(_) => "tool_call",
             Self::ToolOutcome { .. } => "tool_outcome",
+            Self::Settled { .. } => "settled",
             Self::Compaction { .. } => "compaction",
         }
     }
+}
+
+/// Who waits for the result of a call that the caller answers, and so where it is told.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Told {
+    /// The model: with the call.
+    #[default]
+    InPlace,
+    /// Nobody. In the call's place the model was told that it was begun; what came of it is told when it comes, like a
+    /// message.
+    Apart,
+    /// A program that made the call in the model's place: the model is told of neither.
+    Program(EffectId),
+}
+
+impl Told {
+    fn is_in_place(&self) -> bool {
+        *self == Self::InPlace
+    }
+}
+
+/// A place in an answer that names what was found on the web.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Citation {
+    /// Its first character.
+    pub start: u32,
+    /// The character after its last.
+    pub end: u32,
+    pub url: String,
+    pub title: String,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

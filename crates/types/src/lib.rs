@@ -5,12 +5,15 @@
 
 mod agent;
 mod answer;
+mod approval;
+mod arn;
 mod content;
 mod effect;
 mod embedding;
 mod environment;
 mod event;
 mod failpoint;
+mod hex;
 mod id;
 mod input;
 mod item;
@@ -29,6 +32,8 @@ pub use agent::{
     ReasoningSummary, SavedAgent, ServiceTier, Text, TextFormat, Tool, Verbosity, WebSearch,
 };
 pub use answer::{Answer, Said};
+pub use approval::{ApprovalAnswered, ApprovalAsked, Approver, Consent, Decider, Decision, ReviewCall, Settlement};
+pub use arn::{Arn, AwsAccount, NotAnArn, is_account};
 pub use content::{CallOutput, Content, Message};
 pub use effect::{Attempt, Class, Effect, Ending, Reservation, Standing, Verdict};
 pub use embedding::{EmbeddingInput, EmbeddingRequest, Embeddings};
@@ -42,9 +47,12 @@ pub use event::{
 };
 #[cfg(feature = "failpoints")]
 pub use failpoint::marks;
-pub use id::{AgentId, CallId, EffectId, EnvironmentId, Epoch, ItemId, KeyId, ProjectId, Seq, SessionId, TurnId};
+pub use hex::hex;
+pub use id::{
+    AgentId, CallId, EffectId, EnvironmentId, Epoch, ItemId, KeyId, ProjectId, RequestId, Seq, SessionId, TurnId,
+};
 pub use input::{Input, InputBody, InputItem, NewSession, Refusal, RefusalKind, SessionChange};
-pub use item::{CallResult, Item, ItemBody, Opaque, Origin, Phase, Role};
+pub use item::{CallResult, Citation, Item, ItemBody, Opaque, Origin, Phase, Role, SettledCall, Told};
 pub use limits::{Limits, ModelRules, Rules};
 pub use model::{
     ContextItem, FunctionKind, FunctionTool, ModelError, ModelErrorKind, ModelEvent, ModelFinish, ModelRequest,
@@ -52,16 +60,17 @@ pub use model::{
 };
 pub use money::{MicroUsd, Price};
 pub use record::{
-    Abandoned, ClockSet, Committed, DecodeError, Encoded, EnvironmentChanged, Forked, Intended, ItemRemoved, Late,
-    Next, RESTORED, Record, RecordBody, Restored, TurnEnded, TurnHeld,
+    Abandoned, Became, ClockSet, Committed, DecodeError, Encoded, EnvironmentChanged, Forked, Intended, ItemRemoved,
+    Late, Next, PausedCall, ProgramPaused, RESTORED, Record, RecordBody, Restored, TurnEnded, TurnHeld,
 };
 pub use session::{
-    Door, Head, Metadata, PromptCacheTtl, RequiredAction, Review, SessionSettings, SessionStatus, SessionView,
-    SpendControl, TurnError, TurnStatus, TurnView,
+    AgentCoreEnvironment, AwsSession, Door, Head, Metadata, PromptCacheTtl, RequiredAction, Review, SessionSettings,
+    SessionStatus, SessionView, SpendControl, TurnError, TurnStatus, TurnView,
 };
 pub use stamp::{Stamp, Timestamp};
 pub use tool::{
-    Cause, CommandResult, NoTools, Offer, OfferedTool, Progress, ToolCall, ToolOutcome, ToolRequest, Tools,
+    Approval, Cause, CommandResult, Found, NoTools, Offer, OfferedTool, Pause, ProgramCall, Progress, Resume, Source,
+    ToolCall, ToolKind, ToolOutcome, ToolRequest, Tools, WebAction, WebResult, Whole,
 };
 pub use turn_request::TurnRequest;
 pub use world::{BoxFuture, Clock, Entropy, Environment, Spawn, Task};

@@ -11,6 +11,8 @@ pub struct Rules {
     pub limits: Limits,
     /// By the name that clients write; `*` answers every other name.
     pub models: BTreeMap<String, ModelRules>,
+    /// The entry that is asked about calls where a session lets a model review them; None: the session's own.
+    pub reviewer: Option<String>,
 }
 
 impl Rules {
@@ -75,6 +77,10 @@ pub struct Limits {
     pub tool_call_time: Duration,
     /// How long a call that was given up is still listened to.
     pub tool_late_time: Duration,
+    /// How long a person's consent to a call is waited for.
+    pub approval_time: Duration,
+    /// How long a caller is waited for to answer a function call; None: for ever.
+    pub function_call_time: Option<Duration>,
     /// Bytes of a tool's output that are kept; the rest is cut off.
     pub tool_output: usize,
     /// More wait in a queue.
@@ -102,6 +108,8 @@ impl Default for Limits {
             tool_calls_at_once: 8,
             tool_call_time: Duration::from_secs(600),
             tool_late_time: Duration::from_secs(600),
+            approval_time: Duration::from_secs(24 * 3600),
+            function_call_time: None,
             tool_output: 1 << 20,
             running_sessions_per_project: 256,
             running_sessions: 1024,

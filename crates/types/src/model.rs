@@ -18,7 +18,8 @@ pub struct ModelRequest {
     /// The transcript, oldest first. Calls and results pair. Shared with the session that asks: it grows by every call,
     /// and a copy for each would cost its square.
     pub context: Arc<Vec<ContextItem>>,
-    pub tools: Vec<FunctionTool>,
+    /// Shared, too: there may be thousands.
+    pub tools: Arc<Vec<FunctionTool>>,
     pub tool_choice: ToolChoice,
     /// Whether one answer may hold several calls.
     pub parallel_tool_calls: bool,

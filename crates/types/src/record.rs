@@ -5,6 +5,7 @@
 //! Decisions are in records (which model is asked next, when, what it cost), so that a newer engine cannot decide the
 //! past anew.
 
+use crate::approval::{ApprovalAnswered, ApprovalAsked};
 use crate::effect::{Attempt, Class, Ending, Verdict};
 use crate::environment::{EnvironmentError, EnvironmentStatus};
 use crate::id::{EffectId, Epoch, ItemId, Seq, SessionId, TurnId};
@@ -61,6 +62,9 @@ pub enum RecordBody {
     Committed(Committed),
     /// What the session's model may call from here on, beside its functions, and what it is told of that.
     ToolsOffered(Arc<Offer>),
+    ApprovalAsked(ApprovalAsked),
+    ApprovalAnswered(ApprovalAnswered),
+    ProgramPaused(ProgramPaused),
     Late(Late),
     /// A node took over unfinished work. What an attempt in flight was charged is in the `Abandoned` beside it.
     Recovered {
@@ -139,6 +143,41 @@ pub struct Committed {
     pub stop: Stop,
     pub usage: Option<Usage>,
     pub charged: MicroUsd,
+    /// It has nothing more to say before calls that it did not wait for have results.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rests: bool,
+}
+
+/// A program called tools, and goes on when it has their results. Its calls are the items before this record.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ProgramPaused {
+    pub effect: EffectId,
+    /// The attempt that came so far.
+    pub attempt: Attempt,
+    pub turn: TurnId,
+    pub snapshot: Arc<str>,
+    /// What it has printed since the pause before.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub printed: String,
+    /// In the order in which it made them.
+    pub calls: Vec<PausedCall>,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct PausedCall {
+    /// The program's own number of it.
+    pub number: u32,
+    #[serde(flatten)]
+    pub became: Became,
+}
+
+/// What a program's call became.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Became {
+    Effect(EffectId),
+    /// Why it never became one: raised in the program.
+    Refused(String),
 }
 
 /// What a tool said after its call was given up. It is known from here on, and changes nothing.
@@ -273,6 +312,9 @@ impl Record {
             B::Abandoned(abandoned) => ("abandoned", Some(&abandoned.turn), None, json(abandoned)),
             B::Committed(committed) => ("committed", Some(&committed.turn), None, json(committed)),
             B::ToolsOffered(offer) => ("tools_offered", None, None, json(offer)),
+            B::ApprovalAsked(asked) => ("approval_asked", Some(&asked.turn), None, json(asked)),
+            B::ApprovalAnswered(answered) => ("approval_answered", Some(&answered.turn), None, json(answered)),
+            B::ProgramPaused(paused) => ("program_paused", Some(&paused.turn), None, json(paused)),
             B::Late(late) => ("late", Some(&late.turn), None, json(late)),
             B::Restored(restored) => (RESTORED, restored.turn.as_ref(), None, json(restored)),
             B::ClockSet(set) => ("clock_set", Some(&set.turn), None, json(set)),
@@ -320,11 +362,15 @@ impl Record {
             | "closed_call"
             | "tool_call"
             | "tool_outcome"
+            | "settled"
             | "compaction" => B::Item(parse(&encoded.kind, bytes)?),
             "intended" => B::Intended(parse(&encoded.kind, bytes)?),
             "abandoned" => B::Abandoned(parse(&encoded.kind, bytes)?),
             "committed" => B::Committed(parse(&encoded.kind, bytes)?),
             "tools_offered" => B::ToolsOffered(parse(&encoded.kind, bytes)?),
+            "approval_asked" => B::ApprovalAsked(parse(&encoded.kind, bytes)?),
+            "approval_answered" => B::ApprovalAnswered(parse(&encoded.kind, bytes)?),
+            "program_paused" => B::ProgramPaused(parse(&encoded.kind, bytes)?),
             "late" => B::Late(parse(&encoded.kind, bytes)?),
             RESTORED => B::Restored(parse(&encoded.kind, bytes)?),
             "clock_set" => B::ClockSet(parse(&encoded.kind, bytes)?),

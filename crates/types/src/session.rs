@@ -3,7 +3,7 @@
 
 use crate::agent::AgentSettings;
 use crate::environment::{EnvironmentSettings, EnvironmentState};
-use crate::id::{AgentId, CallId, EnvironmentId, Seq, SessionId, TurnId};
+use crate::id::{AgentId, CallId, EnvironmentId, RequestId, Seq, SessionId, TurnId};
 use crate::model::Usage;
 use crate::money::MicroUsd;
 use crate::stamp::Timestamp;
@@ -29,6 +29,43 @@ pub struct SessionSettings {
     pub metadata: Metadata,
     #[serde(default, skip_serializing_if = "Door::is_agents")]
     pub door: Door,
+    /// What only a session of Bedrock's managed agents has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aws: Option<Box<AwsSession>>,
+}
+
+/// What a client of Bedrock's managed agents says of a session beside what all say.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct AwsSession {
+    pub role_arn: String,
+    /// Where its environment was asked for in AWS's words. What it runs in is a hosted environment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<AgentCoreEnvironment>,
+}
+
+/// The words of `aws_bedrock_agentcore` for an environment.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct AgentCoreEnvironment {
+    pub runtime_arn: String,
+    pub runtime_qualifier: String,
+    /// None: the hosted environment's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace_directory: Option<String>,
+}
+
+impl SessionSettings {
+    /// The `type` of its environment as clients write and read it.
+    pub fn environment_kind(&self) -> &'static str {
+        match self.agentcore() {
+            Some(_) => "aws_bedrock_agentcore",
+            None => self.environment.kind(),
+        }
+    }
+
+    /// The environment in AWS's words, where it was asked for in them.
+    pub fn agentcore(&self) -> Option<&AgentCoreEnvironment> {
+        self.environment.hosted().and(self.aws.as_ref()?.environment.as_ref())
+    }
 }
 
 /// The API through which a session was made.
@@ -130,6 +167,15 @@ pub struct SpendControl {
 pub enum RequiredAction {
     /// `arguments` is a JSON object as text.
     FunctionCall { turn: TurnId, call_id: CallId, name: String, arguments: String },
+    /// A call that this server would make, and nobody has agreed to yet. `arguments` as above, `message` for people.
+    McpApproval {
+        turn: TurnId,
+        request: RequestId,
+        server_label: String,
+        name: String,
+        arguments: String,
+        message: String,
+    },
     /// The turn begins when this environment, which is the client's to bring, is connected.
     EnvironmentConnection { environment: EnvironmentId },
 }

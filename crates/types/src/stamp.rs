@@ -1,5 +1,6 @@
 //! Time and chance, as values: what the pure core is given instead of a clock and a random source.
 
+use crate::hex::hex;
 use crate::world::Entropy;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -48,14 +49,7 @@ impl<'a> Stamp<'a> {
     pub fn id(&mut self, prefix: &str) -> String {
         let mut bytes = [0_u8; 12];
         self.entropy.fill(&mut bytes);
-        let mut id = String::with_capacity(prefix.len() + 25);
-        id.push_str(prefix);
-        id.push('_');
-        for byte in bytes {
-            id.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or('0'));
-            id.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or('0'));
-        }
-        id
+        format!("{prefix}_{}", hex(&bytes))
     }
 
     /// A number from 0 to 999, for jitter.

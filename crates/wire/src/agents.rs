@@ -24,10 +24,10 @@ pub use environment::{
 };
 pub use event::{Event, EventBody, SessionError};
 pub use hosted::{Artifact, EnvironmentFile, EnvironmentInfo, Template, TemplateFile, TokenPage};
-pub use item::{Content, Item, Output};
-pub use ledger::{Attempt, Effect, EffectError};
+pub use item::{Annotation, Content, Item, Output, WebSearchAction};
+pub use ledger::{Approval, ApprovalAnswer, Attempt, Effect, EffectError, Settled};
 pub use list::{Deleted, List};
-pub use session::{PromptCacheOptions, RequiredAction, Session, SessionAgent, SpendControl};
+pub use session::{ApprovalRequest, PromptCacheOptions, RequiredAction, Session, SessionAgent, SpendControl};
 pub use tool::{Location, Tool, Transport};
 pub use turn::{TokenUsage, Turn, TurnError};
 pub use words::{

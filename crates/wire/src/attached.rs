@@ -64,7 +64,7 @@ fn is_url(text: &str) -> bool {
 }
 
 /// With its padding or without; not empty. It is looked at, not decoded: it may be large, and nobody here reads it.
-fn is_base64(text: &str) -> bool {
+pub fn is_base64(text: &str) -> bool {
     let bare = text.trim_end_matches('=');
     let padding = text.len() - bare.len();
     let fits = match bare.len() % 4 {

@@ -7,6 +7,7 @@ use axum::http::{Method, Request, StatusCode, Uri};
 use futures_util::future::{Either, select};
 use http_body_util::BodyExt;
 use models::{Entry, Models, Script};
+use recall::Recall;
 use runtime::World;
 use sim::{MemStore, Sim};
 use std::collections::BTreeMap;
@@ -14,7 +15,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tower_service::Service;
-use types::{Clock, ModelRules, NoTools, ProjectId, Rules};
+use types::{BoxFuture, Clock, ModelRules, NoTools, ProjectId, Rules};
+use vaults::{Around, Ring, TokenEndpoint, TokenRequest, Unanswered, Vaults};
 
 /// How long an answer is listened to, in the world's own time: turns of the scripted model are over by then.
 const LISTEN: Duration = Duration::from_secs(2);
@@ -24,6 +26,15 @@ pub struct Server {
     clock: Arc<dyn Clock>,
     router: Router,
     authorization: String,
+}
+
+/// No token endpoint is ever reached.
+struct Nowhere;
+
+impl TokenEndpoint for Nowhere {
+    fn post<'a>(&'a self, _: &'a TokenRequest) -> BoxFuture<'a, Result<vaults::Answer, Unanswered>> {
+        Box::pin(async { Err(Unanswered::Forbidden("there is no network".to_owned())) })
+    }
 }
 
 pub struct Answer {
@@ -54,6 +65,20 @@ impl Server {
             rules: Arc::new(Rules { models: rules, ..Rules::default() }),
         };
         let files = runtime::Files::new(world.clone());
+        let vaults = Vaults::new(Around {
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            spawn: world.spawn.clone(),
+            store: world.store.clone(),
+            root: Arc::new(Ring::new([[7; 32]], entropy.clone())),
+            endpoint: Arc::new(Nowhere),
+        });
+        let recall = Recall::new(recall::Around {
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            spawn: world.spawn.clone(),
+            store: world.store.clone(),
+        });
         let beside = World { store: MemStore::new(&sim), ..world.clone() };
         let started = sim.run(async {
             let (handle, catalog) = runtime::start(world).await.expect("an empty store starts");
@@ -69,6 +94,8 @@ impl Server {
             journal: true,
             catalog,
             files,
+            vaults,
+            recall,
             clock: time,
             entropy,
             traffic,
@@ -76,8 +103,10 @@ impl Server {
             remote_url: None,
             rendezvous: None,
             hosting: None,
+            models: Arc::default(),
             no_hosting: Arc::default(),
             access_secrets: None,
+            aws: api::Aws::default(),
         };
         Self { sim, clock, router: api::router(door), authorization: format!("Bearer {secret}") }
     }

@@ -21,8 +21,12 @@ pub async fn create(
         let session = handle.new_session_id();
         let settings = hosting.claim(&project, &session, claim).await?;
         let environment = EnvironmentSettings::OpenaiHosted(Box::new(settings));
+        let attached = hosting.attach(&project, &session, new.vault_ids.clone()).await;
         let new = NewSession { id: Some(session.clone()), environment, ..new };
-        let made = handle.create(&project, new).await;
+        let made = match attached {
+            Ok(()) => handle.create(&project, new).await,
+            Err(refusal) => Err(refusal),
+        };
         settle(&hosting, &project, &session, made).await
     });
     Ok(made.await??)

@@ -6,12 +6,29 @@ use serde_json::{Map, Value};
 use std::borrow::Cow;
 use types::{
     Capability, EnvironmentSettings, EnvironmentStatus, HostedFile, HostedSettings, Item, ItemBody, NetworkSettings,
-    Packages, SessionView, ToolCall, ToolOutcome,
+    Packages, SessionSettings, SessionView, ToolCall, ToolKind, ToolOutcome,
 };
 use wire::agents as outer;
 use wire::agents::{EventBody as Shown, ItemStatus};
 
-pub fn settings<'a>(settings: &'a EnvironmentSettings, remote_url: &'a str) -> outer::Environment<'a> {
+/// Where commands of a hosted environment begin.
+pub const WORKSPACE: &str = "/workspace";
+
+/// The environment of a session, in the words in which it was asked for.
+pub fn of_session<'a>(session: &'a SessionSettings, remote_url: &'a str) -> outer::Environment<'a> {
+    match (session.agentcore(), session.environment.hosted()) {
+        (Some(asked), Some(hosted)) => outer::Environment::AwsBedrockAgentcore {
+            id: hosted.id.as_str(),
+            runtime_arn: &asked.runtime_arn,
+            runtime_qualifier: &asked.runtime_qualifier,
+            workspace_directory: asked.workspace_directory.as_deref().unwrap_or(WORKSPACE),
+            capability_directories: &hosted.capability_directories,
+        },
+        _ => settings(&session.environment, remote_url),
+    }
+}
+
+fn settings<'a>(settings: &'a EnvironmentSettings, remote_url: &'a str) -> outer::Environment<'a> {
     match settings {
         EnvironmentSettings::None => outer::Environment::None,
         EnvironmentSettings::SelfHosted { id, workspace_directory, capability_directories } => {
@@ -62,7 +79,7 @@ pub fn event<'a>(session_id: &'a str, view: &'a SessionView) -> Option<Shown<'a>
     let known = view.head.environment.as_ref()?;
     let environment = outer::EnvironmentState {
         id: known.id.as_str(),
-        r#type: view.settings.environment.kind(),
+        r#type: view.settings.environment_kind(),
         status: known.status.translate(),
         error: known.error.as_ref().map(|error| outer::EnvironmentError {
             r#type: error_type(&error.code),
@@ -97,7 +114,10 @@ pub fn command<'a>(item: &'a Item, call: &'a ToolCall) -> outer::Item<'a> {
     let status = match outcome {
         None => ItemStatus::InProgress,
         Some(ToolOutcome::Ran(result)) if result.exit_code.is_some_and(|code| code != 0) => ItemStatus::Failed,
-        Some(ToolOutcome::Done(_) | ToolOutcome::Ran(_)) => ItemStatus::Completed,
+        Some(ToolOutcome::Done(_) | ToolOutcome::Ran(_) | ToolOutcome::Found(_) | ToolOutcome::Web(_)) => {
+            ItemStatus::Completed
+        }
+        Some(ToolOutcome::Paused(_)) => ItemStatus::InProgress,
         Some(ToolOutcome::Failed(_) | ToolOutcome::Unknown(_)) => ItemStatus::Failed,
     };
     // Where a relative one leads is known when it has been run.
@@ -116,9 +136,10 @@ pub fn command<'a>(item: &'a Item, call: &'a ToolCall) -> outer::Item<'a> {
     }
 }
 
-/// What was run, as a line: the command where the call has one, else the tool and its arguments.
+/// What was run: the command or the program where the call has one, else the tool and its arguments.
 fn line<'a>(call: &'a ToolCall, arguments: &Map<String, Value>) -> Cow<'a, str> {
-    match arguments.get("command") {
+    let line = if call.kind == ToolKind::Program { "code" } else { "command" };
+    match arguments.get(line) {
         Some(Value::String(command)) => Cow::Owned(command.clone()),
         _ => Cow::Owned(format!("{} {}", call.name, call.arguments)),
     }

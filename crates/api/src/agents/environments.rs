@@ -38,10 +38,8 @@ pub async fn create(
     let object = body::parse(&parts.headers, &bytes)?;
     let hosting = recipe::hosting(&door).map_err(|failure| failure.at("environment.type"))?;
     let EnvironmentCreate { template, recipe, vault_ids } = EnvironmentCreate::read(object)?;
-    if let Some(vault) = vault_ids.first() {
-        return Err(Failure::invalid(format!("Vault not found: {vault}")).at("vault_ids"));
-    }
-    let wanted = Wanted { template, ..recipe::wanted(recipe, recipe::ENVIRONMENT)? };
+    crate::vaults::known(&door, &identity.project, &vault_ids).await?;
+    let wanted = Wanted { template, vaults: vault_ids, ..recipe::wanted(recipe, recipe::ENVIRONMENT)? };
     let key = key.map(|key| RequestKey { key, body_hash: hash(&bytes) });
     let maker = hosting.clone();
     let made = hosting.to_its_end(held, async move { maker.create(&identity.project, wanted, key).await }).await??;

@@ -180,7 +180,7 @@ fn item_event<'a>(session_id: &'a str, event: &'a EventBody) -> Option<Shown<'a>
         EventBody::PartDone { item, kind, part } => {
             let (place, text) = (Place::of(session_id, item, *part), said(item, *part));
             match kind {
-                ItemKind::Message => place.content_done(text),
+                ItemKind::Message => place.content_done(shown::output_text(item)),
                 ItemKind::Reasoning => place.summary_done(text),
             }
         }
@@ -219,9 +219,9 @@ struct Place<'a> {
 }
 
 macro_rules! part_events {
-    ($($verb:ident($($text:ident)?) => $variant:ident { $index:ident, $field:ident: $value:expr })+) => {
+    ($($verb:ident($($text:ident: $type:ty)?) => $variant:ident { $index:ident, $field:ident: $value:expr })+) => {
         impl<'a> Place<'a> {
-            $(fn $verb(self $(, $text: &'a str)?) -> Shown<'a> {
+            $(fn $verb(self $(, $text: $type)?) -> Shown<'a> {
                 let Self { session_id, turn_id, item_id, output_index, part } = self;
                 Shown::$variant { session_id, turn_id, item_id, output_index, $index: part, $field: $value }
             })+
@@ -230,14 +230,14 @@ macro_rules! part_events {
 }
 
 part_events! {
-    content_added() => ContentPartAdded { content_index, part: Content::OutputText { text: "" } }
-    content_delta(text) => OutputTextDelta { content_index, delta: text }
-    content_text_done(text) => OutputTextDone { content_index, text: text }
-    content_done(text) => ContentPartDone { content_index, part: Content::OutputText { text } }
+    content_added() => ContentPartAdded { content_index, part: Content::OutputText { text: "", annotations: Vec::new() } }
+    content_delta(text: &'a str) => OutputTextDelta { content_index, delta: text }
+    content_text_done(text: &'a str) => OutputTextDone { content_index, text: text }
+    content_done(done: Content<'a>) => ContentPartDone { content_index, part: done }
     summary_added() => ReasoningSummaryPartAdded { summary_index, part: Content::SummaryText { text: "" } }
-    summary_delta(text) => ReasoningSummaryTextDelta { summary_index, delta: text }
-    summary_text_done(text) => ReasoningSummaryTextDone { summary_index, text: text }
-    summary_done(text) => ReasoningSummaryPartDone { summary_index, part: Content::SummaryText { text } }
+    summary_delta(text: &'a str) => ReasoningSummaryTextDelta { summary_index, delta: text }
+    summary_text_done(text: &'a str) => ReasoningSummaryTextDone { summary_index, text: text }
+    summary_done(text: &'a str) => ReasoningSummaryPartDone { summary_index, part: Content::SummaryText { text } }
 }
 
 impl<'a> Place<'a> {

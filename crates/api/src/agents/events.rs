@@ -1,6 +1,7 @@
 //! Events of a session: input goes in, the stream comes out.
 
 use super::incoming;
+use super::managed::{self, Managed};
 use super::sessions::stream_slot;
 use crate::failure::Failure;
 use crate::query::{Ids, Pairs};
@@ -20,6 +21,7 @@ use wire::agents::request::Input;
 pub async fn create(
     State(door): State<Arc<Door>>,
     Extension(identity): Extension<Identity>,
+    managed: Option<Extension<Managed>>,
     Ids(id): Ids<String>,
     request: Request,
 ) -> Result<StatusCode, Failure> {
@@ -27,6 +29,7 @@ pub async fn create(
     let key = idempotency_key(&parts.headers)?;
     let (bytes, _held) = body::bytes(&door, &parts.headers, content).await?;
     let given = Input::read_all(body::parse(&parts.headers, &bytes)?)?;
+    managed::check_input(managed, &given)?;
     let session = SessionId::new(id);
     let inputs = match incoming::inputs(given) {
         Ok(inputs) => inputs,
@@ -115,7 +118,7 @@ mod tests {
         let ask = |id: &str| server.run(server.post(&format!("/v1/agents/sessions/{id}/events"), &body, &[]));
         let answer = ask(session["id"].as_str().unwrap());
         assert_eq!(answer.status, StatusCode::BAD_REQUEST);
-        let message = format!("Unknown pending approval request: {}", "r".repeat(100));
+        let message = format!("Unknown pending MCP approval request: {}", "r".repeat(100));
         assert_eq!(answer.json()["error"]["message"], message);
         assert_eq!(ask("sess_0").status, StatusCode::NOT_FOUND);
     }

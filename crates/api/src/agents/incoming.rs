@@ -129,7 +129,7 @@ pub fn change(update: SessionUpdate) -> SessionChange {
     }
 }
 
-/// Input events in order. No session asks for approvals yet, so an answer to one answers nothing.
+/// Input events in order. No session asks about a computer's use, so an answer to that answers nothing.
 pub fn inputs(inputs: Vec<WireInput>) -> Result<Vec<Input>, Failure> {
     inputs.into_iter().map(input).collect()
 }
@@ -148,7 +148,15 @@ fn input(input: WireInput) -> Result<Input, Failure> {
             }),
             error,
         }),
-        WireInput::McpApproval { request_id, .. } | WireInput::ComputerUseApproval { request_id } => {
+        WireInput::McpApproval { request_id, decision } => Ok(Input::Approval {
+            request: types::RequestId::new(request_id),
+            decision: match decision {
+                wire::agents::Decision::Approve => types::Decision::Approve,
+                wire::agents::Decision::Deny => types::Decision::Deny,
+                wire::agents::Decision::Cancel => types::Decision::Cancel,
+            },
+        }),
+        WireInput::ComputerUseApproval { request_id } => {
             let shown: String = request_id.chars().take(100).collect();
             Err(Failure::invalid(format!("Unknown pending approval request: {shown}")))
         }

@@ -61,6 +61,8 @@ pub fn wanted(recipe: Recipe, prefix: &str) -> Result<Wanted, Failure> {
         plugins: plugins.map(|plugins| plugins.into_iter().map(archive).collect()),
         env,
         commands: setup_commands.map(|commands| commands.into_iter().map(command).collect()),
+        vaults: Vec::new(),
+        code: None,
     })
 }
 

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use types::{
     AgentSettings, CallId, Capability, Class, ContainerSize, EffectId, EnvironmentError, EnvironmentId,
     EnvironmentSettings, EnvironmentState, EnvironmentStatus, Head, HostedFile, HostedSettings, Item, ItemBody,
-    McpTool, McpTransport, MicroUsd, NetworkAccess, NetworkSettings, Packages, RequiredAction, Review, SavedAgent, Seq,
-    SessionSettings, SessionStatus, SessionView, Timestamp, Tool, ToolCall, TurnStatus, TurnView, Usage, WebSearch,
+    McpTool, McpTransport, MicroUsd, NetworkAccess, NetworkSettings, OfferedTool, Packages, RequiredAction, Review,
+    SavedAgent, Seq, SessionSettings, SessionStatus, SessionView, Timestamp, Tool, ToolCall, TurnStatus, TurnView,
+    Usage, WebSearch,
 };
 
 pub fn object(value: Value) -> Map<String, Value> {
@@ -116,6 +117,7 @@ pub fn session() -> SessionView {
             spend_limit: Some(MicroUsd::from_cents(50)),
             metadata: BTreeMap::new(),
             door: types::Door::Agents,
+            aws: None,
         }),
     }
 }
@@ -186,18 +188,19 @@ pub fn call() -> Arc<Item> {
             name: "f".into(),
             arguments: r#"{"a":1}"#.to_owned(),
             custom: false,
+            told: types::Told::InPlace,
+            expires: None,
         },
     )
 }
 
 /// A call that the server performs.
 pub fn tool_call() -> ToolCall {
-    ToolCall {
-        effect: EffectId(3),
-        call_id: CallId::new("c"),
+    let tool = OfferedTool {
         server_label: "label".into(),
         name: "t".into(),
-        arguments: r#"{"b":1.10,"a":1}"#.to_owned(),
         class: Class::Irreversible,
-    }
+        ..OfferedTool::default()
+    };
+    tool.called(EffectId(3), CallId::new("c"), r#"{"b":1.10,"a":1}"#.to_owned())
 }

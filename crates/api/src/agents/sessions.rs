@@ -1,12 +1,13 @@
 //! Sessions: created, listed, read, changed, deleted.
 
+use super::managed::{self, Asked, Managed};
 use super::{claims, incoming, recipe, shown};
 use crate::failure::Failure;
 use crate::query::{Ids, Limit, Pairs};
 use crate::sse::{self, End};
 use crate::traffic::Slot;
 use crate::words::Translate;
-use crate::{Door, body, executors};
+use crate::{Door, body, executors, vaults};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -16,8 +17,8 @@ use runtime::{Direction, Identity, Page, SessionFilter, Start};
 use std::sync::Arc;
 use std::time::Duration;
 use types::{
-    AgentId, AgentSettings, EnvironmentId, EnvironmentSettings, MicroUsd, NewSession, ProjectId, RefusalKind,
-    SavedAgent, SessionId,
+    AgentId, AgentSettings, AwsSession, EnvironmentId, EnvironmentSettings, Metadata, MicroUsd, NewSession, ProjectId,
+    RefusalKind, SavedAgent, SessionId,
 };
 use wire::Word;
 use wire::agents::request::{EnvironmentParam, SelfHosted, SessionCreate, SessionUpdate};
@@ -36,19 +37,21 @@ pub fn stream_slot(door: &Door) -> Result<Slot, Failure> {
 pub async fn create(
     State(door): State<Arc<Door>>,
     Extension(identity): Extension<Identity>,
+    managed: Option<Extension<Managed>>,
     request: Request,
 ) -> Result<Response, Failure> {
     let (object, held) = body::object(&door, request).await?;
-    let wanted = SessionCreate::read(object)?;
+    let Asked { wanted, aws } = managed::read(managed, object)?;
     let slot = if wanted.stream { Some(stream_slot(&door)?) } else { None };
     let padded = wanted.include_obfuscation;
-    let (new, claim) = resolve(&door, &identity.project, wanted).await?;
+    let (new, claim) = resolve(&door, &identity.project, wanted, aws).await?;
     let view = match claim {
         None => door.handle.create(&identity.project, new).await?,
         Some(claim) => claims::create(&door, &identity.project, held, new, claim).await?,
     };
     let Some(slot) = slot else {
-        return Ok((StatusCode::CREATED, Json(shown::session(&view, door.remote_url()))).into_response());
+        let shown = managed::said(managed, shown::session(&view, door.remote_url()));
+        return Ok((StatusCode::CREATED, Json(shown)).into_response());
     };
     let session = view.head.session.clone();
     let subscription = door.handle.subscribe(&identity.project, &session, Start::Beginning).await?;
@@ -62,17 +65,23 @@ async fn resolve(
     door: &Door,
     project: &ProjectId,
     wanted: SessionCreate,
+    aws: Option<Box<AwsSession>>,
 ) -> Result<(NewSession, Option<Claim>), Failure> {
-    let (environment, claim) = environment(door, wanted.environment)?;
-    if let Some(vault) = wanted.vault_ids.first() {
-        return Err(Failure::invalid(format!("Vault not found: {vault}")).at("vault_ids"));
+    let (environment, mut claim) = environment(door, wanted.environment)?;
+    if let Some(asked) = aws.as_ref().and_then(|aws| aws.environment.as_ref()) {
+        claim = managed::claim(door, project, asked, claim).await?;
     }
+    vaults::known(door, project, &wanted.vault_ids).await?;
     let saved = match &wanted.agent_id {
         Some(id) => Some(saved_agent(door, project, id).await?),
         None => None,
     };
+    let mut metadata = wanted.metadata;
     let (agent_id, agent_name, mut agent) = match saved {
-        Some(agent) => (Some(agent.id), agent.name, agent.settings),
+        Some(agent) => {
+            take_consents(agent.metadata, &mut metadata);
+            (Some(agent.id), agent.name, agent.settings)
+        }
         // The request was read: without a saved agent, its own names the model.
         None => (None, None, AgentSettings::new(String::new())),
     };
@@ -83,14 +92,25 @@ async fn resolve(
         agent_name,
         agent,
         environment,
-        vault_ids: Vec::new(),
+        vault_ids: wanted.vault_ids,
         prompt_cache: wanted.prompt_cache.map(Translate::translate),
         review: wanted.review.translate(),
         spend_limit: wanted.spend_limit.map(MicroUsd::from_cents),
-        metadata: wanted.metadata,
+        metadata,
+        aws,
         input: incoming::messages(wanted.input),
     };
     Ok((new, claim))
+}
+
+/// What a saved agent says of consent counts for its sessions, where these do not say it themselves. They show it.
+fn take_consents(of_agent: Metadata, of_session: &mut Metadata) {
+    const KEY: &str = "approvals";
+    for (key, value) in of_agent {
+        if key.strip_prefix(KEY).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')) {
+            of_session.entry(key).or_insert(value);
+        }
+    }
 }
 
 /// What this server has of environments. One that it has not is refused by its name alone.
@@ -143,13 +163,15 @@ async fn is_local(door: &Door, project: &ProjectId, id: &str) -> Result<bool, Fa
 pub async fn list(
     State(door): State<Arc<Door>>,
     Extension(identity): Extension<Identity>,
+    managed: Option<Extension<Managed>>,
     pairs: Pairs,
 ) -> Result<Response, Failure> {
     let page = pairs.page(Limit::Clamped)?;
     let agent_id = pairs.one("agent_id")?.map(str::to_owned);
     let filter = SessionFilter { door: types::Door::Agents, agent_id, metadata: pairs.metadata()? };
     let listed = door.handle.sessions(&identity.project, filter, page).await?;
-    let data = listed.data.iter().map(|view| shown::session(view, door.remote_url())).collect();
+    let shown = listed.data.iter().map(|view| shown::session(view, door.remote_url()));
+    let data = shown.map(|session| managed::said(managed, session)).collect();
     let ids = listed.data.iter().map(|view| view.head.session.as_str());
     Ok(Json(List::new(data, listed.has_more, ids)).into_response())
 }
@@ -157,10 +179,11 @@ pub async fn list(
 pub async fn retrieve(
     State(door): State<Arc<Door>>,
     Extension(identity): Extension<Identity>,
+    managed: Option<Extension<Managed>>,
     Ids(id): Ids<String>,
 ) -> Result<Response, Failure> {
     let view = door.handle.session(&identity.project, &SessionId::new(id)).await?;
-    Ok(Json(shown::session(&view, door.remote_url())).into_response())
+    Ok(Json(managed::said(managed, shown::session(&view, door.remote_url()))).into_response())
 }
 
 pub async fn update(

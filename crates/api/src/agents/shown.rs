@@ -1,11 +1,12 @@
 //! What the runtime says, as wire JSON shows it. Everything borrows: a session may hold megabytes of tools, and every
 //! session event carries them.
 
-use super::environment;
+use super::{environment, web};
 use crate::words::Translate;
 use types::{
-    AgentSettings, CallOutput, CallResult, Content, Item, ItemBody, McpTransport, PromptCacheTtl, RequiredAction,
-    Review, Role, SavedAgent, SessionId, SessionView, TextFormat, Tool, ToolCall, ToolOutcome, TurnView, Usage,
+    AgentSettings, CallOutput, CallResult, Citation, Content, Item, ItemBody, McpTransport, PromptCacheTtl,
+    RequiredAction, Review, Role, SavedAgent, SessionId, SessionView, TextFormat, Tool, ToolCall, ToolKind,
+    ToolOutcome, TurnView, Usage,
 };
 use wire::agents as outer;
 use wire::agents::{ConnectionOrigin, ContextSize, ItemStatus, SearchMode};
@@ -39,7 +40,7 @@ pub fn session<'a>(view: &'a SessionView, remote_url: &'a str) -> outer::Session
         id: head.session.as_str(),
         status: head.status.translate(),
         agent: session_agent(view),
-        environment: environment::settings(&settings.environment, remote_url),
+        environment: environment::of_session(settings, remote_url),
         required_actions: head.required_actions.iter().map(required_action).collect(),
         error: head.error.as_deref(),
         usage: head.usage.as_ref().map(usage),
@@ -51,6 +52,7 @@ pub fn session<'a>(view: &'a SessionView, remote_url: &'a str) -> outer::Session
             limit: spend.limit.map(types::MicroUsd::cents),
             consumed: spend.consumed.cents(),
         },
+        role_arn: settings.aws.as_ref().map(|aws| aws.role_arn.as_str()),
         created_at: head.created_at.seconds(),
         last_active_at: head.last_active_at.seconds(),
     }
@@ -151,6 +153,15 @@ fn required_action(action: &RequiredAction) -> outer::RequiredAction<'_> {
             let (turn_id, call_id, arguments) = (turn.as_str(), call_id.as_str(), Verbatim(arguments));
             outer::RequiredAction::FunctionCall { turn_id, call_id, name, arguments }
         }
+        RequiredAction::McpApproval { turn, request, server_label, name, arguments, message } => {
+            let asked =
+                outer::ApprovalRequest::McpToolCall { server_label, name, arguments: Verbatim(arguments), message };
+            outer::RequiredAction::McpApprovalRequest {
+                request_id: request.as_str(),
+                turn_id: turn.as_str(),
+                request: asked,
+            }
+        }
         RequiredAction::EnvironmentConnection { environment } => {
             outer::RequiredAction::EnvironmentConnection { environment_id: environment.as_str() }
         }
@@ -207,13 +218,13 @@ pub fn item(item: &Item, stage: Stage) -> Option<outer::Item<'_>> {
             phase: None,
             content: contents(content),
         },
-        ItemBody::AssistantMessage { text, phase, complete, .. } => outer::Item::Message {
+        ItemBody::AssistantMessage { phase, complete, .. } => outer::Item::Message {
             id,
             turn_id,
             role: "assistant",
             status: status(if *complete { ItemStatus::Completed } else { ItemStatus::Incomplete }),
             phase: (!begins).then(|| phase.translate()),
-            content: if begins { Vec::new() } else { vec![outer::Content::OutputText { text }] },
+            content: if begins { Vec::new() } else { vec![output_text(item)] },
         },
         ItemBody::Reasoning { summary, .. } => outer::Item::Reasoning {
             id,
@@ -247,10 +258,25 @@ pub fn item(item: &Item, stage: Stage) -> Option<outer::Item<'_>> {
         ItemBody::ToolCall(call) | ItemBody::ToolOutcome { call, .. } if call.is_command() => {
             environment::command(item, call)
         }
+        ItemBody::ToolCall(call) | ItemBody::ToolOutcome { call, .. } if call.kind == ToolKind::WebSearch => {
+            web::call(item, call)
+        }
         ItemBody::ToolCall(call) => mcp_call(item, call, None),
         ItemBody::ToolOutcome { call, outcome, .. } => mcp_call(item, call, Some(outcome)),
-        ItemBody::MalformedCall { .. } | ItemBody::ClosedCall { .. } | ItemBody::Compaction { .. } => return None,
+        ItemBody::MalformedCall { .. }
+        | ItemBody::ClosedCall { .. }
+        | ItemBody::Settled { .. }
+        | ItemBody::Compaction { .. } => return None,
     })
+}
+
+/// What an assistant said, with what it cites.
+pub(super) fn output_text(item: &Item) -> outer::Content<'_> {
+    let (text, annotations): (&str, &[Citation]) = match &item.body {
+        ItemBody::AssistantMessage { text, annotations, .. } => (text, annotations),
+        _ => ("", &[]),
+    };
+    outer::Content::OutputText { text, annotations: annotations.iter().map(web::citation).collect() }
 }
 
 fn mcp_call<'a>(item: &'a Item, call: &'a ToolCall, outcome: Option<&'a ToolOutcome>) -> outer::Item<'a> {
@@ -258,13 +284,16 @@ fn mcp_call<'a>(item: &'a Item, call: &'a ToolCall, outcome: Option<&'a ToolOutc
         None => (ItemStatus::InProgress, None),
         Some(ToolOutcome::Done(output)) => (ItemStatus::Completed, Some(call_output(output))),
         Some(ToolOutcome::Ran(result)) => (ItemStatus::Completed, Some(outer::Output::Text(result.shown()))),
+        Some(ToolOutcome::Found(found)) => (ItemStatus::Completed, Some(outer::Output::Text(&found.told))),
+        Some(ToolOutcome::Web(result)) => (ItemStatus::Completed, Some(outer::Output::Text(&result.told))),
+        Some(ToolOutcome::Paused(_)) => (ItemStatus::InProgress, None),
         Some(ToolOutcome::Failed(_) | ToolOutcome::Unknown(_)) => (ItemStatus::Failed, None),
     };
     outer::Item::McpCall {
         id: item.id.as_str(),
         turn_id: item.turn.as_str(),
         server_label: &call.server_label,
-        name: &call.name,
+        name: call.shown_name(),
         arguments: Verbatim(&call.arguments),
         status,
         output,

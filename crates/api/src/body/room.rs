@@ -73,6 +73,15 @@ impl Held {
         Ok(())
     }
 
+    /// Gives back what is more than `bytes` need.
+    pub fn shrink(&mut self, bytes: usize) {
+        let needed = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
+        let more = usize::try_from(self.size().saturating_sub(needed)).unwrap_or(usize::MAX);
+        if let Some(permit) = &mut self.permit {
+            drop(permit.split(more));
+        }
+    }
+
     /// KiB.
     fn size(&self) -> u32 {
         self.permit.as_ref().map_or(0, |permit| u32::try_from(permit.num_permits()).unwrap_or(u32::MAX))

@@ -2,20 +2,62 @@
 //! only its holder can have made. How a signature is checked is `sigv4`'s; this brings it the request, the secret and the
 //! time, and says what goes wrong in this server's shape, with AWS's word as the code.
 
+use crate::Door;
+use crate::body::Kept;
 use crate::failure::Failure;
-use crate::{Door, body};
-use axum::body::Body;
 use axum::extract::Request;
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use runtime::Identity;
-use sigv4::{BodyHash, Claim, Head, Policy, Refusal, SKEW};
+use sigv4::{BodyHash, Claim, Head, Payload, Policy, Refusal, SKEW, Use};
+use std::sync::PoisonError;
+use std::time::Duration;
 
-/// The services that signatures of executors name: the default of `codex exec-server`, and Bedrock's.
-const SERVICES: [&str; 4] = ["execute-api", "bedrock", "bedrock-mantle", "bedrock-agentcore"];
-const POLICY: Policy<'_> = Policy { services: &SERVICES, unsigned_payload: false, longest: SKEW };
-/// What executors say is small.
-const BODY: usize = 64 << 10;
+/// What presigned queries of AWS's SDKs are good for where nothing else is said, in seconds.
+const PRESIGNED: u64 = 3600;
+/// When to come again with a signature for which there was no room.
+const PAUSE: Duration = Duration::from_secs(30);
+/// Signatures have a second in them: then there is another.
+const NEXT_SECOND: Duration = Duration::from_secs(1);
+/// By which the calls of AWS's SDKs, and their attempts, are told apart.
+const MARKS: [&str; 2] = ["amz-sdk-invocation-id", "amz-sdk-request"];
+
+/// How requests may be signed at a door.
+#[derive(Clone, Copy, Debug)]
+pub struct Ways {
+    services: &'static [&'static str],
+    unsigned_payload: bool,
+    /// The longest time of a presigned query, in seconds.
+    longest: u64,
+    /// The largest body, in bytes.
+    body: usize,
+    /// Whether a signature on what changes something counts once.
+    once: bool,
+}
+
+impl Ways {
+    /// Executors name the default of `codex exec-server`, or one of Bedrock's services. They sign to the second and end when
+    /// they are refused, so that they may say the same twice.
+    pub const EXECUTORS: Self = Self {
+        services: &["execute-api", "bedrock", "bedrock-mantle", "bedrock-agentcore"],
+        unsigned_payload: false,
+        longest: SKEW,
+        body: 64 << 10,
+        once: false,
+    };
+    /// The executors' WebSocket: there is no body.
+    pub const SOCKET: Self = Self { body: 0, ..Self::EXECUTORS };
+
+    /// Doors of AWS's services.
+    pub fn of_service(door: &Door, services: &'static [&'static str]) -> Self {
+        let unsigned_payload = door.aws.unsigned_payload;
+        Self { services, unsigned_payload, longest: PRESIGNED, body: usize::MAX, once: true }
+    }
+
+    fn policy(&self) -> Policy<'static> {
+        Policy { services: self.services, unsigned_payload: self.unsigned_payload, longest: self.longest }
+    }
+}
 
 /// Who knows the secrets of access keys. Asked only for keys that there are.
 pub trait AccessSecrets: Send + Sync + 'static {
@@ -34,25 +76,47 @@ pub fn is_signed(request: &Request) -> bool {
     with_head(request.method().as_str(), request.uri(), request.headers(), |head| head.is_signed())
 }
 
-/// Who signed the request, body and all. The body is read for it, and is whole in what is given back.
-pub async fn check(door: &Door, request: Request) -> Result<(Identity, Request), Failure> {
+/// Who signed the request, body and all. Where the body is part of what is signed, it is read for it, and is whole in what
+/// is given back.
+pub async fn check(door: &Door, request: Request, ways: &Ways) -> Result<(Identity, Request), Failure> {
     let (parts, body) = request.into_parts();
-    let signer = signer(door, &parts).await?;
-    let (bytes, _held) = body::within(door, &parts.headers, body, BODY).await?;
-    let identity = signer.verify(&BodyHash::of(&bytes))?;
-    Ok((identity, Request::from_parts(parts, Body::from(bytes))))
+    let signer = signer(door, &parts, ways).await?;
+    let body = match signer.claim.payload() {
+        Payload::Unsigned => {
+            signer.verify(&BodyHash::of(b""))?;
+            body
+        }
+        Payload::Signed { stated } => {
+            if let Some(stated) = &stated {
+                signer.verify(stated)?;
+            }
+            let kept = Kept::read(door, &parts.headers, body, ways.body).await?;
+            signer.verify(&BodyHash::from(kept.hash()))?;
+            kept.into_body()
+        }
+    };
+    if ways.once && !matches!(parts.method, Method::GET | Method::HEAD) {
+        use_up(door, &parts.headers, &signer.claim)?;
+    }
+    Ok((signer.identity, Request::from_parts(parts, body)))
 }
 
-/// Who signed a request that has no body.
-pub async fn check_empty(door: &Door, request: Request) -> Result<(Identity, Request), Failure> {
-    let (parts, body) = request.into_parts();
-    let identity = signer(door, &parts).await?.verify(&BodyHash::of(b""))?;
-    Ok((identity, Request::from_parts(parts, body)))
+/// A signature that lets something happen does so once. SDKs of AWS that ask again in the same second say so beside it;
+/// others are told to sign again.
+fn use_up(door: &Door, headers: &HeaderMap, claim: &Claim) -> Result<(), Failure> {
+    let marks = MARKS.iter().filter_map(|name| headers.get(*name));
+    let mark = marks.map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b' ');
+    let mut used = door.aws.used.lock().unwrap_or_else(PoisonError::into_inner);
+    match used.take(claim, &mark, door.clock.now().seconds()) {
+        Use::Fresh => Ok(()),
+        Use::Copied => Err(Failure { retry_after: Some(NEXT_SECOND), ..refused(Refusal::Replayed) }),
+        Use::NoRoom => Err(Failure::busy("Too many signed requests. Try again later.", PAUSE)),
+    }
 }
 
-async fn signer(door: &Door, parts: &Parts) -> Result<Signer, Failure> {
+async fn signer(door: &Door, parts: &Parts, ways: &Ways) -> Result<Signer, Failure> {
     let now = door.clock.now().seconds();
-    let read = |head: &Head<'_>| Claim::read(head, &POLICY, now);
+    let read = |head: &Head<'_>| Claim::read(head, &ways.policy(), now);
     let claim = with_head(parts.method.as_str(), &parts.uri, &parts.headers, read).map_err(refused)?;
     // This server gives out no temporary credentials: whoever did, it was somebody else.
     if claim.session_token().is_some() {
@@ -68,9 +132,8 @@ async fn signer(door: &Door, parts: &Parts) -> Result<Signer, Failure> {
 }
 
 impl Signer {
-    fn verify(self, body: &BodyHash) -> Result<Identity, Failure> {
-        self.claim.verify(&self.secret, body).map_err(refused)?;
-        Ok(self.identity)
+    fn verify(&self, body: &BodyHash) -> Result<(), Failure> {
+        self.claim.verify(&self.secret, body).map_err(refused)
     }
 }
 

@@ -62,7 +62,8 @@ async fn before(door: &Door, project: &ProjectId, wanted: &TokenCount) -> Result
     Ok((Some(session), bytes))
 }
 
-fn weight(body: &InputBody) -> usize {
+/// Bytes that an item counts for.
+pub fn weight(body: &InputBody) -> usize {
     let said = match body {
         InputBody::Message { content, .. } => contents(content),
         InputBody::Assistant { text, .. } | InputBody::Compaction { text } => text.len(),

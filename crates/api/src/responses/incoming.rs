@@ -239,6 +239,7 @@ pub fn carried(item: &Item) -> Option<InputBody> {
         ItemBody::Compaction { text } => InputBody::Compaction { text: text.clone() },
         ItemBody::MalformedCall { .. }
         | ItemBody::ClosedCall { .. }
+        | ItemBody::Settled { .. }
         | ItemBody::ToolCall(_)
         | ItemBody::ToolOutcome { .. } => return None,
     })

@@ -208,7 +208,7 @@ pub fn item(item: &Item, status: ItemStatus, encrypted: bool) -> Option<outer::I
         ItemBody::UserMessage { role, content } => {
             outer::Item::Message { id, status, content: contents(content), role: self::role(*role), phase: None }
         }
-        ItemBody::AssistantMessage { text, phase, complete, logprobs } => outer::Item::Message {
+        ItemBody::AssistantMessage { text, phase, complete, logprobs, .. } => outer::Item::Message {
             id,
             status: if *complete || begins { status } else { ItemStatus::Incomplete },
             content: if begins { Vec::new() } else { vec![Content::output_text(text, self::logprobs(logprobs))] },
@@ -228,7 +228,7 @@ pub fn item(item: &Item, status: ItemStatus, encrypted: bool) -> Option<outer::I
                 outer::Item::FunctionCall { id, status, arguments: said, call_id, name }
             }
         }
-        ItemBody::FunctionCallOutput { call_id, result, custom } => {
+        ItemBody::FunctionCallOutput { call_id, result, custom, .. } => {
             let call_id = call_id.as_str();
             let output = match result {
                 CallResult::Success(Some(CallOutput::Text(text))) => Output::Text(text),
@@ -245,6 +245,7 @@ pub fn item(item: &Item, status: ItemStatus, encrypted: bool) -> Option<outer::I
         ItemBody::Compaction { text } => outer::Item::Compaction { id, encrypted_content: opaque::compaction(text) },
         ItemBody::MalformedCall { .. }
         | ItemBody::ClosedCall { .. }
+        | ItemBody::Settled { .. }
         | ItemBody::ToolCall(_)
         | ItemBody::ToolOutcome { .. } => return None,
     })

@@ -46,9 +46,10 @@ impl Contestant {
         &self.target
     }
 
-    /// TensorZero speaks no Responses.
+    /// TensorZero speaks no Responses, and nobody but us Bedrock's words.
     pub fn serves(&self, shape: Shape) -> bool {
-        self.role != Role::TensorZero || shape.is_chat()
+        let is_ours = matches!(self.role, Role::Ours { .. });
+        (is_ours || shape.operation().is_none()) && (self.role != Role::TensorZero || shape.is_chat())
     }
 
     pub fn request(&self, shape: Shape) -> Request {

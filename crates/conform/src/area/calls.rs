@@ -43,6 +43,7 @@ pub const CHECKS: &[Row] = &[
     ("calls.late-no-retry", "That 409 tells SDKs not to try again.", "§5"),
     ("calls.after-cancel", "After the cancel the session takes messages as before.", "§5"),
     ("calls.mcp-unknown", "An approval result that nobody asked for: 400.", "§5"),
+    ("calls.mcp-decision", "An approval result that decides nothing: 400, and the event at fault is named.", "§5"),
     ("calls.computer-unknown", "A computer use result that nobody asked for: 400.", "§5"),
 ];
 
@@ -263,5 +264,11 @@ async fn approvals(probe: &mut Probe) -> Result<(), Trouble> {
         let answer = probe.input(&turned.session, &[event]).await?;
         probe.invalid(id, &answer);
     }
+    let kind = "agent.session.input.mcp_approval_request_result";
+    let response = json!({"type": "mcp_tool_call", "decision": "perhaps"});
+    let event = json!({"type": kind, "request_id": "req_that_never_was", "response": response});
+    let answer = probe.input(&turned.session, &[event]).await?;
+    let said = Said { param: Some("events[0].response.decision"), ..Said::default() };
+    probe.refused("calls.mcp-decision", &answer, 400, said);
     Ok(())
 }

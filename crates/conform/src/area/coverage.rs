@@ -51,7 +51,9 @@ async fn inputs(probe: &mut Probe) -> Result<(), Trouble> {
         let known = answer.json["error"]["message"].as_str().is_some_and(|text| text.starts_with("Unknown pending"));
         let state = match (kind, known) {
             ("message" | "cancel", _) => word(&answer),
+            // The words are those of a server that asks; one that never asks does not tell what is asked of it.
             ("tool_result", true) => "served",
+            ("mcp_approval_request_result", true) if asks(&answer) => "served",
             (_, true) => "refused: no such request is ever pending",
             _ => word(&answer),
         };
@@ -59,6 +61,12 @@ async fn inputs(probe: &mut Probe) -> Result<(), Trouble> {
         probe.settle(&turned.session, &["idle"]).await?;
     }
     Ok(())
+}
+
+/// Whether the refusal speaks of requests about tools of MCP servers.
+fn asks(answer: &Answer) -> bool {
+    let message = answer.json["error"]["message"].as_str().unwrap_or_default();
+    message.starts_with("Unknown pending MCP approval request")
 }
 
 fn tool(kind: &str) -> Value {

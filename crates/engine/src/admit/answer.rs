@@ -1,14 +1,14 @@
 //! A model's answer, turned into items. What it calls is looked at before anyone may act on it: an unknown name or
 //! arguments that are no JSON object never become an effect; the model is told and goes on.
 
-use super::ending::ended;
-use super::{arguments, attempt, handover, item};
+use super::{approval, arguments, attempt, cite, ending, handover, item, overdue};
+use crate::deferred;
 use crate::state::{Call, State, Turn};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use types::{
-    Answer, CallId, Committed, EffectId, Ending, Item, ItemBody, ItemKind, MicroUsd, ModelFinish, Opaque, Origin,
-    Phase, RecordBody, Rules, Said, Seq, SessionStatus, Stop, Tool, ToolCall,
+    Answer, CallId, Committed, EffectId, Ending, Item, ItemBody, ItemKind, MicroUsd, ModelFinish, OfferedTool, Opaque,
+    Origin, Phase, RecordBody, Rules, Said, Seq, SessionStatus, Stop, Timestamp, Told, Tool, ToolKind,
 };
 
 /// Levels of JSON from outside. Records are read back with a bound on depth of their own.
@@ -34,21 +34,23 @@ const MAX_CALL_ID: usize = 64;
 pub(super) fn done(
     state: &State,
     rules: &Rules,
-    turn: &Turn,
-    call: &Call,
+    (turn, call): (&Turn, &Call),
     context: Seq,
-    answer: Answer,
-    finish: ModelFinish,
+    (answer, finish): (Answer, ModelFinish),
+    now: Timestamp,
 ) -> Vec<RecordBody> {
     let mut records: Vec<_> = attempt::free_intent(turn, call, context).into_iter().collect();
     // A call in an answer that was cut off may be half a call.
     let keep_calls = finish.stop == Stop::End;
     let calls = keep_calls && answer.items.iter().any(|said| matches!(said, Said::Call { .. }));
     let unheard = state.steering.iter().any(|head| head.seq > context);
-    let goes_on = keep_calls && (calls || unheard);
+    // Calls that the model does not wait for: it has the last word when they have their results.
+    let rests = keep_calls && !calls && !unheard && !turn.open.is_empty();
+    let goes_on = keep_calls && (calls || unheard || rests);
     let phase = if goes_on { Phase::Commentary } else { Phase::FinalAnswer };
 
     let mut items = Items::new(state, turn, call, phase, keep_calls);
+    items.expires = overdue::after(rules, turn, now);
     for (said, index) in answer.items.into_iter().zip(turn.outputs..) {
         items.push(said, index);
     }
@@ -61,17 +63,19 @@ pub(super) fn done(
         stop: finish.stop,
         usage: finish.usage,
         charged: charged(call, finish, |usage| price.cost(usage)),
+        rests,
     }));
     if !goes_on {
-        let ending = ending(finish.stop, turn.request.is_some());
-        records.push(ended(turn, ending, SessionStatus::Idle));
+        let ended = how_it_ended(finish.stop, turn.request.is_some());
+        records.extend(ending::close_calls(state, turn, ending::NO_RESULT));
+        records.push(ending::ended(turn, ended, SessionStatus::Idle));
     } else if let Some(end) = handover::after_answer(turn, &records) {
         records.push(end);
     }
     records
 }
 
-fn ending(stop: Stop, asked: bool) -> Ending {
+fn how_it_ended(stop: Stop, asked: bool) -> Ending {
     let failed = |code: &str, message: &str| Ending::Failed { code: code.to_owned(), message: message.to_owned() };
     match stop {
         Stop::End => Ending::Completed,
@@ -89,6 +93,16 @@ fn charged(call: &Call, finish: ModelFinish, cost: impl Fn(&types::Usage) -> Mic
     finish.usage.as_ref().map_or_else(|| call.reserved(), cost)
 }
 
+/// What the id of a call's item begins with.
+pub(super) fn prefix(body: &ItemBody) -> &'static str {
+    match body {
+        ItemBody::ToolCall(call) if call.is_command() => "cmd",
+        ItemBody::ToolCall(call) if call.kind == ToolKind::WebSearch => "ws",
+        ItemBody::ToolCall(_) => "mcp",
+        _ => "fc",
+    }
+}
+
 struct Items<'a> {
     state: &'a State,
     turn: &'a Turn,
@@ -97,6 +111,8 @@ struct Items<'a> {
     phase: Phase,
     keep_calls: bool,
     effects: u64,
+    /// Of the functions that it calls.
+    expires: Option<Timestamp>,
     call_ids: BTreeSet<CallId>,
     records: Vec<RecordBody>,
 }
@@ -105,7 +121,7 @@ impl<'a> Items<'a> {
     fn new(state: &'a State, turn: &'a Turn, call: &'a Call, phase: Phase, keep_calls: bool) -> Self {
         let origin = Origin { effect: call.effect, attempt: call.attempt };
         let (effects, call_ids, records) = (state.effects.0, BTreeSet::new(), Vec::new());
-        Self { state, turn, origin, model: &call.model, phase, keep_calls, effects, call_ids, records }
+        Self { state, turn, origin, model: &call.model, phase, keep_calls, effects, expires: None, call_ids, records }
     }
 
     fn push(&mut self, said: Said, index: u32) {
@@ -113,7 +129,13 @@ impl<'a> Items<'a> {
             // A message or a summary that never said anything was never shown.
             Said::Message { text, .. } if text.is_empty() => return,
             Said::Message { text, logprobs } => {
-                let body = ItemBody::AssistantMessage { text, phase: self.phase, complete: self.keep_calls, logprobs };
+                let body = ItemBody::AssistantMessage {
+                    annotations: cite::annotations(&text, &self.turn.sources),
+                    text,
+                    phase: self.phase,
+                    complete: self.keep_calls,
+                    logprobs,
+                };
                 (ItemKind::Message.id_prefix(), body)
             }
             Said::Reasoning { parts, opaque } => {
@@ -123,12 +145,7 @@ impl<'a> Items<'a> {
             Said::Call { .. } if !self.keep_calls => return,
             Said::Call { call_id, name, arguments } => {
                 let body = self.call(call_id, name, arguments, index);
-                let prefix = match &body {
-                    ItemBody::ToolCall(call) if call.is_command() => "cmd",
-                    ItemBody::ToolCall(_) => "mcp",
-                    _ => "fc",
-                };
-                (prefix, body)
+                (prefix(&body), body)
             }
         };
         self.records.push(item(Item {
@@ -153,6 +170,10 @@ impl<'a> Items<'a> {
             let error = format!("There is no function named {name:?}.");
             return ItemBody::MalformedCall { call_id, name, arguments, error };
         }
+        // A model may name from the history what it is not shown now.
+        if let Some(error) = self.withheld(&name, known, offered) {
+            return ItemBody::MalformedCall { call_id, name, arguments, error };
+        }
         let custom = matches!(known, Some(Tool::Custom { .. }));
         // Free text need not be anything.
         let checked = if custom { Ok(arguments.clone()) } else { arguments::object(&arguments) };
@@ -161,17 +182,33 @@ impl<'a> Items<'a> {
                 self.effects += 1;
                 let effect = EffectId(self.effects);
                 match offered {
-                    None => ItemBody::FunctionCall { effect, call_id, name, arguments, custom },
-                    Some(tool) => {
-                        let (server_label, class) = (tool.server_label.clone(), tool.class);
-                        ItemBody::ToolCall(ToolCall { effect, call_id, server_label, name, arguments, class })
+                    None => {
+                        let (told, expires) = (self.told(known), self.expires);
+                        ItemBody::FunctionCall { effect, call_id, name, arguments, custom, told, expires }
                     }
+                    Some(tool) => ItemBody::ToolCall(approval::called(self.state, tool, effect, call_id, arguments)),
                 }
             }
             Err(error) => {
                 let error = format!("The arguments are not a JSON object: {error}.");
                 ItemBody::MalformedCall { call_id, name, arguments, error }
             }
+        }
+    }
+
+    /// Why a tool that there is may not be called now.
+    fn withheld(&self, name: &str, known: Option<&Tool>, offered: Option<&OfferedTool>) -> Option<String> {
+        if !self.turn.allows(name) {
+            return Some(format!("{name:?} is not among the tools that this request allows."));
+        }
+        deferred::not_found(self.state, known, offered)
+    }
+
+    /// A door that hands its calls over waits for all of them.
+    fn told(&self, known: Option<&Tool>) -> Told {
+        match known {
+            Some(Tool::Function { is_async: Some(true), .. }) if !self.turn.hands_over() => Told::Apart,
+            _ => Told::InPlace,
         }
     }
 

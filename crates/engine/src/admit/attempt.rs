@@ -2,9 +2,9 @@
 //!
 //! Only this file opens a new attempt, and every attempt names the model that is asked.
 
-use super::ending::{abandoned, end, ended, may_be_made};
-use super::forget::forget;
-use super::{flying, tool};
+use super::ending::{NO_RESULT, abandoned, close_calls, end, ended, may_be_made};
+use super::forget::{Forgotten, forget};
+use super::{approval, flying, tool};
 use crate::state::{Call, State, Turn};
 use types::{
     Attempt, Cause, Class, EffectId, Ending, Epoch, Intended, ModelError, ModelErrorKind, Next, RecordBody, Rules, Seq,
@@ -16,8 +16,8 @@ const CONTEXT_LENGTH: &str = "context_length_exceeded";
 
 pub(super) fn verdict(
     state: &State,
-    effect: EffectId,
-    attempt: Attempt,
+    rules: &Rules,
+    (effect, attempt): (EffectId, Attempt),
     context: Seq,
     verdict: Verdict,
 ) -> Vec<RecordBody> {
@@ -27,9 +27,10 @@ pub(super) fn verdict(
         return Vec::new();
     }
     let mut records = vec![RecordBody::Intended(intended(turn, call, context, verdict.clone()))];
+    // A model is asked without anybody's consent.
     if let Verdict::Deny { code, message } = verdict {
         // Nothing was asked, so there is nothing to abandon.
-        records.push(failure(state, turn, code, message));
+        records.extend(failure(state, rules, turn, code, message));
     }
     records
 }
@@ -40,7 +41,7 @@ pub(super) fn free_intent(turn: &Turn, call: &Call, context: Seq) -> Option<Reco
     call.intent.is_none().then(|| RecordBody::Intended(intended(turn, call, context, verdict)))
 }
 
-fn intended(turn: &Turn, call: &Call, context: Seq, verdict: Verdict) -> Intended {
+pub(super) fn intended(turn: &Turn, call: &Call, context: Seq, verdict: Verdict) -> Intended {
     Intended {
         effect: call.effect,
         attempt: call.attempt,
@@ -57,7 +58,9 @@ pub(super) fn over_budget(state: &State, effect: EffectId, attempt: Attempt) -> 
     let message = "The session has reached its spending limit (spend_control.limit).".to_owned();
     let ending = Ending::Failed { code: "session_budget_exceeded".to_owned(), message };
     let session = SessionStatus::BudgetReached;
-    vec![ended(turn, ending, session)]
+    let mut records = close_calls(state, turn, NO_RESULT);
+    records.push(ended(turn, ending, session));
+    records
 }
 
 /// How an attempt failed, as `Input::ModelFailed` says it.
@@ -85,21 +88,28 @@ pub(super) fn failed(
     dropped.next = next;
     records.push(RecordBody::Abandoned(dropped));
     if over {
-        records.push(failure(state, turn, error.kind.turn_error_code().to_owned(), error.message));
+        records.extend(failure(state, rules, turn, error.kind.turn_error_code().to_owned(), error.message));
     }
     records
 }
 
-/// The turn's end by an error. One whose context was too long is left out of later contexts, or the session could
-/// never say anything again.
-fn failure(state: &State, turn: &Turn, code: String, message: String) -> RecordBody {
-    let forget = if code == CONTEXT_LENGTH { forget(state, turn) } else { Vec::new() };
+/// The turn's end by an error, after the calls that it did not wait for. One whose context was too long is left out of
+/// later contexts, or the session could never say anything again.
+fn failure(state: &State, rules: &Rules, turn: &Turn, code: String, mut message: String) -> Vec<RecordBody> {
+    let forgotten = if code == CONTEXT_LENGTH { forget(state, rules, turn) } else { Forgotten::default() };
+    if let Some(told) = forgotten.told {
+        message = format!("{message} {told}");
+    }
+    let forget = forgotten.ranges;
     let ending = Ending::Failed { code, message };
-    RecordBody::TurnEnded(TurnEnded { turn: turn.id.clone(), ending, session: SessionStatus::Idle, forget })
+    let mut records = close_calls(state, turn, NO_RESULT);
+    let session = SessionStatus::Idle;
+    records.push(RecordBody::TurnEnded(TurnEnded { turn: turn.id.clone(), ending, session, forget }));
+    records
 }
 
 /// An upstream that refused has not worked, so it has charged nothing.
-fn may_have_cost(kind: ModelErrorKind) -> bool {
+pub(super) fn may_have_cost(kind: ModelErrorKind) -> bool {
     use ModelErrorKind as K;
     matches!(kind, K::Timeout | K::Stalled | K::Torn | K::Upstream | K::Protocol)
 }
@@ -113,16 +123,8 @@ fn next_attempt(
     retry: bool,
     stamp: &mut Stamp<'_>,
 ) -> Option<Next> {
-    let tried = call.tried + 1;
-    let limits = &rules.limits;
-    if retry && is_worth_another_try(rules, call, error) {
-        let doubled = limits.retry_pause.saturating_mul(1_u32.checked_shl(tried - 1).unwrap_or(u32::MAX));
-        let pause = doubled.min(limits.retry_pause_max);
-        // Between half and all of it, so that many sessions do not come back together; never before we were asked to.
-        let jittered = pause / 2 + (pause / 2).mul_f64(stamp.permille() as f64 / 1000.0);
-        let pause = jittered.max(error.retry_after.unwrap_or_default());
-        let not_before = stamp.now.after(pause);
-        return Some(Next { attempt: None, model: call.model.clone(), tried, not_before });
+    if let Some(again) = retry.then(|| same_entry_again(rules, call, error, stamp)).flatten() {
+        return Some(again);
     }
     if !may_ask_another(error.kind) {
         return None;
@@ -133,6 +135,21 @@ fn next_attempt(
     Some(Next { attempt: None, model, tried: 0, not_before: stamp.now })
 }
 
+/// The same entry after a pause, if that may help.
+pub(super) fn same_entry_again(rules: &Rules, call: &Call, error: &ModelError, stamp: &mut Stamp<'_>) -> Option<Next> {
+    let tried = call.tried + 1;
+    let limits = &rules.limits;
+    is_worth_another_try(rules, call, error).then(|| {
+        let doubled = limits.retry_pause.saturating_mul(1_u32.checked_shl(tried - 1).unwrap_or(u32::MAX));
+        let pause = doubled.min(limits.retry_pause_max);
+        // Between half and all of it, so that many sessions do not come back together; never before we were asked to.
+        let jittered = pause / 2 + (pause / 2).mul_f64(stamp.permille() as f64 / 1000.0);
+        let pause = jittered.max(error.retry_after.unwrap_or_default());
+        let not_before = stamp.now.after(pause);
+        Next { attempt: None, model: call.model.clone(), tried, not_before }
+    })
+}
+
 fn is_worth_another_try(rules: &Rules, call: &Call, error: &ModelError) -> bool {
     let attempts = rules.model(&call.model).map_or(1, |model| model.attempts);
     let asked_to_wait_too_long = error.retry_after.is_some_and(|wait| wait > rules.limits.retry_pause_max);
@@ -140,9 +157,8 @@ fn is_worth_another_try(rules: &Rules, call: &Call, error: &ModelError) -> bool 
 }
 
 /// Whether the model call in flight, failing so, would be tried again with the same entry.
-pub fn would_try_again(state: &State, rules: &Rules, error: &ModelError) -> bool {
-    let call = state.turn.as_ref().and_then(|turn| turn.call.as_ref());
-    call.is_some_and(|call| is_worth_another_try(rules, call, error))
+pub fn would_try_again(state: &State, rules: &Rules, effect: EffectId, error: &ModelError) -> bool {
+    state.model_call(effect).is_some_and(|call| is_worth_another_try(rules, call, error))
 }
 
 /// What is wrong with the request itself is wrong for every model.
@@ -164,6 +180,7 @@ pub(super) fn recover(state: &State, rules: &Rules, epoch: Epoch, now: Timestamp
         records.push(RecordBody::SessionFailed { code, message });
         return records;
     }
+    records.extend(approval::take_over(rules, turn, now));
     records.extend(tool::take_over(rules, turn, now));
     let Some(call) = &turn.call else { return records };
     // An attempt whose time had not come was not made.

@@ -5,8 +5,8 @@ use super::item;
 use crate::state::{CallOutcome, State, name_digest};
 use std::collections::{BTreeMap, BTreeSet};
 use types::{
-    CallId, CallOutput, CallResult, EffectId, InputBody, InputItem, Item, ItemBody, ItemId, Phase, RecordBody, Refusal,
-    Stamp, TurnId,
+    CallId, CallOutput, CallResult, Cause, EffectId, InputBody, InputItem, Item, ItemBody, ItemId, Phase, RecordBody,
+    Refusal, Stamp, Told, TurnId,
 };
 
 /// Characters of the longest id that is kept.
@@ -46,7 +46,17 @@ impl<'a> Brought<'a> {
             InputBody::Message { role, content } => (&["msg_"], None, ItemBody::UserMessage { role, content }),
             InputBody::Assistant { text, phase } => {
                 let phase = phase.unwrap_or(Phase::FinalAnswer);
-                (&["msg_"], None, ItemBody::AssistantMessage { text, phase, complete: true, logprobs: Vec::new() })
+                (
+                    &["msg_"],
+                    None,
+                    ItemBody::AssistantMessage {
+                        text,
+                        phase,
+                        complete: true,
+                        logprobs: Vec::new(),
+                        annotations: Vec::new(),
+                    },
+                )
             }
             InputBody::Reasoning { summary, opaque } => {
                 let opaque = opaque.filter(|opaque| super::answer::fits(&opaque.value));
@@ -55,7 +65,15 @@ impl<'a> Brought<'a> {
             InputBody::Compaction { text } => (&["cmp_"], None, ItemBody::Compaction { text }),
             InputBody::Call { call_id, name, arguments, custom } => {
                 let effect = self.call(&call_id, custom)?;
-                let body = ItemBody::FunctionCall { effect, call_id, name, arguments, custom };
+                let body = ItemBody::FunctionCall {
+                    effect,
+                    call_id,
+                    name,
+                    arguments,
+                    custom,
+                    told: Told::InPlace,
+                    expires: None,
+                };
                 (if custom { &["ctc_"] } else { &["fc_"] }, None, body)
             }
             InputBody::Output { call_id, output } => {
@@ -105,7 +123,7 @@ impl<'a> Brought<'a> {
         };
         let result = CallResult::Success(Some(output));
         let own = (!unsaid).then(|| self.state.output_id(effect));
-        Ok((own, ItemBody::FunctionCallOutput { call_id, result, custom }))
+        Ok((own, ItemBody::FunctionCallOutput { call_id, result, custom, apart: None, cause: Cause::Answered }))
     }
 
     /// A client's id that looks like ours, is not one that this session or one below it could give itself, and is new.

@@ -1,11 +1,11 @@
 //! How a turn ends before its answer: cancelled, out of time, or with nothing left to try. Whatever is open is closed
 //! first, so that the transcript stays valid.
 
-use super::{environment, item, tool};
+use super::{approval, environment, item, tool};
 use crate::state::{Call, State, Turn};
 use types::{
     Abandoned, CallId, Cause, ClockSet, EffectId, Ending, Item, ItemBody, ModelError, RecordBody, Rules, SessionStatus,
-    Timestamp, TurnEnded, TurnHeld, TurnId,
+    Timestamp, TurnEnded, TurnError, TurnHeld, TurnId,
 };
 
 pub(super) fn cancel(state: &State, rules: &Rules) -> Vec<RecordBody> {
@@ -16,6 +16,23 @@ pub(super) fn cancel(state: &State, rules: &Rules) -> Vec<RecordBody> {
         }
         None => Vec::new(),
     }
+}
+
+/// The session must not go on without what it lacks. What was open is answered already: a model call comes after that.
+pub(super) fn no_offer(state: &State, rules: &Rules, error: TurnError) -> Vec<RecordBody> {
+    let Some(turn) = state.turn.as_ref().filter(|turn| turn.call.is_some()) else { return Vec::new() };
+    let why = (Cause::Denied, "the turn failed before a result arrived");
+    let ending = Ending::Failed { code: error.code, message: error.message };
+    let mut records = end(state, rules, turn, why, ending, SessionStatus::Idle);
+    for record in &mut records {
+        if let RecordBody::Abandoned(abandoned) = record
+            && turn.call.as_ref().is_some_and(|call| call.effect == abandoned.effect)
+        {
+            // Tools are asked for before the model is.
+            abandoned.unmeasured = false;
+        }
+    }
+    records
 }
 
 pub(super) fn deadline(state: &State, rules: &Rules, id: &TurnId) -> Vec<RecordBody> {
@@ -56,24 +73,35 @@ pub(super) fn end(
         .iter()
         .map(|call| RecordBody::Abandoned(abandoned(turn, call, None, may_be_made(rules, call))))
         .collect();
+    records.extend(approval::close(rules, turn));
     records.extend(tool::close(rules, turn, cause));
-    let closed = |(effect, call_id): (EffectId, &CallId)| {
-        item(Item {
-            id: state.output_id(effect),
-            turn: turn.id.clone(),
-            output_index: None,
-            origin: None,
-            body: ItemBody::ClosedCall { call_id: call_id.clone(), reason: reason.to_owned() },
-        })
-    };
-    records.extend(turn.open.iter().map(|open| (open.effect, &open.call_id)).map(closed));
+    records.extend(close_calls(state, turn, reason));
     if turn.hands_over() {
         // Only a turn that comes to its answer hands anything over.
         let open = state.calls.iter().filter(|(_, call)| call.turn == turn.id && call.outcome.is_none());
-        records.extend(open.map(|(call_id, call)| (call.effect, call_id)).map(closed));
+        records.extend(open.map(|(call_id, call)| closed(state, turn, call.effect, call_id, reason)));
     }
     records.push(ended(turn, ending, session));
     records
+}
+
+/// What the model is told of a call that a turn left behind.
+pub(super) const NO_RESULT: &str = "the turn ended before a result arrived";
+
+/// Closes the calls for which callers are waited for.
+pub(super) fn close_calls(state: &State, turn: &Turn, reason: &str) -> Vec<RecordBody> {
+    turn.open.iter().map(|open| closed(state, turn, open.effect, &open.call_id, reason)).collect()
+}
+
+fn closed(state: &State, turn: &Turn, effect: EffectId, call_id: &CallId, reason: &str) -> RecordBody {
+    let apart = turn.told_apart(call_id).map(str::to_owned);
+    item(Item {
+        id: state.output_id(effect),
+        turn: turn.id.clone(),
+        output_index: None,
+        origin: None,
+        body: ItemBody::ClosedCall { call_id: call_id.clone(), reason: reason.to_owned(), apart },
+    })
 }
 
 /// Whether the attempt may have reached its model: a priced one only after its intent.

@@ -2,11 +2,11 @@
 //! nothing before it is ever done again.
 
 use super::{ending, item, tool};
-use crate::state::State;
+use crate::state::{CallState, State};
 use std::sync::Arc;
 use types::{
     CallId, Cause, EffectId, Ending, Forked, Item, ItemBody, ItemId, RecordBody, Refusal, Rules, SessionId,
-    SessionSettings, SessionStatus, TurnId,
+    SessionSettings, SessionStatus, Told, TurnId,
 };
 
 /// What the model is told of a call that was open.
@@ -30,25 +30,28 @@ pub(super) fn fork(
         settings: Arc::new(settings),
         keeps_calls,
     })];
-    let open = state.calls.iter().filter(|(_, call)| call.outcome.is_none() && !keeps_calls);
+    // What nobody waits for, or a program that is gone, is not kept.
+    let keeps = |call: &CallState| keeps_calls && call.told == Told::InPlace;
+    let open = state.calls.iter().filter(|(_, call)| call.outcome.is_none() && !keeps(call));
     let mut open: Vec<_> = open.map(|(id, call)| (call.effect, id, &call.turn)).collect();
     open.sort();
     if let Some(turn) = &state.turn {
         records.extend(tool::close(rules, turn, Cause::Forked));
     }
-    records.extend(open.into_iter().map(|(effect, id, turn)| closed(&session, effect, id, turn)));
+    let apart = |id: &CallId| state.turn.as_ref().and_then(|turn| turn.told_apart(id)).map(str::to_owned);
+    records.extend(open.into_iter().map(|(effect, id, turn)| closed(&session, effect, id, turn, apart(id))));
     if let Some(turn) = &state.turn {
         records.push(ending::ended(turn, Ending::Cancelled, SessionStatus::Idle));
     }
     Ok(records)
 }
 
-fn closed(session: &SessionId, effect: EffectId, call_id: &CallId, turn: &TurnId) -> RecordBody {
+fn closed(session: &SessionId, effect: EffectId, call_id: &CallId, turn: &TurnId, apart: Option<String>) -> RecordBody {
     item(Item {
         id: ItemId::new(format!("fco_{}e{}", session.digits(), effect.0)),
         turn: turn.clone(),
         output_index: None,
         origin: None,
-        body: ItemBody::ClosedCall { call_id: call_id.clone(), reason: NOT_CARRIED_OVER.to_owned() },
+        body: ItemBody::ClosedCall { call_id: call_id.clone(), reason: NOT_CARRIED_OVER.to_owned(), apart },
     })
 }

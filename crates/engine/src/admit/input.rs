@@ -4,8 +4,8 @@ use super::{environment, item};
 use crate::state::{CallOutcome, CallState, State, digest};
 use std::sync::Arc;
 use types::{
-    CallId, CallOutput, CallResult, EnvironmentSettings, Item, ItemBody, ItemId, Message, PromptCacheTtl, RecordBody,
-    Refusal, SessionChange, SessionId, SessionSettings, SessionStatus, Stamp, TurnId,
+    CallId, CallOutput, CallResult, Cause, EnvironmentSettings, Item, ItemBody, ItemId, Message, PromptCacheTtl,
+    RecordBody, Refusal, SessionChange, SessionId, SessionSettings, SessionStatus, Stamp, TurnId,
 };
 
 pub(super) fn create(
@@ -47,7 +47,11 @@ fn close_open_calls(state: &State, mut records: Vec<RecordBody>) -> Vec<RecordBo
             turn: turn.clone(),
             output_index: None,
             origin: None,
-            body: ItemBody::ClosedCall { call_id: call_id.clone(), reason: "no result was given".to_owned() },
+            body: ItemBody::ClosedCall {
+                call_id: call_id.clone(),
+                reason: "no result was given".to_owned(),
+                apart: None,
+            },
         })
     };
     let open = state.calls.iter().filter(|(_, call)| call.outcome.is_none());
@@ -117,6 +121,9 @@ pub(super) fn tool_result(
         Some(CallOutcome::Closed | CallOutcome::Performed | CallOutcome::Unsaid) => {
             Err(Refusal::conflict(format!("Tool call {call_id} is closed: its turn ended before the result arrived.")))
         }
+        Some(CallOutcome::Overdue) => {
+            Err(Refusal::conflict(format!("Tool call {call_id} is closed: the result did not arrive in time.")))
+        }
         // Handed over by a turn that ended: the next request of its door answers it.
         None if state.turn.as_ref().is_none_or(|running| running.id != *turn) => {
             Err(Refusal::conflict(format!("Tool call {call_id} is closed: its turn ended before the result arrived.")))
@@ -126,7 +133,13 @@ pub(super) fn tool_result(
             turn: turn.clone(),
             output_index: None,
             origin: None,
-            body: ItemBody::FunctionCallOutput { call_id: call_id.clone(), result, custom: call.custom },
+            body: ItemBody::FunctionCallOutput {
+                call_id: call_id.clone(),
+                result,
+                custom: call.custom,
+                apart: state.turn.as_ref().and_then(|turn| turn.told_apart(call_id)).map(str::to_owned),
+                cause: Cause::Answered,
+            },
         })]),
     }
 }

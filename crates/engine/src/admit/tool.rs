@@ -4,33 +4,44 @@
 //! begun: a crash before the call left cannot be told from one after it.
 
 use super::answer::fits;
-use super::item;
+use super::{approval, item, program};
+use crate::deferred;
 use crate::state::{OpenTool, State, Turn};
 use std::collections::BTreeSet;
 use types::{
-    Abandoned, Attempt, CallOutput, Cause, Class, CommandResult, Content, EffectId, Intended, Item, ItemBody, Late,
-    MicroUsd, Next, Offer, OfferedTool, RecordBody, Rules, Seq, Timestamp, ToolOutcome, Verdict,
+    Abandoned, Attempt, CallOutput, Cause, Class, CommandResult, Consent, Content, EffectId, Found, Intended, Item,
+    ItemBody, Late, MicroUsd, Next, Offer, OfferedTool, Pause, RecordBody, Rules, Seq, Timestamp, ToolKind,
+    ToolOutcome, Verdict, WebResult,
 };
 
 /// Tools that one session may be offered.
-const MAX_OFFERED: usize = 1024;
+const MAX_OFFERED: usize = 8192;
+/// Bytes of what is said of them all.
+const MAX_OFFERED_BYTES: u64 = 16 << 20;
 /// Bytes of what is told of them.
 const MAX_INSTRUCTIONS: usize = 128 << 10;
 
 /// What the model may call from here on. Of several tools with one name the first counts; one whose schema nests too
-/// deep for a record is left out, and what is told beyond the bound.
+/// deep for a record is left out, and what is told beyond the bounds.
 pub(super) fn offer(state: &State, offer: Offer) -> Vec<RecordBody> {
     let mut names = BTreeSet::new();
     let Offer { tools, mut instructions } = offer;
     if let Some(text) = &mut instructions {
         text.truncate(text.floor_char_boundary(MAX_INSTRUCTIONS));
     }
+    let mut left = MAX_OFFERED_BYTES;
+    let mut has_room = |tool: &OfferedTool| {
+        let bytes = deferred::of_tool(tool);
+        left = left.checked_sub(bytes)?;
+        Some(())
+    };
     let tools: Vec<_> = tools
         .into_iter()
         .filter(|tool| tool.parameters.values().all(fits))
         .filter(|tool| names.insert(tool.name.clone()))
         .take(MAX_OFFERED)
-        .map(|tool| OfferedTool { class: strict(tool.class), ..tool })
+        .filter(|tool| has_room(tool).is_some())
+        .map(|tool| OfferedTool { class: strict(tool.kind, tool.class), ..tool })
         .collect();
     let offer = Offer { tools, instructions: instructions.filter(|text| !text.is_empty()) };
     if offer == *state.offered {
@@ -40,8 +51,10 @@ pub(super) fn offer(state: &State, offer: Offer) -> Vec<RecordBody> {
 }
 
 /// A class that says nothing of tools counts as the one with which the least can go wrong.
-fn strict(class: Class) -> Class {
+fn strict(kind: ToolKind, class: Class) -> Class {
     match class {
+        // A step of a program changes nothing.
+        _ if kind == ToolKind::Program => Class::Pure,
         Class::Repeatable | Class::External => Class::Irreversible,
         class => class,
     }
@@ -54,11 +67,21 @@ pub(super) fn open(state: &State, effect: EffectId, attempt: Attempt) -> Option<
     Some((turn, open))
 }
 
-pub(super) fn verdict(turn: &Turn, open: &OpenTool, context: Seq, verdict: Verdict) -> Vec<RecordBody> {
+pub(super) fn verdict(
+    state: &State,
+    rules: &Rules,
+    (turn, open): (&Turn, &OpenTool),
+    context: Seq,
+    verdict: Verdict,
+    now: Timestamp,
+) -> Vec<RecordBody> {
     if open.intended {
         return Vec::new();
     }
     let denied = match &verdict {
+        Verdict::Ask => return approval::ask(state, rules, turn, open, now),
+        // Whoever asks for it: a call that nobody has agreed to is not begun.
+        Verdict::Permit { .. } if open.consent() == Consent::Missing => return Vec::new(),
         Verdict::Permit { .. } => None,
         Verdict::Deny { message, .. } => Some(ToolOutcome::Failed(message.clone())),
     };
@@ -84,15 +107,27 @@ fn intended(turn: &Turn, open: &OpenTool, context: Seq, verdict: Verdict) -> Rec
 pub(super) fn done(
     state: &State,
     rules: &Rules,
-    effect: EffectId,
-    attempt: Attempt,
+    (effect, attempt): (EffectId, Attempt),
     outcome: ToolOutcome,
+    now: Timestamp,
 ) -> Vec<RecordBody> {
     let outcome = bounded(outcome, rules.limits.tool_output);
     if let Some((turn, open)) = open(state, effect, attempt) {
+        if !open.is_worked_on() {
+            // Nobody was asked.
+            return Vec::new();
+        }
+        let outcome = match outcome {
+            ToolOutcome::Paused(pause) => return program::paused(state, rules, (turn, open), pause, now),
+            ToolOutcome::Found(found) => ToolOutcome::Found(deferred::findable(state, found)),
+            outcome => outcome,
+        };
         let mut records = free_intent(state, turn, open);
         records.push(ended(turn, open, Cause::Answered, outcome));
         return records;
+    }
+    if matches!(outcome, ToolOutcome::Paused(_)) {
+        return Vec::new();
     }
     match state.doubts.get(&effect).filter(|doubt| doubt.attempt == attempt) {
         Some(doubt) => vec![RecordBody::Late(Late { effect, attempt, turn: doubt.turn.clone(), outcome })],
@@ -101,13 +136,14 @@ pub(super) fn done(
 }
 
 /// The intent of a pure call: it needs none before it begins, and travels with its outcome.
-fn free_intent(state: &State, turn: &Turn, open: &OpenTool) -> Vec<RecordBody> {
+pub(super) fn free_intent(state: &State, turn: &Turn, open: &OpenTool) -> Vec<RecordBody> {
     let permit = Verdict::Permit { reserve: Vec::new() };
     if open.intended { Vec::new() } else { vec![intended(turn, open, state.seq, permit)] }
 }
 
 pub(super) fn overdue(state: &State, rules: &Rules, effect: EffectId, attempt: Attempt) -> Vec<RecordBody> {
-    let Some((turn, open)) = open(state, effect, attempt) else { return Vec::new() };
+    let open = open(state, effect, attempt).filter(|(_, open)| open.is_worked_on());
+    let Some((turn, open)) = open else { return Vec::new() };
     let mut records = free_intent(state, turn, open);
     records.push(give_up(rules, turn, open, Cause::CallDeadline));
     records
@@ -115,7 +151,9 @@ pub(super) fn overdue(state: &State, rules: &Rules, effect: EffectId, attempt: A
 
 /// Closes every call of a turn that ends.
 pub(super) fn close<'a>(rules: &'a Rules, turn: &'a Turn, cause: Cause) -> impl Iterator<Item = RecordBody> + 'a {
-    turn.tools.iter().map(move |open| give_up(rules, turn, open, cause))
+    // What a program called is closed before it.
+    let of_programs = |wanted: bool| turn.tools.iter().filter(move |open| open.call.parent.is_some() == wanted);
+    of_programs(true).chain(of_programs(false)).map(move |open| give_up(rules, turn, open, cause))
 }
 
 /// A node takes over. What may be done again is tried again under a new number; what an environment still holds keeps
@@ -123,9 +161,11 @@ pub(super) fn close<'a>(rules: &'a Rules, turn: &'a Turn, cause: Cause) -> impl 
 pub(super) fn take_over(rules: &Rules, turn: &Turn, now: Timestamp) -> Vec<RecordBody> {
     let take_over = |open: &OpenTool| match open.call.class {
         Class::Attachable => None,
+        // It waits, and nothing of it runs.
+        _ if !open.is_worked_on() => None,
         // Without an intent it has not been begun, save where it needs none.
-        class if !open.intended && class != Class::Pure => None,
-        Class::Pure | Class::Idempotent | Class::Keyed => Some(RecordBody::Abandoned(Abandoned {
+        class if !open.intended && (class != Class::Pure || open.consent() == Consent::Missing) => None,
+        class if may_be_made_again(class) => Some(RecordBody::Abandoned(Abandoned {
             effect: open.call.effect,
             attempt: open.attempt,
             turn: turn.id.clone(),
@@ -134,9 +174,17 @@ pub(super) fn take_over(rules: &Rules, turn: &Turn, now: Timestamp) -> Vec<Recor
             unmeasured: false,
             next: Some(Next { attempt: None, model: String::new(), tried: open.attempt.0, not_before: now }),
         })),
-        Class::Irreversible | Class::Repeatable | Class::External => Some(give_up(rules, turn, open, Cause::Crash)),
+        _ => Some(give_up(rules, turn, open, Cause::Crash)),
     };
     turn.tools.iter().filter_map(take_over).collect()
+}
+
+/// Whether a call that may have begun is begun again under its next number.
+pub(super) fn may_be_made_again(class: Class) -> bool {
+    match class {
+        Class::Pure | Class::Idempotent | Class::Keyed => true,
+        Class::Irreversible | Class::Repeatable | Class::External | Class::Attachable => false,
+    }
 }
 
 fn give_up(rules: &Rules, turn: &Turn, open: &OpenTool, cause: Cause) -> RecordBody {
@@ -159,13 +207,14 @@ fn give_up(rules: &Rules, turn: &Turn, open: &OpenTool, cause: Cause) -> RecordB
     ended(turn, open, cause, outcome)
 }
 
-fn ended(turn: &Turn, open: &OpenTool, cause: Cause, outcome: ToolOutcome) -> RecordBody {
+pub(super) fn ended(turn: &Turn, open: &OpenTool, cause: Cause, outcome: ToolOutcome) -> RecordBody {
+    let said = program::said(open, &outcome);
     item(Item {
         id: open.item.clone(),
         turn: turn.id.clone(),
         output_index: open.output_index,
         origin: open.origin,
-        body: ItemBody::ToolOutcome { call: open.call.clone(), attempt: open.attempt, cause, outcome, said: None },
+        body: ItemBody::ToolOutcome { call: open.call.clone(), attempt: open.attempt, cause, outcome, said },
     })
 }
 
@@ -184,6 +233,9 @@ fn bounded(outcome: ToolOutcome, limit: usize) -> ToolOutcome {
             let output = result.output.map(|output| cut(output, &mut room));
             ToolOutcome::Ran(CommandResult { told, output, ..result })
         }
+        ToolOutcome::Found(found) => ToolOutcome::Found(Found { told: cut(found.told, &mut left), ..found }),
+        ToolOutcome::Web(result) => ToolOutcome::Web(WebResult { told: cut(result.told, &mut left), ..result }),
+        ToolOutcome::Paused(pause) => ToolOutcome::Paused(Pause { printed: cut(pause.printed, &mut left), ..pause }),
         ToolOutcome::Failed(error) => ToolOutcome::Failed(cut(error, &mut left)),
         ToolOutcome::Unknown(reason) => ToolOutcome::Unknown(cut(reason, &mut left)),
     }

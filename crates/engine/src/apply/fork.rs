@@ -25,6 +25,9 @@ pub(super) fn apply(state: &mut State, forked: &Forked, at: Timestamp) -> Vec<Ev
         turn.unmeasured = false;
         // The call in flight goes on there, too.
         turn.call = None;
+        for request in turn.tools.iter_mut().filter_map(|open| open.request.as_mut()) {
+            request.review = None;
+        }
     }
     // Thoughts that led to something are no use without it, and some providers refuse them.
     while state.transcript.last().is_some_and(|head| head.kind == HeadKind::Reasoning) {

@@ -35,6 +35,6 @@ fn window(state: &State, rules: &Rules) -> Option<u64> {
 
 /// Each begins with the first message after something else.
 fn exchanges<'a>(heads: &'a [&'a ItemHead]) -> Vec<&'a [&'a ItemHead]> {
-    let asks = |head: &ItemHead| matches!(head.kind, HeadKind::Message | HeadKind::System);
+    let asks = |head: &ItemHead| matches!(head.kind, HeadKind::Message | HeadKind::Apart | HeadKind::System);
     heads.chunk_by(|before, after| asks(before) || !asks(after)).collect()
 }

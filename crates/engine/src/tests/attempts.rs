@@ -10,23 +10,17 @@ fn a_failed_attempt_is_tried_again() {
     check(
         "create hello\nfails rate_limited\nfails upstream\nsays hi",
         expect![[r#"
-        create hello
-          1 session created: session.created[InProgress]
-          2 turn created: turn.created[Queued]
-          3 user message: item.added
-          4 turn started: session.in_progress, turn.in_progress[InProgress]
-        fails rate_limited
-          5 intended 1.1 m: 
-          6 abandoned 1.1 charged 0, next m tried 1: attempt.dropped
-        fails upstream
-          7 intended 1.2 m: 
-          8 abandoned 1.2 charged 0, next m tried 2: attempt.dropped
-        says hi
-          9 intended 1.3 m: 
-          10 answer msg_1e1a3i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
-          11 committed 1.3 charged 120: 
-          12 turn Completed: turn.completed, session.idle
-    "#]],
+            create hello
+              1-4 a session, and a turn that runs
+            fails rate_limited
+              5 intended 1.1 m: 
+              6 abandoned 1.1 charged 0, next m tried 1: attempt.dropped
+            fails upstream
+              7 intended 1.2 m: 
+              8 abandoned 1.2 charged 0, next m tried 2: attempt.dropped
+            says hi
+              9-12 the model answers, 1.3 msg_1e1a3i0, and the turn is over
+        "#]],
     );
 }
 
@@ -35,20 +29,14 @@ fn a_torn_answer_is_never_glued() {
     check(
         "create hello\ntorn\nsays hi",
         expect![[r#"
-        create hello
-          1 session created: session.created[InProgress]
-          2 turn created: turn.created[Queued]
-          3 user message: item.added
-          4 turn started: session.in_progress, turn.in_progress[InProgress]
-        torn
-          5 intended 1.1 m: 
-          6 abandoned 1.1 charged 0 unmeasured, next m tried 1: attempt.dropped
-        says hi
-          7 intended 1.2 m: 
-          8 answer msg_1e1a2i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
-          9 committed 1.2 charged 120: 
-          10 turn Completed: turn.completed, session.idle
-    "#]],
+            create hello
+              1-4 a session, and a turn that runs
+            torn
+              5 intended 1.1 m: 
+              6 abandoned 1.1 charged 0 unmeasured, next m tried 1: attempt.dropped
+            says hi
+              7-10 the model answers, 1.2 msg_1e1a2i0, and the turn is over
+        "#]],
     );
 }
 
@@ -58,10 +46,7 @@ fn then_the_next_entry_is_asked_then_nothing() {
         "create hello\nfails connect\nfails connect\nfails connect\nfails timeout\nfails timeout\nfails timeout",
         expect![[r#"
             create hello
-              1 session created: session.created[InProgress]
-              2 turn created: turn.created[Queued]
-              3 user message: item.added
-              4 turn started: session.in_progress, turn.in_progress[InProgress]
+              1-4 a session, and a turn that runs
             fails connect
               5 intended 1.1 m: 
               6 abandoned 1.1 charged 0, next m tried 1: attempt.dropped
@@ -90,57 +75,43 @@ fn what_is_wrong_with_the_request_is_wrong_for_every_model() {
     check(
         "create hello\nfails context_length\nmessage again\nsays hi",
         expect![[r#"
-        create hello
-          1 session created: session.created[InProgress]
-          2 turn created: turn.created[Queued]
-          3 user message: item.added
-          4 turn started: session.in_progress, turn.in_progress[InProgress]
-        fails context_length
-          5 intended 1.1 m: 
-          6 abandoned 1.1 charged 0: attempt.dropped
-          7 turn failed context_length_exceeded: error, turn.failed, session.idle
-        message again
-          8 turn created: turn.created[Queued]
-          9 user message: item.added
-          10 turn started: session.in_progress, turn.in_progress[InProgress]
-        says hi
-          11 intended 2.1 m: 
-          12 answer msg_1e2a1i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
-          13 committed 2.1 charged 120: 
-          14 turn Completed: turn.completed, session.idle
-    "#]],
+            create hello
+              1-4 a session, and a turn that runs
+            fails context_length
+              5 intended 1.1 m: 
+              6 abandoned 1.1 charged 0: attempt.dropped
+              7 turn failed context_length_exceeded: error, turn.failed, session.idle
+            message again
+              8-10 a turn that runs
+            says hi
+              11-14 the model answers, 2.1 msg_1e2a1i0, and the turn is over
+        "#]],
     );
     check(
         "create hello\nfails invalid",
         expect![[r#"
-        create hello
-          1 session created: session.created[InProgress]
-          2 turn created: turn.created[Queued]
-          3 user message: item.added
-          4 turn started: session.in_progress, turn.in_progress[InProgress]
-        fails invalid
-          5 intended 1.1 m: 
-          6 abandoned 1.1 charged 0: attempt.dropped
-          7 turn failed invalid_request: error, turn.failed, session.idle
-    "#]],
+            create hello
+              1-4 a session, and a turn that runs
+            fails invalid
+              5 intended 1.1 m: 
+              6 abandoned 1.1 charged 0: attempt.dropped
+              7 turn failed invalid_request: error, turn.failed, session.idle
+        "#]],
     );
     check(
         "create hello\nfails authentication\nsays hi",
         expect![[r#"
-        create hello
-          1 session created: session.created[InProgress]
-          2 turn created: turn.created[Queued]
-          3 user message: item.added
-          4 turn started: session.in_progress, turn.in_progress[InProgress]
-        fails authentication
-          5 intended 1.1 m: 
-          6 abandoned 1.1 charged 0, next spare tried 0: attempt.dropped
-        says hi
-          7 intended 1.2 spare: 
-          8 answer msg_1e1a2i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
-          9 committed 1.2 charged 0: 
-          10 turn Completed: turn.completed, session.idle
-    "#]],
+            create hello
+              1-4 a session, and a turn that runs
+            fails authentication
+              5 intended 1.1 m: 
+              6 abandoned 1.1 charged 0, next spare tried 0: attempt.dropped
+            says hi
+              7 intended 1.2 spare: 
+              8 answer msg_1e1a2i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
+              9 committed 1.2 charged 0: 
+              10 turn Completed: turn.completed, session.idle
+        "#]],
     );
 }
 
@@ -149,41 +120,35 @@ fn a_priced_attempt_without_an_outcome_is_charged_what_was_reserved() {
     check(
         "create hello\nintent 700\ntorn\nintent 700\nfails rate_limited\nintent 700\nsays hi",
         expect![[r#"
-        create hello
-          1 session created: session.created[InProgress]
-          2 turn created: turn.created[Queued]
-          3 user message: item.added
-          4 turn started: session.in_progress, turn.in_progress[InProgress]
-        intent 700
-          5 intended 1.1 m: 
-        torn
-          6 abandoned 1.1 charged 700 unmeasured, next m tried 1: attempt.dropped
-        intent 700
-          7 intended 1.2 m: 
-        fails rate_limited
-          8 abandoned 1.2 charged 0, next m tried 2: attempt.dropped
-        intent 700
-          9 intended 1.3 m: 
-        says hi
-          10 answer msg_1e1a3i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
-          11 committed 1.3 charged 120: 
-          12 turn Completed: turn.completed, session.idle
-    "#]],
+            create hello
+              1-4 a session, and a turn that runs
+            intent 700
+              5 intended 1.1 m: 
+            torn
+              6 abandoned 1.1 charged 700 unmeasured, next m tried 1: attempt.dropped
+            intent 700
+              7 intended 1.2 m: 
+            fails rate_limited
+              8 abandoned 1.2 charged 0, next m tried 2: attempt.dropped
+            intent 700
+              9 intended 1.3 m: 
+            says hi
+              10 answer msg_1e1a3i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
+              11 committed 1.3 charged 120: 
+              12 turn Completed: turn.completed, session.idle
+        "#]],
     );
     check(
         "create hello\nintent 700\ncancel",
         expect![[r#"
-        create hello
-          1 session created: session.created[InProgress]
-          2 turn created: turn.created[Queued]
-          3 user message: item.added
-          4 turn started: session.in_progress, turn.in_progress[InProgress]
-        intent 700
-          5 intended 1.1 m: 
-        cancel
-          6 abandoned 1.1 charged 700 unmeasured: attempt.dropped
-          7 turn Cancelled: turn.cancelled, session.idle
-    "#]],
+            create hello
+              1-4 a session, and a turn that runs
+            intent 700
+              5 intended 1.1 m: 
+            cancel
+              6 abandoned 1.1 charged 700 unmeasured: attempt.dropped
+              7 turn Cancelled: turn.cancelled, session.idle
+        "#]],
     );
 }
 
@@ -193,63 +158,45 @@ fn a_crash_opens_a_new_attempt() {
         "create hello\nrecover\nsays hi\nrecover",
         expect![[r#"
             create hello
-              1 session created: session.created[InProgress]
-              2 turn created: turn.created[Queued]
-              3 user message: item.added
-              4 turn started: session.in_progress, turn.in_progress[InProgress]
+              1-4 a session, and a turn that runs
             recover
-              5 recovered: 
-              6 abandoned 1.1 charged 0, next m tried 0: attempt.dropped
+              5-6 a crash, after 1.1
             says hi
-              7 intended 1.2 m: 
-              8 answer msg_1e1a2i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
-              9 committed 1.2 charged 120: 
-              10 turn Completed: turn.completed, session.idle
+              7-10 the model answers, 1.2 msg_1e1a2i0, and the turn is over
             recover
         "#]],
     );
     check(
         "create hello\nintent 700\nrecover\nintent 700\nsays hi",
         expect![[r#"
-        create hello
-          1 session created: session.created[InProgress]
-          2 turn created: turn.created[Queued]
-          3 user message: item.added
-          4 turn started: session.in_progress, turn.in_progress[InProgress]
-        intent 700
-          5 intended 1.1 m: 
-        recover
-          6 recovered: 
-          7 abandoned 1.1 charged 700 unmeasured, next m tried 0: attempt.dropped
-        intent 700
-          8 intended 1.2 m: 
-        says hi
-          9 answer msg_1e1a2i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
-          10 committed 1.2 charged 120: 
-          11 turn Completed: turn.completed, session.idle
-    "#]],
+            create hello
+              1-4 a session, and a turn that runs
+            intent 700
+              5 intended 1.1 m: 
+            recover
+              6 recovered: 
+              7 abandoned 1.1 charged 700 unmeasured, next m tried 0: attempt.dropped
+            intent 700
+              8 intended 1.2 m: 
+            says hi
+              9 answer msg_1e1a2i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
+              10 committed 1.2 charged 120: 
+              11 turn Completed: turn.completed, session.idle
+        "#]],
     );
     check(
         "create hello\ncalls c1 f {}\nrecover\nresult c1 ok\nsays hi",
         expect![[r#"
-        create hello
-          1 session created: session.created[InProgress]
-          2 turn created: turn.created[Queued]
-          3 user message: item.added
-          4 turn started: session.in_progress, turn.in_progress[InProgress]
-        calls c1 f {}
-          5 intended 1.1 m: 
-          6 call c1 f effect 2: item.added, item.done
-          7 committed 1.1 charged 120: session.requires_action(1)
-        recover
-        result c1 ok
-          8 output c1: item.added, session.in_progress
-        says hi
-          9 intended 3.1 m: 
-          10 answer msg_1e3a1i1 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
-          11 committed 3.1 charged 120: 
-          12 turn Completed: turn.completed, session.idle
-    "#]],
+            create hello
+              1-4 a session, and a turn that runs
+            calls c1 f {}
+              5-7 the model, 1.1, calls f of its caller: c1 is effect 2
+            recover
+            result c1 ok
+              8 output c1: item.added, session.in_progress
+            says hi
+              9-12 the model answers, 3.1 msg_1e3a1i1, and the turn is over
+        "#]],
     );
 }
 
@@ -259,25 +206,17 @@ fn a_session_that_only_ever_crashes_is_poison() {
         "create hello\nrecover\nrecover\nrecover\nrecover\nrecover\nrecover",
         expect![[r#"
             create hello
-              1 session created: session.created[InProgress]
-              2 turn created: turn.created[Queued]
-              3 user message: item.added
-              4 turn started: session.in_progress, turn.in_progress[InProgress]
+              1-4 a session, and a turn that runs
             recover
-              5 recovered: 
-              6 abandoned 1.1 charged 0, next m tried 0: attempt.dropped
+              5-6 a crash, after 1.1
             recover
-              7 recovered: 
-              8 abandoned 1.2 charged 0, next m tried 0: attempt.dropped
+              7-8 a crash, after 1.2
             recover
-              9 recovered: 
-              10 abandoned 1.3 charged 0, next m tried 0: attempt.dropped
+              9-10 a crash, after 1.3
             recover
-              11 recovered: 
-              12 abandoned 1.4 charged 0, next m tried 0: attempt.dropped
+              11-12 a crash, after 1.4
             recover
-              13 recovered: 
-              14 abandoned 1.5 charged 0, next m tried 0: attempt.dropped
+              13-14 a crash, after 1.5
             recover
               15 recovered: 
               16 abandoned 1.6 charged 0: attempt.dropped
@@ -289,30 +228,21 @@ fn a_session_that_only_ever_crashes_is_poison() {
         "create hello\nrecover\nrecover\nrecover\nrecover\nmessage x\nrecover\nrecover",
         expect![[r#"
             create hello
-              1 session created: session.created[InProgress]
-              2 turn created: turn.created[Queued]
-              3 user message: item.added
-              4 turn started: session.in_progress, turn.in_progress[InProgress]
+              1-4 a session, and a turn that runs
             recover
-              5 recovered: 
-              6 abandoned 1.1 charged 0, next m tried 0: attempt.dropped
+              5-6 a crash, after 1.1
             recover
-              7 recovered: 
-              8 abandoned 1.2 charged 0, next m tried 0: attempt.dropped
+              7-8 a crash, after 1.2
             recover
-              9 recovered: 
-              10 abandoned 1.3 charged 0, next m tried 0: attempt.dropped
+              9-10 a crash, after 1.3
             recover
-              11 recovered: 
-              12 abandoned 1.4 charged 0, next m tried 0: attempt.dropped
+              11-12 a crash, after 1.4
             message x
               13 user message: item.added
             recover
-              14 recovered: 
-              15 abandoned 1.5 charged 0, next m tried 0: attempt.dropped
+              14-15 a crash, after 1.5
             recover
-              16 recovered: 
-              17 abandoned 1.6 charged 0, next m tried 0: attempt.dropped
+              16-17 a crash, after 1.6
         "#]],
     );
 }

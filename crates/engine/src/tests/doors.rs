@@ -3,7 +3,7 @@
 //! ```text
 //! user TEXT   system TEXT   said TEXT   thought TEXT   brief TEXT   #ID before any of them
 //! called ID NAME TEXT   typed ID NAME TEXT (of a custom tool)   got ID TEXT
-//! model NAME   tool NAME (a custom one)   at most N tokens: `within N`
+//! model NAME   tool NAME (a custom one)   at most N tokens: `within N`   only these tools: `allows NAME…`
 //! ```
 
 use super::script::Script;
@@ -42,6 +42,7 @@ fn respond(state: &State, follows: Option<Seq>, rest: &str) -> Input {
                 agent.tools.push(Tool::Custom { name, description, format: CustomFormat::Text });
             }
             Some(("within", _)) => request.truncate = true,
+            Some(("allows", names)) => request.allowed_tools = Some(names.split(' ').map(str::to_owned).collect()),
             _ => items.push(brought(part)),
         }
     }
@@ -85,19 +86,12 @@ fn a_request_begins_a_turn() {
             create
               1 session created: session.created[Idle]
             respond user hello
-              2 turn created: turn.created[Queued]
-              3 user message: item.added
-              4 turn started: session.in_progress, turn.in_progress[InProgress]
+              2-4 a turn that runs
             says hi
-              5 intended 1.1 m: 
-              6 answer msg_1e1a1i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
-              7 committed 1.1 charged 120: 
-              8 turn Completed: turn.completed, session.idle
+              5-8 the model answers, 1.1 msg_1e1a1i0, and the turn is over
             respond model spare & user more
               9 session updated: 
-              10 turn created: turn.created[Queued]
-              11 user message: item.added
-              12 turn started: session.in_progress, turn.in_progress[InProgress]
+              10-12 a turn that runs
             says fine
               13 intended 3.1 spare: 
               14 answer msg_1e3a1i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
@@ -115,9 +109,7 @@ fn calls_are_handed_over_and_answered_by_the_next_request() {
             create
               1 session created: session.created[Idle]
             respond user hello
-              2 turn created: turn.created[Queued]
-              3 user message: item.added
-              4 turn started: session.in_progress, turn.in_progress[InProgress]
+              2-4 a turn that runs
             calls c1 f {} & c2 g {}
               5 intended 1.1 m: 
               6 call c1 f effect 2: item.added, item.done
@@ -131,10 +123,7 @@ fn calls_are_handed_over_and_answered_by_the_next_request() {
               13 user message: item.added
               14 turn started: session.in_progress, turn.in_progress[InProgress]
             says done
-              15 intended 5.1 m: 
-              16 answer msg_1e5a1i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
-              17 committed 5.1 charged 120: 
-              18 turn Completed: turn.completed, session.idle
+              15-18 the model answers, 5.1 msg_1e5a1i0, and the turn is over
         "#]],
     );
 }
@@ -144,23 +133,21 @@ fn a_custom_tool_takes_free_text() {
     check(
         "create\nrespond tool patch & user go\ncalls c1 patch not {json\nrespond got c1 ok",
         expect![[r#"
-        create
-          1 session created: session.created[Idle]
-        respond tool patch & user go
-          2 session updated: 
-          3 turn created: turn.created[Queued]
-          4 user message: item.added
-          5 turn started: session.in_progress, turn.in_progress[InProgress]
-        calls c1 patch not {json
-          6 intended 1.1 m: 
-          7 call c1 patch effect 2: item.added, item.done
-          8 committed 1.1 charged 120: 
-          9 turn Completed: turn.completed, session.idle
-        respond got c1 ok
-          10 turn created: turn.created[Queued]
-          11 output c1: item.added
-          12 turn started: session.in_progress, turn.in_progress[InProgress]
-    "#]],
+            create
+              1 session created: session.created[Idle]
+            respond tool patch & user go
+              2 session updated: 
+              3-5 a turn that runs
+            calls c1 patch not {json
+              6 intended 1.1 m: 
+              7 call c1 patch effect 2: item.added, item.done
+              8 committed 1.1 charged 120: 
+              9 turn Completed: turn.completed, session.idle
+            respond got c1 ok
+              10 turn created: turn.created[Queued]
+              11 output c1: item.added
+              12 turn started: session.in_progress, turn.in_progress[InProgress]
+        "#]],
     );
 }
 
@@ -169,23 +156,21 @@ fn what_never_became_a_call_is_told_to_the_model_first() {
     check(
         "create\nrespond user go\ncalls c1 nobody {}\ncalls c2 f {} & c3 f {oops",
         expect![[r#"
-        create
-          1 session created: session.created[Idle]
-        respond user go
-          2 turn created: turn.created[Queued]
-          3 user message: item.added
-          4 turn started: session.in_progress, turn.in_progress[InProgress]
-        calls c1 nobody {}
-          5 intended 1.1 m: 
-          6 malformed c1: There is no function named "nobody".: 
-          7 committed 1.1 charged 120: 
-        calls c2 f {} & c3 f {oops
-          8 intended 2.1 m: 
-          9 call c2 f effect 3: item.added, item.done
-          10 malformed c3: The arguments are not a JSON object: key must be a string at line 1 column 2.: 
-          11 committed 2.1 charged 120: 
-          12 turn Completed: turn.completed, session.idle
-    "#]],
+            create
+              1 session created: session.created[Idle]
+            respond user go
+              2-4 a turn that runs
+            calls c1 nobody {}
+              5 intended 1.1 m: 
+              6 malformed c1: There is no function named "nobody".: 
+              7 committed 1.1 charged 120: 
+            calls c2 f {} & c3 f {oops
+              8 intended 2.1 m: 
+              9 call c2 f effect 3: item.added, item.done
+              10 malformed c3: The arguments are not a JSON object: key must be a string at line 1 column 2.: 
+              11 committed 2.1 charged 120: 
+              12 turn Completed: turn.completed, session.idle
+        "#]],
     );
 }
 
@@ -200,9 +185,7 @@ fn tools_of_this_server_are_waited_for_before_calls_are_handed_over() {
             offer read pure & send irreversible
               2 tools offered: 
             respond user go
-              3 turn created: turn.created[Queued]
-              4 user message: item.added
-              5 turn started: session.in_progress, turn.in_progress[InProgress]
+              3-5 a turn that runs
             calls c1 f {} & t1 read {} & t2 send {}
               6 intended 1.1 m: 
               7 call c1 f effect 2: item.added, item.done
@@ -222,10 +205,7 @@ fn tools_of_this_server_are_waited_for_before_calls_are_handed_over() {
               17 output c1: item.added
               18 turn started: session.in_progress, turn.in_progress[InProgress]
             says done
-              19 intended 6.1 m: 
-              20 answer msg_1e6a1i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
-              21 committed 6.1 charged 120: 
-              22 turn Completed: turn.completed, session.idle
+              19-22 the model answers, 6.1 msg_1e6a1i0, and the turn is over
         "#]],
     );
 }
@@ -240,9 +220,7 @@ fn a_crash_ends_the_last_tool_and_the_turn() {
             offer send irreversible
               2 tools offered: 
             respond user go
-              3 turn created: turn.created[Queued]
-              4 user message: item.added
-              5 turn started: session.in_progress, turn.in_progress[InProgress]
+              3-5 a turn that runs
             calls c1 f {} & t1 send {}
               6 intended 1.1 m: 
               7 call c1 f effect 2: item.added, item.done
@@ -266,18 +244,14 @@ fn an_answer_that_was_cut_off_says_why() {
             create
               1 session created: session.created[Idle]
             respond user go
-              2 turn created: turn.created[Queued]
-              3 user message: item.added
-              4 turn started: session.in_progress, turn.in_progress[InProgress]
+              2-4 a turn that runs
             stops tokens half
               5 intended 1.1 m: 
               6 answer msg_1e1a1i0 FinalAnswer (cut off): item.added, part.added, delta, text.done, part.done, item.done
               7 committed 1.1 charged 120: 
               8 turn failed max_output_tokens: error, turn.failed, session.idle
             respond user on
-              9 turn created: turn.created[Queued]
-              10 user message: item.added
-              11 turn started: session.in_progress, turn.in_progress[InProgress]
+              9-11 a turn that runs
             stops filter half
               12 intended 3.1 m: 
               13 answer msg_1e3a1i0 FinalAnswer (cut off): item.added, part.added, delta, text.done, part.done, item.done
@@ -297,9 +271,7 @@ fn a_turn_that_is_cancelled_hands_nothing_over() {
             offer send irreversible
               2 tools offered: 
             respond user go
-              3 turn created: turn.created[Queued]
-              4 user message: item.added
-              5 turn started: session.in_progress, turn.in_progress[InProgress]
+              3-5 a turn that runs
             calls c1 f {} & t1 send {}
               6 intended 1.1 m: 
               7 call c1 f effect 2: item.added, item.done
@@ -312,9 +284,7 @@ fn a_turn_that_is_cancelled_hands_nothing_over() {
               12 closed c1: 
               13 turn Cancelled: turn.cancelled, session.idle
             respond user on
-              14 turn created: turn.created[Queued]
-              15 user message: item.added
-              16 turn started: session.in_progress, turn.in_progress[InProgress]
+              14-16 a turn that runs
         "#]],
     );
 }
@@ -341,10 +311,7 @@ fn a_whole_history_is_brought() {
               12 user message: item.added
               13 turn started: session.in_progress, turn.in_progress[InProgress]
             says done
-              14 intended 3.1 m: 
-              15 answer msg_1e3a1i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
-              16 committed 3.1 charged 120: 
-              17 turn Completed: turn.completed, session.idle
+              14-17 the model answers, 3.1 msg_1e3a1i0, and the turn is over
         "#]],
     );
 }
@@ -354,27 +321,22 @@ fn items_are_imported_without_a_model() {
     check(
         "create\nimport user hi & called c1 f {}\nimport got c1 ok\nrespond user on\nsays fine",
         expect![[r#"
-        create
-          1 session created: session.created[Idle]
-        import user hi & called c1 f {}
-          2 turn created: turn.created[Queued]
-          3 user message: item.added
-          4 call c1 f effect 1: item.added, item.done
-          5 turn Completed: turn.completed, session.idle
-        import got c1 ok
-          6 turn created: turn.created[Queued]
-          7 output c1: item.added
-          8 turn Completed: turn.completed, session.idle
-        respond user on
-          9 turn created: turn.created[Queued]
-          10 user message: item.added
-          11 turn started: session.in_progress, turn.in_progress[InProgress]
-        says fine
-          12 intended 2.1 m: 
-          13 answer msg_1e2a1i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
-          14 committed 2.1 charged 120: 
-          15 turn Completed: turn.completed, session.idle
-    "#]],
+            create
+              1 session created: session.created[Idle]
+            import user hi & called c1 f {}
+              2 turn created: turn.created[Queued]
+              3 user message: item.added
+              4 call c1 f effect 1: item.added, item.done
+              5 turn Completed: turn.completed, session.idle
+            import got c1 ok
+              6 turn created: turn.created[Queued]
+              7 output c1: item.added
+              8 turn Completed: turn.completed, session.idle
+            respond user on
+              9-11 a turn that runs
+            says fine
+              12-15 the model answers, 2.1 msg_1e2a1i0, and the turn is over
+        "#]],
     );
 }
 
@@ -383,21 +345,18 @@ fn a_calls_id_is_free_again_once_it_is_answered() {
     check(
         "create\nrespond called c1 f {} & got c1 a & called c1 f {} & got c1 b\nsays done",
         expect![[r#"
-        create
-          1 session created: session.created[Idle]
-        respond called c1 f {} & got c1 a & called c1 f {} & got c1 b
-          2 turn created: turn.created[Queued]
-          3 call c1 f effect 1: item.added, item.done
-          4 output c1: item.added
-          5 call c1 f effect 2: item.added, item.done
-          6 output c1: item.added
-          7 turn started: session.in_progress, turn.in_progress[InProgress]
-        says done
-          8 intended 3.1 m: 
-          9 answer msg_1e3a1i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
-          10 committed 3.1 charged 120: 
-          11 turn Completed: turn.completed, session.idle
-    "#]],
+            create
+              1 session created: session.created[Idle]
+            respond called c1 f {} & got c1 a & called c1 f {} & got c1 b
+              2 turn created: turn.created[Queued]
+              3 call c1 f effect 1: item.added, item.done
+              4 output c1: item.added
+              5 call c1 f effect 2: item.added, item.done
+              6 output c1: item.added
+              7 turn started: session.in_progress, turn.in_progress[InProgress]
+            says done
+              8-11 the model answers, 3.1 msg_1e3a1i0, and the turn is over
+        "#]],
     );
 }
 
@@ -491,9 +450,7 @@ fn only_the_turn_that_is_named_is_cancelled() {
             create
               1 session created: session.created[Idle]
             respond user go
-              2 turn created: turn.created[Queued]
-              3 user message: item.added
-              4 turn started: session.in_progress, turn.in_progress[InProgress]
+              2-4 a turn that runs
             stop turn_x
             stop turn_000000000000000000000001
               5 abandoned 1.1 charged 0: attempt.dropped
@@ -508,28 +465,23 @@ fn a_message_of_another_door_closes_what_was_handed_over() {
     check(
         "create\nrespond user go\ncalls c1 f {}\nmessage and now\nsays so",
         expect![[r#"
-        create
-          1 session created: session.created[Idle]
-        respond user go
-          2 turn created: turn.created[Queued]
-          3 user message: item.added
-          4 turn started: session.in_progress, turn.in_progress[InProgress]
-        calls c1 f {}
-          5 intended 1.1 m: 
-          6 call c1 f effect 2: item.added, item.done
-          7 committed 1.1 charged 120: 
-          8 turn Completed: turn.completed, session.idle
-        message and now
-          9 turn created: turn.created[Queued]
-          10 closed c1: 
-          11 user message: item.added
-          12 turn started: session.in_progress, turn.in_progress[InProgress]
-        says so
-          13 intended 4.1 m: 
-          14 answer msg_1e4a1i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
-          15 committed 4.1 charged 120: 
-          16 turn Completed: turn.completed, session.idle
-    "#]],
+            create
+              1 session created: session.created[Idle]
+            respond user go
+              2-4 a turn that runs
+            calls c1 f {}
+              5 intended 1.1 m: 
+              6 call c1 f effect 2: item.added, item.done
+              7 committed 1.1 charged 120: 
+              8 turn Completed: turn.completed, session.idle
+            message and now
+              9 turn created: turn.created[Queued]
+              10 closed c1: 
+              11 user message: item.added
+              12 turn started: session.in_progress, turn.in_progress[InProgress]
+            says so
+              13-16 the model answers, 4.1 msg_1e4a1i0, and the turn is over
+        "#]],
     );
 }
 
@@ -578,4 +530,12 @@ fn the_oldest_exchanges_give_way() {
     assert_eq!(fits, [3, 6, 7, 8]);
     assert!(tokens < whole);
     assert_eq!(shown(1).0, [3, 8]);
+}
+
+#[test]
+fn a_program_calls_what_its_request_allows() {
+    let script = run("create\nrespond allows prog read & user asks\n\
+         offer prog pure program & read pure & send irreversible\ncalls c1 prog {}\npaused 2 read {} & send {}");
+    expect![[r#"paused 2.1 "after 1": 1 is 3, 2 refused: "send" is not among the tools that this request allows."#]]
+        .assert_eq(script.told(script.log.len() - 1)[0].trim());
 }

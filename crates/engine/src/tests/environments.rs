@@ -11,20 +11,14 @@ fn the_initial_input_waits_for_the_environment() {
         "create self hello\nmessage and this\nenvironment connected\nsays hi",
         expect![[r#"
             create self hello
-              1 session created: session.created(1)[RequiresAction], environment[Pending]
-              2 turn created: turn.created[Queued]
-              3 user message: item.added
-              4 turn held: session.requires_action(1)
+              1-4 a session, and a turn that waits for its machine
             message and this
               5 user message: item.added
             environment connected
               6 environment changed: environment[Connected]
               7 turn started: session.in_progress, turn.in_progress[InProgress]
             says hi
-              8 intended 1.1 m: 
-              9 answer msg_1e1a1i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
-              10 committed 1.1 charged 120: 
-              11 turn Completed: turn.completed, session.idle
+              8-11 the model answers, 1.1 msg_1e1a1i0, and the turn is over
         "#]],
     );
 }
@@ -48,10 +42,7 @@ fn without_its_initial_input_there_is_no_session() {
         "create self hello\ndeadline",
         expect![[r#"
             create self hello
-              1 session created: session.created(1)[RequiresAction], environment[Pending]
-              2 turn created: turn.created[Queued]
-              3 user message: item.added
-              4 turn held: session.requires_action(1)
+              1-4 a session, and a turn that waits for its machine
             deadline
               5 environment changed: environment[Failed]
               6 turn failed sandbox_error: error, turn.failed
@@ -70,10 +61,7 @@ fn without_its_initial_input_there_is_no_session() {
         "create self hello\nenvironment failed executor_version_incompatible",
         expect![[r#"
             create self hello
-              1 session created: session.created(1)[RequiresAction], environment[Pending]
-              2 turn created: turn.created[Queued]
-              3 user message: item.added
-              4 turn held: session.requires_action(1)
+              1-4 a session, and a turn that waits for its machine
             environment failed executor_version_incompatible
               5 environment changed: environment[Failed]
               6 turn failed sandbox_error: error, turn.failed
@@ -101,26 +89,19 @@ fn any_other_input_that_waited_in_vain_may_come_again() {
     check(
         "create self\nmessage hello\ndeadline\nenvironment connected\nmessage again\nsays hi",
         expect![[r#"
-        create self
-          1 session created: session.created[Idle], environment[Pending]
-        message hello
-          2 turn created: turn.created[Queued]
-          3 user message: item.added
-          4 turn held: session.requires_action(1)
-        deadline
-          5 turn failed sandbox_error: error, turn.failed, session.idle
-        environment connected
-          6 environment changed: environment[Connected]
-        message again
-          7 turn created: turn.created[Queued]
-          8 user message: item.added
-          9 turn started: session.in_progress, turn.in_progress[InProgress]
-        says hi
-          10 intended 1.1 m: 
-          11 answer msg_1e1a1i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
-          12 committed 1.1 charged 120: 
-          13 turn Completed: turn.completed, session.idle
-    "#]],
+            create self
+              1 session created: session.created[Idle], environment[Pending]
+            message hello
+              2-4 a turn that waits for its machine
+            deadline
+              5 turn failed sandbox_error: error, turn.failed, session.idle
+            environment connected
+              6 environment changed: environment[Connected]
+            message again
+              7-9 a turn that runs
+            says hi
+              10-13 the model answers, 1.1 msg_1e1a1i0, and the turn is over
+        "#]],
     );
 }
 
@@ -134,29 +115,19 @@ fn a_running_turn_goes_on_while_the_environment_is_away() {
             environment connected
               2 environment changed: environment[Connected]
             message hello
-              3 turn created: turn.created[Queued]
-              4 user message: item.added
-              5 turn started: session.in_progress, turn.in_progress[InProgress]
+              3-5 a turn that runs
             environment disconnected
               6 environment changed: environment[Disconnected]
             environment disconnected
             says hi
-              7 intended 1.1 m: 
-              8 answer msg_1e1a1i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
-              9 committed 1.1 charged 120: 
-              10 turn Completed: turn.completed, session.idle
+              7-10 the model answers, 1.1 msg_1e1a1i0, and the turn is over
             message more
-              11 turn created: turn.created[Queued]
-              12 user message: item.added
-              13 turn held: session.requires_action(1)
+              11-13 a turn that waits for its machine
             environment connected
               14 environment changed: environment[Connected]
               15 turn started: session.in_progress, turn.in_progress[InProgress]
             says again
-              16 intended 3.1 m: 
-              17 answer msg_1e3a1i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
-              18 committed 3.1 charged 120: 
-              19 turn Completed: turn.completed, session.idle
+              16-19 the model answers, 3.1 msg_1e3a1i0, and the turn is over
         "#]],
     );
 }
@@ -167,10 +138,7 @@ fn a_turn_that_waits_can_be_cancelled() {
         "create self hello\ncancel\nenvironment connected\nenvironment connected\ncancel",
         expect![[r#"
             create self hello
-              1 session created: session.created(1)[RequiresAction], environment[Pending]
-              2 turn created: turn.created[Queued]
-              3 user message: item.added
-              4 turn held: session.requires_action(1)
+              1-4 a session, and a turn that waits for its machine
             cancel
               5 turn Cancelled: turn.cancelled, session.idle
             environment connected
@@ -187,23 +155,16 @@ fn recovery_changes_nothing_of_a_turn_that_waits() {
         "create self hello\nrecover\nrecover\nenvironment connected\nrecover\nsays hi",
         expect![[r#"
             create self hello
-              1 session created: session.created(1)[RequiresAction], environment[Pending]
-              2 turn created: turn.created[Queued]
-              3 user message: item.added
-              4 turn held: session.requires_action(1)
+              1-4 a session, and a turn that waits for its machine
             recover
             recover
             environment connected
               5 environment changed: environment[Connected]
               6 turn started: session.in_progress, turn.in_progress[InProgress]
             recover
-              7 recovered: 
-              8 abandoned 1.1 charged 0, next m tried 0: attempt.dropped
+              7-8 a crash, after 1.1
             says hi
-              9 intended 1.2 m: 
-              10 answer msg_1e1a2i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
-              11 committed 1.2 charged 120: 
-              12 turn Completed: turn.completed, session.idle
+              9-12 the model answers, 1.2 msg_1e1a2i0, and the turn is over
         "#]],
     );
 }
@@ -223,9 +184,7 @@ fn commands_tell_what_they_printed() {
             environment connected
               2 environment changed: environment[Connected]
             message hello
-              3 turn created: turn.created[Queued]
-              4 user message: item.added
-              5 turn started: session.in_progress, turn.in_progress[InProgress]
+              3-5 a turn that runs
             offer shell attachable command & read pure
               6 tools offered: 
             calls c1 shell {} & c2 shell {} & c3 read {}
@@ -239,17 +198,14 @@ fn commands_tell_what_they_printed() {
             begin 3
               13 intended 3.1 Attachable: 
             ran 2 0 hello
-              14 outcome 2.1 Answered Ran(CommandResult { told: "hello", output: None, exit_code: Some(0), duration_ms: None, working_directory: None }): output, item.done
+              14 outcome 2.1 Answered Ran(CommandResult { told: "hello", output: None, exit_code: Some(0), duration_ms: None, working_directory: None, whole: None }): output, item.done
             ran 3 1
-              15 outcome 3.1 Answered Ran(CommandResult { told: "", output: None, exit_code: Some(1), duration_ms: None, working_directory: None }): item.done
+              15 outcome 3.1 Answered Ran(CommandResult { told: "", output: None, exit_code: Some(1), duration_ms: None, working_directory: None, whole: None }): item.done
             done 4 text
               16 intended 4.1 Pure: 
               17 outcome 4.1 Answered Done(Text("text")): item.done
             says hi
-              18 intended 5.1 m: 
-              19 answer msg_1e5a1i3 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
-              20 committed 5.1 charged 120: 
-              21 turn Completed: turn.completed, session.idle
+              18-21 the model answers, 5.1 msg_1e5a1i3, and the turn is over
         "#]],
     );
 }

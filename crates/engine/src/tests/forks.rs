@@ -88,7 +88,7 @@ fn at_every_record_the_fork_rests_and_goes_on() {
             let calls = next.iter().filter_map(|effect| match effect {
                 Effect::ModelCall { id, .. } => Some(*id > before),
                 Effect::ToolCall { .. } => Some(false),
-                Effect::TurnDeadline { .. } => None,
+                Effect::TurnDeadline { .. } | Effect::Review { .. } => None,
             });
             assert_eq!(calls.collect::<Vec<_>>(), [true], "{place}");
             fork.step("says on").expect("taken");

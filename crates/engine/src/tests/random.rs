@@ -1,6 +1,8 @@
 //! Whatever comes in whatever order: the state stays sound (`Script::sound` looks after every step), calls and results
 //! pair in what the model is shown, and nothing panics.
 
+mod consent;
+
 use super::script::Script;
 use std::collections::BTreeSet;
 use types::{Class, EnvironmentSettings, EnvironmentStatus, ItemBody, RecordBody};

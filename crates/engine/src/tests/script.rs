@@ -12,20 +12,31 @@
 //! begin N             refuse N            the gate lets the tool call with effect N through, or not
 //! done N TEXT         broke N TEXT        lost N TEXT         its outcome: done, failed, unknown
 //! overdue N           its time is over
+//! offer NAME pure program|search|web|deferred     tools of other kinds
+//! paused N NAME JSON [& NAME JSON]    a program calls; `found N NAME…` what a search found; `saw N URL` a page
+//! offer NAME CLASS asks [PIN]         a person must agree to its calls; `pin PIN`: or only where it changed
+//! ask N               the gate wants consent      consent DECISION N      a person's word
+//! judged N TEXT       a model's word              unjudged N KIND         the review failed
+//! review auto|none    who is asked from the next turn on
+//! later HOURS         time passes                 expire                  it may be too late for some
+//! within HOURS        callers are waited for so long, from the next call on
+//! settle N committed|failed TEXT      an operator's word on what nobody knew
 //! ```
 //!
 //! respond ITEM [& ITEM]   follows SEQ ITEM [& ITEM]   import ITEM [& ITEM]     see `doors`
 //! remove ITEM         unlist TURN         stop TURN
 //!
 //! create self TEXT    the same with an environment         create hosted TEXT
+//! create tools TEXT   the same with an async function `a`, a deferred one `d`, one of free text `c`, and a search
 //! environment STATUS [CODE]           environment STATUS reset COUNT
 //! ran N EXIT TEXT     its outcome is that of a command
 //!
 //! `N.A` names another attempt than the one that is open.
 //!
-//! What comes out is a line for each record with its events after it.
+//! What comes out is a line for each record with its events after it; runs that stand in nearly every case are phrases.
 
-use crate::state::State;
+use super::phrases::shortened;
+use crate::state::{OpenTool, State};
 use crate::{admit, apply, head};
 use expect_test::Expect;
 use std::fmt::Write;
@@ -70,7 +81,7 @@ pub(super) fn run(steps: &str) -> Script {
 }
 
 pub(super) fn check(steps: &str, expected: Expect) {
-    expected.assert_eq(&run(steps).out);
+    expected.assert_eq(&shortened(&run(steps).out));
 }
 
 /// The last step is refused, and nothing of it is left.
@@ -119,6 +130,15 @@ impl Script {
     }
 
     pub(super) fn step(&mut self, step: &str) -> Result<(), Refusal> {
+        if let Some(hours) = step.strip_prefix("later ") {
+            self.now += hours.parse::<u64>().expect("hours") * 3_600_000;
+            return Ok(());
+        }
+        if let Some(hours) = step.strip_prefix("within ") {
+            let seconds = hours.parse::<u64>().expect("hours") * 3600;
+            self.rules.limits.function_call_time = Some(std::time::Duration::from_secs(seconds));
+            return Ok(());
+        }
         let input = self.input(step);
         self.take(step, input)
     }
@@ -137,7 +157,7 @@ impl Script {
             writeln!(self.out, "  {} {}: {}", seq.0, describe(&record.body), events.join(", ")).expect("memory");
             self.log.push(record);
         }
-        if !step.starts_with("message") {
+        if !step.starts_with("message") && !step.starts_with("settle") {
             self.heard = self.state.seq;
         }
         self.sound();
@@ -158,7 +178,10 @@ impl Script {
             self.state.turn.is_some(),
             matches!(head.status, SessionStatus::InProgress | SessionStatus::RequiresAction)
         );
-        let performs = self.state.turn.as_ref().is_some_and(|turn| !turn.tools.is_empty());
+        let performs = self.state.turn.as_ref().is_some_and(|turn| {
+            let apart = turn.open.iter().any(|open| open.told == Told::Apart);
+            turn.tools.iter().any(OpenTool::is_worked_on) || (apart && turn.call.is_some())
+        });
         assert_eq!(
             head.needs_work,
             head.status == SessionStatus::InProgress || performs || self.state.is_held(),
@@ -216,7 +239,12 @@ impl Script {
             "over" => Input::OverBudget { effect, attempt },
             "offer" => Input::Offer(offer(rest)),
             "environment" => Input::Environment(change(rest)),
-            "begin" | "refuse" | "overdue" | "done" | "broke" | "lost" | "ran" => self.tool(verb, rest),
+            "begin" | "refuse" | "ask" | "overdue" | "done" | "broke" | "lost" | "ran" | "paused" | "found" | "saw" => {
+                self.tool(verb, rest)
+            }
+            "consent" | "judged" | "unjudged" | "review" | "expire" | "settle" => {
+                super::approvals::input(&self.state, verb, rest)
+            }
             "late" => {
                 let finish = ModelFinish { usage: None, stop: Stop::End };
                 Input::ModelDone { effect: EffectId(1), attempt: Attempt(1), context, answer: text(rest), finish }
@@ -239,16 +267,14 @@ impl Script {
         settings.environment = environment;
         settings.agent = AgentSettings::new("m");
         settings.agent_id = AgentId::new("agent_1");
-        settings.agent.tools = ["f", "g"]
-            .map(|name| Tool::Function {
-                name: name.to_owned(),
-                description: String::new(),
-                parameters: serde_json::Map::new(),
-                defer_loading: false,
-                is_async: None,
-                strict: None,
-            })
-            .to_vec();
+        settings.agent.tools = ["f", "g"].map(function).to_vec();
+        let text = match text.strip_prefix("tools ") {
+            Some(text) => {
+                settings.agent.tools.extend(later_tools());
+                text
+            }
+            None => text,
+        };
         let input = if text.is_empty() { Vec::new() } else { vec![Message::text(text)] };
         Input::Create { session: SessionId::new("sess_1"), settings: Box::new(settings), input }
     }
@@ -267,10 +293,26 @@ impl Script {
         let verdict = |verdict| Input::Verdict { effect, attempt, context: self.state.seq, verdict };
         match verb {
             "begin" => verdict(Verdict::Permit { reserve: Vec::new() }),
+            "ask" => verdict(Verdict::Ask),
             "refuse" => verdict(Verdict::Deny { code: "no".to_owned(), message: "not permitted".to_owned() }),
             "overdue" => Input::ToolOverdue { effect, attempt },
             "done" => done(ToolOutcome::Done(CallOutput::Text(said))),
             "broke" => done(ToolOutcome::Failed(said)),
+            "paused" => {
+                let printed = self.state.tool(effect).and_then(|open| open.program.as_ref());
+                let printed = format!("{}{}\n", printed.map_or("", |program| &program.printed), attempt.0);
+                let snapshot = format!("after {}", attempt.0).into();
+                done(ToolOutcome::Paused(Pause { snapshot, printed, calls: program_calls(&said) }))
+            }
+            "found" => {
+                let names = said.split(' ').map(str::to_owned).collect();
+                done(ToolOutcome::Found(Found { told: "found".to_owned(), names }))
+            }
+            "saw" => {
+                let sources = vec![Source { url: said.clone(), title: "T".to_owned() }];
+                let action = WebAction::OpenPage { url: said };
+                done(ToolOutcome::Web(WebResult { action, told: "a page".to_owned(), sources }))
+            }
             "ran" => {
                 let (exit, told) = said.split_once(' ').unwrap_or((&said, ""));
                 let (exit_code, told) = (exit.parse().ok(), told.to_owned());
@@ -322,6 +364,37 @@ pub(super) fn hosted(id: &str) -> EnvironmentSettings {
     }))
 }
 
+fn function(name: &str) -> Tool {
+    Tool::Function {
+        name: name.to_owned(),
+        description: String::new(),
+        parameters: serde_json::Map::new(),
+        defer_loading: false,
+        is_async: None,
+        strict: None,
+    }
+}
+
+fn later_tools() -> [Tool; 4] {
+    let (mut later, mut deferred) = (function("a"), function("d"));
+    if let Tool::Function { is_async, .. } = &mut later {
+        *is_async = Some(true);
+    }
+    if let Tool::Function { defer_loading, .. } = &mut deferred {
+        *defer_loading = true;
+    }
+    let custom = Tool::Custom { name: "c".to_owned(), description: String::new(), format: CustomFormat::Text };
+    [later, deferred, custom, Tool::ToolSearch]
+}
+
+fn program_calls(said: &str) -> Vec<ProgramCall> {
+    let call = |(call, number): (&str, u32)| {
+        let (name, arguments) = call.split_once(' ').unwrap_or((call, "{}"));
+        ProgramCall { number, name: name.to_owned(), arguments: arguments.to_owned() }
+    };
+    said.split(" & ").filter(|call| !call.is_empty()).zip(1..).map(call).collect()
+}
+
 /// Tools, and behind a bar what is told of them.
 fn offer(rest: &str) -> Offer {
     let (tools, told) = rest.split_once('|').unwrap_or((rest, ""));
@@ -331,13 +404,33 @@ fn offer(rest: &str) -> Offer {
 
 fn offered(tool: &str) -> OfferedTool {
     let (name, class) = tool.split_once(' ').expect("a name and a class");
-    let (class, label) = class.split_once(' ').map_or((class, "s"), |(class, _)| (class, ""));
+    let (class, more) = class.split_once(' ').unwrap_or((class, ""));
+    let label = if matches!(more, "command" | "program" | "search" | "web") { "" } else { "s" };
+    let kind = match more {
+        "program" => ToolKind::Program,
+        "search" => ToolKind::ToolSearch,
+        "web" => ToolKind::WebSearch,
+        _ => ToolKind::Remote,
+    };
+    let asks = more.strip_prefix("asks").map(str::trim);
+    let vouched = more.starts_with("vouched ");
+    let pin = asks
+        .or(more.strip_prefix("pin "))
+        .or(more.strip_prefix("vouched "))
+        .filter(|pin| !pin.is_empty())
+        .map(str::to_owned);
     OfferedTool {
         name: name.to_owned(),
         description: String::new(),
-        parameters: serde_json::Map::new(),
+        parameters: std::sync::Arc::default(),
         class: serde_json::from_value(class.into()).expect("a class"),
         server_label: label.to_owned(),
+        kind,
+        deferred: more == "deferred",
+        approval: if asks.is_some() { Approval::Person } else { Approval::None },
+        pin,
+        vouched,
+        ..OfferedTool::default()
     }
 }
 
@@ -374,6 +467,7 @@ fn describe(body: &RecordBody) -> String {
             ItemBody::FunctionCallOutput { call_id, .. } => format!("output {call_id}"),
             ItemBody::MalformedCall { call_id, error, .. } => format!("malformed {call_id}: {error}"),
             ItemBody::ClosedCall { call_id, .. } => format!("closed {call_id}"),
+            ItemBody::Settled { effect, outcome, .. } => format!("settled {} {outcome:?}", effect.0),
             ItemBody::ToolCall(call) => {
                 format!("tool call {} {} effect {} {:?}", item.id, call.name, call.effect.0, call.class)
             }
@@ -388,6 +482,24 @@ fn describe(body: &RecordBody) -> String {
         RecordBody::Intended(intended) => {
             format!("intended {}.{} {}", intended.effect.0, intended.attempt.0, intended.model)
         }
+        RecordBody::ApprovalAsked(asked) => {
+            let changed = if asked.changed { " changed" } else { "" };
+            let review = asked.review.as_ref().map(|review| format!(" review {} {}", review.effect.0, review.model));
+            format!("asked {} {:?}{changed}{}", asked.effect.0, asked.by, review.unwrap_or_default())
+        }
+        RecordBody::ApprovalAnswered(answered) => {
+            let ApprovalAnswered { effect, decision, by, reason, .. } = answered;
+            let reason = reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
+            format!("answered {} {decision:?} {by:?}{reason}", effect.0)
+        }
+        RecordBody::ProgramPaused(paused) => {
+            let calls = paused.calls.iter().map(|call| match &call.became {
+                Became::Effect(effect) => format!("{} is {}", call.number, effect.0),
+                Became::Refused(why) => format!("{} refused: {why}", call.number),
+            });
+            let calls = calls.collect::<Vec<_>>().join(", ");
+            format!("paused {}.{} {:?}: {calls}", paused.effect.0, paused.attempt.0, paused.snapshot)
+        }
         RecordBody::Late(late) => format!("late {}.{} {:?}", late.effect.0, late.attempt.0, late.outcome),
         RecordBody::Abandoned(abandoned) => format!(
             "abandoned {}.{} charged {}{}{}",
@@ -398,7 +510,8 @@ fn describe(body: &RecordBody) -> String {
             abandoned.next.as_ref().map_or(String::new(), |next| format!(", next {} tried {}", next.model, next.tried)),
         ),
         RecordBody::Committed(committed) => {
-            format!("committed {}.{} charged {}", committed.effect.0, committed.attempt.0, committed.charged.0)
+            let rests = if committed.rests { ", rests" } else { "" };
+            format!("committed {}.{} charged {}{rests}", committed.effect.0, committed.attempt.0, committed.charged.0)
         }
         RecordBody::TurnEnded(ended) => match &ended.ending {
             Ending::Failed { code, .. } => format!("turn failed {code}"),

@@ -114,7 +114,7 @@ fn an_attachable_call_is_taken_up_again_under_its_number() {
         let script = run(&format!("{OFFER}\ncalls c1 run {{}}\n{steps}"));
         pending(&script.state, &Limits::default()).into_iter().find_map(|effect| match effect {
             Effect::ToolCall { attempt, attach, .. } => Some((attempt.0, attach)),
-            Effect::ModelCall { .. } | Effect::TurnDeadline { .. } => None,
+            Effect::ModelCall { .. } | Effect::TurnDeadline { .. } | Effect::Review { .. } => None,
         })
     };
     assert_eq!(attach("recover"), Some((1, false)));
@@ -227,10 +227,7 @@ fn two_at_once_and_calls_that_the_caller_answers() {
         &format!("{OFFER}\ncalls c1 send {{}} & c2 get {{}}\nbegin 2\nbegin 3\ndone 3 b\ndone 2 a\nsays so"),
         expect![[r#"
             create hello
-              1 session created: session.created[InProgress]
-              2 turn created: turn.created[Queued]
-              3 user message: item.added
-              4 turn started: session.in_progress, turn.in_progress[InProgress]
+              1-4 a session, and a turn that runs
             offer read pure & get idempotent & pay keyed & run attachable & send irreversible
               5 tools offered: 
             calls c1 send {} & c2 get {}
@@ -247,20 +244,14 @@ fn two_at_once_and_calls_that_the_caller_answers() {
             done 2 a
               13 outcome 2.1 Answered Done(Text("a")): item.done
             says so
-              14 intended 4.1 m: 
-              15 answer msg_1e4a1i2 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
-              16 committed 4.1 charged 120: 
-              17 turn Completed: turn.completed, session.idle
+              14-17 the model answers, 4.1 msg_1e4a1i2, and the turn is over
         "#]],
     );
     check(
         &format!("{OFFER}\ncalls c1 send {{}} & c2 f {{}}\nbegin 2\nresult c2 ok\ndone 2 a\nsays so"),
         expect![[r#"
             create hello
-              1 session created: session.created[InProgress]
-              2 turn created: turn.created[Queued]
-              3 user message: item.added
-              4 turn started: session.in_progress, turn.in_progress[InProgress]
+              1-4 a session, and a turn that runs
             offer read pure & get idempotent & pay keyed & run attachable & send irreversible
               5 tools offered: 
             calls c1 send {} & c2 f {}
@@ -275,20 +266,14 @@ fn two_at_once_and_calls_that_the_caller_answers() {
             done 2 a
               12 outcome 2.1 Answered Done(Text("a")): item.done
             says so
-              13 intended 4.1 m: 
-              14 answer msg_1e4a1i2 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
-              15 committed 4.1 charged 120: 
-              16 turn Completed: turn.completed, session.idle
+              13-16 the model answers, 4.1 msg_1e4a1i2, and the turn is over
         "#]],
     );
     check(
         &format!("{OFFER}\ncalls c1 send {{}} & c2 f {{}}\nbegin 2\ndone 2 a\nresult c2 ok\nsays so"),
         expect![[r#"
             create hello
-              1 session created: session.created[InProgress]
-              2 turn created: turn.created[Queued]
-              3 user message: item.added
-              4 turn started: session.in_progress, turn.in_progress[InProgress]
+              1-4 a session, and a turn that runs
             offer read pure & get idempotent & pay keyed & run attachable & send irreversible
               5 tools offered: 
             calls c1 send {} & c2 f {}
@@ -303,35 +288,29 @@ fn two_at_once_and_calls_that_the_caller_answers() {
             result c2 ok
               12 output c2: item.added, session.in_progress
             says so
-              13 intended 4.1 m: 
-              14 answer msg_1e4a1i2 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
-              15 committed 4.1 charged 120: 
-              16 turn Completed: turn.completed, session.idle
+              13-16 the model answers, 4.1 msg_1e4a1i2, and the turn is over
         "#]],
     );
     check(
         &format!("{OFFER}\ncalls c1 send {{}} & c2 f {{}} & c3 nobody {{}}\nbegin 2\ncancel"),
         expect![[r#"
-        create hello
-          1 session created: session.created[InProgress]
-          2 turn created: turn.created[Queued]
-          3 user message: item.added
-          4 turn started: session.in_progress, turn.in_progress[InProgress]
-        offer read pure & get idempotent & pay keyed & run attachable & send irreversible
-          5 tools offered: 
-        calls c1 send {} & c2 f {} & c3 nobody {}
-          6 intended 1.1 m: 
-          7 tool call mcp_1e1a1i0 send effect 2 Irreversible: item.added
-          8 call c2 f effect 3: item.added, item.done
-          9 malformed c3: There is no function named "nobody".: 
-          10 committed 1.1 charged 120: session.requires_action(1)
-        begin 2
-          11 intended 2.1 Irreversible: 
-        cancel
-          12 outcome 2.1 Cancelled Unknown("the turn was cancelled before the call ended; it may have taken effect"): item.done
-          13 closed c2: 
-          14 turn Cancelled: turn.cancelled, session.idle
-    "#]],
+            create hello
+              1-4 a session, and a turn that runs
+            offer read pure & get idempotent & pay keyed & run attachable & send irreversible
+              5 tools offered: 
+            calls c1 send {} & c2 f {} & c3 nobody {}
+              6 intended 1.1 m: 
+              7 tool call mcp_1e1a1i0 send effect 2 Irreversible: item.added
+              8 call c2 f effect 3: item.added, item.done
+              9 malformed c3: There is no function named "nobody".: 
+              10 committed 1.1 charged 120: session.requires_action(1)
+            begin 2
+              11 intended 2.1 Irreversible: 
+            cancel
+              12 outcome 2.1 Cancelled Unknown("the turn was cancelled before the call ended; it may have taken effect"): item.done
+              13 closed c2: 
+              14 turn Cancelled: turn.cancelled, session.idle
+        "#]],
     );
 }
 
@@ -344,7 +323,7 @@ fn only_so_many_run_at_a_time() {
         .into_iter()
         .filter_map(|effect| match effect {
             Effect::ToolCall { id, nth, .. } => Some((id.0, nth)),
-            Effect::ModelCall { .. } | Effect::TurnDeadline { .. } => None,
+            Effect::ModelCall { .. } | Effect::TurnDeadline { .. } | Effect::Review { .. } => None,
         })
         .collect();
     assert_eq!(due, [(3, 2), (4, 3)]);
@@ -370,7 +349,7 @@ fn time_in_which_this_server_works_counts() {
         let script = run(&format!("{OFFER}\n{steps}"));
         pending(&script.state, &script.rules.limits).into_iter().find_map(|effect| match effect {
             Effect::TurnDeadline { at, .. } => Some(at.0),
-            Effect::ModelCall { .. } | Effect::ToolCall { .. } => None,
+            Effect::ModelCall { .. } | Effect::ToolCall { .. } | Effect::Review { .. } => None,
         })
     };
     let day = 8 * 3600 * 1000;
@@ -392,19 +371,16 @@ fn a_function_of_the_session_goes_before_an_offered_tool() {
     check(
         "create hello\noffer f irreversible & f pure & x external\ncalls c1 f {} & c2 x {}",
         expect![[r#"
-        create hello
-          1 session created: session.created[InProgress]
-          2 turn created: turn.created[Queued]
-          3 user message: item.added
-          4 turn started: session.in_progress, turn.in_progress[InProgress]
-        offer f irreversible & f pure & x external
-          5 tools offered: 
-        calls c1 f {} & c2 x {}
-          6 intended 1.1 m: 
-          7 call c1 f effect 2: item.added, item.done
-          8 tool call mcp_1e1a1i1 x effect 3 Irreversible: item.added
-          9 committed 1.1 charged 120: session.requires_action(1)
-    "#]],
+            create hello
+              1-4 a session, and a turn that runs
+            offer f irreversible & f pure & x external
+              5 tools offered: 
+            calls c1 f {} & c2 x {}
+              6 intended 1.1 m: 
+              7 call c1 f effect 2: item.added, item.done
+              8 tool call mcp_1e1a1i1 x effect 3 Irreversible: item.added
+              9 committed 1.1 charged 120: session.requires_action(1)
+        "#]],
     );
 }
 
@@ -414,9 +390,10 @@ fn a_tool_whose_schema_nests_too_deep_is_not_offered() {
     let tool = |name: &str, depth: usize| OfferedTool {
         name: name.to_owned(),
         description: String::new(),
-        parameters: Map::from_iter([("a".to_owned(), (0..depth).fold(json!(1), |inner, _| json!([inner])))]),
+        parameters: Map::from_iter([("a".to_owned(), (0..depth).fold(json!(1), |inner, _| json!([inner])))]).into(),
         class: Class::Pure,
         server_label: "s".to_owned(),
+        ..OfferedTool::default()
     };
     let offer = |tools: &[OfferedTool]| Offer { tools: tools.to_vec(), instructions: None };
     let written = |tools: &[OfferedTool]| {
@@ -436,10 +413,7 @@ fn what_is_told_of_an_offer_is_a_part_of_it() {
         "create hello\noffer a pure | Look first.\noffer a pure | Look first.\noffer a pure | Look twice.\noffer a pure\noffer a pure |",
         expect![[r#"
             create hello
-              1 session created: session.created[InProgress]
-              2 turn created: turn.created[Queued]
-              3 user message: item.added
-              4 turn started: session.in_progress, turn.in_progress[InProgress]
+              1-4 a session, and a turn that runs
             offer a pure | Look first.
               5 tools offered: 
             offer a pure | Look first.
@@ -453,7 +427,7 @@ fn what_is_told_of_an_offer_is_a_part_of_it() {
     let plain = run("create hello\noffer a pure").state;
     let told = run("create hello\noffer a pure | Look first. Then go.").state;
     assert_eq!(told.offered.instructions.as_deref(), Some("Look first. Then go."));
-    assert_eq!(told.offered_tokens, plain.offered_tokens + 5);
+    assert_eq!(told.offered_bytes / 4, plain.offered_bytes / 4 + 5);
     assert_eq!(
         standing(&told, &Rules::default()).context_tokens,
         standing(&plain, &Rules::default()).context_tokens + 5
@@ -483,37 +457,31 @@ fn an_offer_is_a_record_when_it_changes() {
     check(
         "create hello\noffer a pure & a keyed\noffer a pure\noffer b pure\noffer",
         expect![[r#"
-        create hello
-          1 session created: session.created[InProgress]
-          2 turn created: turn.created[Queued]
-          3 user message: item.added
-          4 turn started: session.in_progress, turn.in_progress[InProgress]
-        offer a pure & a keyed
-          5 tools offered: 
-        offer a pure
-        offer b pure
-          6 tools offered: 
-        offer
-          7 tools offered: 
-    "#]],
+            create hello
+              1-4 a session, and a turn that runs
+            offer a pure & a keyed
+              5 tools offered: 
+            offer a pure
+            offer b pure
+              6 tools offered: 
+            offer
+              7 tools offered: 
+        "#]],
     );
     check(
         "create hello\noffer a pure\noffer\ncalls c1 a {}",
         expect![[r#"
-        create hello
-          1 session created: session.created[InProgress]
-          2 turn created: turn.created[Queued]
-          3 user message: item.added
-          4 turn started: session.in_progress, turn.in_progress[InProgress]
-        offer a pure
-          5 tools offered: 
-        offer
-          6 tools offered: 
-        calls c1 a {}
-          7 intended 1.1 m: 
-          8 malformed c1: There is no function named "a".: 
-          9 committed 1.1 charged 120: 
-    "#]],
+            create hello
+              1-4 a session, and a turn that runs
+            offer a pure
+              5 tools offered: 
+            offer
+              6 tools offered: 
+            calls c1 a {}
+              7 intended 1.1 m: 
+              8 malformed c1: There is no function named "a".: 
+              9 committed 1.1 charged 120: 
+        "#]],
     );
 }
 
@@ -532,35 +500,30 @@ fn a_session_whose_calls_only_ever_crash_it_is_poison() {
     check(
         &format!("{OFFER}\ncalls c1 run {{}}\nbegin 2\n{recover}"),
         expect![[r#"
-        create hello
-          1 session created: session.created[InProgress]
-          2 turn created: turn.created[Queued]
-          3 user message: item.added
-          4 turn started: session.in_progress, turn.in_progress[InProgress]
-        offer read pure & get idempotent & pay keyed & run attachable & send irreversible
-          5 tools offered: 
-        calls c1 run {}
-          6 intended 1.1 m: 
-          7 tool call mcp_1e1a1i0 run effect 2 Attachable: item.added
-          8 committed 1.1 charged 120: 
-        begin 2
-          9 intended 2.1 Attachable: 
-        recover
-          10 recovered: 
-        recover
-          11 recovered: 
-        recover
-          12 recovered: 
-        recover
-          13 recovered: 
-        recover
-          14 recovered: 
-        recover
-          15 recovered: 
-          16 outcome 2.1 SessionFailed Failed("the session failed before the call ended"): item.done
-          17 turn failed internal_error: error, turn.failed
-          18 session failed: error, session.failed
-    "#]],
+            create hello
+              1-4 a session, and a turn that runs
+            offer read pure & get idempotent & pay keyed & run attachable & send irreversible
+              5 tools offered: 
+            calls c1 run {}
+              6-8 the model, 1.1, calls run (Attachable): mcp_1e1a1i0 is effect 2
+            begin 2
+              9 intended 2.1 Attachable: 
+            recover
+              10 recovered: 
+            recover
+              11 recovered: 
+            recover
+              12 recovered: 
+            recover
+              13 recovered: 
+            recover
+              14 recovered: 
+            recover
+              15 recovered: 
+              16 outcome 2.1 SessionFailed Failed("the session failed before the call ended"): item.done
+              17 turn failed internal_error: error, turn.failed
+              18 session failed: error, session.failed
+        "#]],
     );
 }
 

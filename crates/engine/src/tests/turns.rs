@@ -12,17 +12,11 @@ fn a_message_makes_a_turn() {
     check(
         "create hello\nsays hi",
         expect![[r#"
-        create hello
-          1 session created: session.created[InProgress]
-          2 turn created: turn.created[Queued]
-          3 user message: item.added
-          4 turn started: session.in_progress, turn.in_progress[InProgress]
-        says hi
-          5 intended 1.1 m: 
-          6 answer msg_1e1a1i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
-          7 committed 1.1 charged 120: 
-          8 turn Completed: turn.completed, session.idle
-    "#]],
+            create hello
+              1-4 a session, and a turn that runs
+            says hi
+              5-8 the model answers, 1.1 msg_1e1a1i0, and the turn is over
+        "#]],
     );
 }
 
@@ -31,27 +25,17 @@ fn a_session_without_input_waits() {
     check(
         "create\nmessage hello\nsays hi\nmessage more\nsays hi again",
         expect![[r#"
-        create
-          1 session created: session.created[Idle]
-        message hello
-          2 turn created: turn.created[Queued]
-          3 user message: item.added
-          4 turn started: session.in_progress, turn.in_progress[InProgress]
-        says hi
-          5 intended 1.1 m: 
-          6 answer msg_1e1a1i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
-          7 committed 1.1 charged 120: 
-          8 turn Completed: turn.completed, session.idle
-        message more
-          9 turn created: turn.created[Queued]
-          10 user message: item.added
-          11 turn started: session.in_progress, turn.in_progress[InProgress]
-        says hi again
-          12 intended 3.1 m: 
-          13 answer msg_1e3a1i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
-          14 committed 3.1 charged 120: 
-          15 turn Completed: turn.completed, session.idle
-    "#]],
+            create
+              1 session created: session.created[Idle]
+            message hello
+              2-4 a turn that runs
+            says hi
+              5-8 the model answers, 1.1 msg_1e1a1i0, and the turn is over
+            message more
+              9-11 a turn that runs
+            says hi again
+              12-15 the model answers, 3.1 msg_1e3a1i0, and the turn is over
+        "#]],
     );
 }
 
@@ -60,18 +44,15 @@ fn reasoning_comes_before_the_answer() {
     check(
         "create hello\nthinks hm",
         expect![[r#"
-        create hello
-          1 session created: session.created[InProgress]
-          2 turn created: turn.created[Queued]
-          3 user message: item.added
-          4 turn started: session.in_progress, turn.in_progress[InProgress]
-        thinks hm
-          5 intended 1.1 m: 
-          6 reasoning rs_1e1a1i0: item.added, part.added, delta, text.done, part.done, item.done
-          7 answer msg_1e1a1i1 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
-          8 committed 1.1 charged 120: 
-          9 turn Completed: turn.completed, session.idle
-    "#]],
+            create hello
+              1-4 a session, and a turn that runs
+            thinks hm
+              5 intended 1.1 m: 
+              6 reasoning rs_1e1a1i0: item.added, part.added, delta, text.done, part.done, item.done
+              7 answer msg_1e1a1i1 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
+              8 committed 1.1 charged 120: 
+              9 turn Completed: turn.completed, session.idle
+        "#]],
     );
 }
 
@@ -81,40 +62,26 @@ fn a_message_steers_a_running_turn() {
     check(
         "create hello\nmessage also this\nsays both",
         expect![[r#"
-        create hello
-          1 session created: session.created[InProgress]
-          2 turn created: turn.created[Queued]
-          3 user message: item.added
-          4 turn started: session.in_progress, turn.in_progress[InProgress]
-        message also this
-          5 user message: item.added
-        says both
-          6 intended 1.1 m: 
-          7 answer msg_1e1a1i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
-          8 committed 1.1 charged 120: 
-          9 turn Completed: turn.completed, session.idle
-    "#]],
+            create hello
+              1-4 a session, and a turn that runs
+            message also this
+              5 user message: item.added
+            says both
+              6-9 the model answers, 1.1 msg_1e1a1i0, and the turn is over
+        "#]],
     );
     check(
         "create hello\nmessage also this\nunheard one\nsays the other",
         expect![[r#"
-        create hello
-          1 session created: session.created[InProgress]
-          2 turn created: turn.created[Queued]
-          3 user message: item.added
-          4 turn started: session.in_progress, turn.in_progress[InProgress]
-        message also this
-          5 user message: item.added
-        unheard one
-          6 intended 1.1 m: 
-          7 answer msg_1e1a1i0 Commentary: item.added, part.added, delta, text.done, part.done, item.done
-          8 committed 1.1 charged 120: 
-        says the other
-          9 intended 2.1 m: 
-          10 answer msg_1e2a1i1 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
-          11 committed 2.1 charged 120: 
-          12 turn Completed: turn.completed, session.idle
-    "#]],
+            create hello
+              1-4 a session, and a turn that runs
+            message also this
+              5 user message: item.added
+            unheard one
+              6-8 the model says meanwhile, 1.1 msg_1e1a1i0
+            says the other
+              9-12 the model answers, 2.1 msg_1e2a1i1, and the turn is over
+        "#]],
     );
 }
 
@@ -124,23 +91,15 @@ fn cancel_ends_what_runs_and_nothing_else() {
         "create hello\ncancel\ncancel\nmessage again\nsays hi",
         expect![[r#"
             create hello
-              1 session created: session.created[InProgress]
-              2 turn created: turn.created[Queued]
-              3 user message: item.added
-              4 turn started: session.in_progress, turn.in_progress[InProgress]
+              1-4 a session, and a turn that runs
             cancel
               5 abandoned 1.1 charged 0: attempt.dropped
               6 turn Cancelled: turn.cancelled, session.idle
             cancel
             message again
-              7 turn created: turn.created[Queued]
-              8 user message: item.added
-              9 turn started: session.in_progress, turn.in_progress[InProgress]
+              7-9 a turn that runs
             says hi
-              10 intended 2.1 m: 
-              11 answer msg_1e2a1i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
-              12 committed 2.1 charged 120: 
-              13 turn Completed: turn.completed, session.idle
+              10-13 the model answers, 2.1 msg_1e2a1i0, and the turn is over
         "#]],
     );
 }
@@ -151,10 +110,7 @@ fn an_answer_after_the_cancel_is_too_late() {
         "create hello\ncancel\nlate hi",
         expect![[r#"
             create hello
-              1 session created: session.created[InProgress]
-              2 turn created: turn.created[Queued]
-              3 user message: item.added
-              4 turn started: session.in_progress, turn.in_progress[InProgress]
+              1-4 a session, and a turn that runs
             cancel
               5 abandoned 1.1 charged 0: attempt.dropped
               6 turn Cancelled: turn.cancelled, session.idle
@@ -168,26 +124,21 @@ fn an_answer_that_was_cut_off_fails_the_turn() {
     check(
         "create hello\nstops tokens half an ans\nmessage again\nstops filter no",
         expect![[r#"
-        create hello
-          1 session created: session.created[InProgress]
-          2 turn created: turn.created[Queued]
-          3 user message: item.added
-          4 turn started: session.in_progress, turn.in_progress[InProgress]
-        stops tokens half an ans
-          5 intended 1.1 m: 
-          6 answer msg_1e1a1i0 FinalAnswer (cut off): item.added, part.added, delta, text.done, part.done, item.done
-          7 committed 1.1 charged 120: 
-          8 turn failed max_output_tokens: error, turn.failed, session.idle
-        message again
-          9 turn created: turn.created[Queued]
-          10 user message: item.added
-          11 turn started: session.in_progress, turn.in_progress[InProgress]
-        stops filter no
-          12 intended 3.1 m: 
-          13 answer msg_1e3a1i0 FinalAnswer (cut off): item.added, part.added, delta, text.done, part.done, item.done
-          14 committed 3.1 charged 120: 
-          15 turn failed cyber_policy: error, turn.failed, session.idle
-    "#]],
+            create hello
+              1-4 a session, and a turn that runs
+            stops tokens half an ans
+              5 intended 1.1 m: 
+              6 answer msg_1e1a1i0 FinalAnswer (cut off): item.added, part.added, delta, text.done, part.done, item.done
+              7 committed 1.1 charged 120: 
+              8 turn failed max_output_tokens: error, turn.failed, session.idle
+            message again
+              9-11 a turn that runs
+            stops filter no
+              12 intended 3.1 m: 
+              13 answer msg_1e3a1i0 FinalAnswer (cut off): item.added, part.added, delta, text.done, part.done, item.done
+              14 committed 3.1 charged 120: 
+              15 turn failed cyber_policy: error, turn.failed, session.idle
+        "#]],
     );
 }
 
@@ -197,10 +148,7 @@ fn time_runs_out() {
         "create hello\ndeadline\ndeadline",
         expect![[r#"
             create hello
-              1 session created: session.created[InProgress]
-              2 turn created: turn.created[Queued]
-              3 user message: item.added
-              4 turn started: session.in_progress, turn.in_progress[InProgress]
+              1-4 a session, and a turn that runs
             deadline
               5 abandoned 1.1 charged 0: attempt.dropped
               6 turn failed request_timeout: error, turn.failed, session.idle
@@ -214,24 +162,16 @@ fn the_gate_refuses() {
     check(
         "create hello\ndeny session_budget_exceeded\nmessage again\nsays hi",
         expect![[r#"
-        create hello
-          1 session created: session.created[InProgress]
-          2 turn created: turn.created[Queued]
-          3 user message: item.added
-          4 turn started: session.in_progress, turn.in_progress[InProgress]
-        deny session_budget_exceeded
-          5 intended 1.1 m: 
-          6 turn failed session_budget_exceeded: error, turn.failed, session.idle
-        message again
-          7 turn created: turn.created[Queued]
-          8 user message: item.added
-          9 turn started: session.in_progress, turn.in_progress[InProgress]
-        says hi
-          10 intended 2.1 m: 
-          11 answer msg_1e2a1i0 FinalAnswer: item.added, part.added, delta, text.done, part.done, item.done
-          12 committed 2.1 charged 120: 
-          13 turn Completed: turn.completed, session.idle
-    "#]],
+            create hello
+              1-4 a session, and a turn that runs
+            deny session_budget_exceeded
+              5 intended 1.1 m: 
+              6 turn failed session_budget_exceeded: error, turn.failed, session.idle
+            message again
+              7-9 a turn that runs
+            says hi
+              10-13 the model answers, 2.1 msg_1e2a1i0, and the turn is over
+        "#]],
     );
 }
 
@@ -241,10 +181,7 @@ fn money_runs_out_and_comes_back() {
         "create hello\nlimit 5\nintent 700\nsays hi\nmessage more\nover budget\nlimit 50\nmessage more\nintent 100\nsays hi",
         expect![[r#"
             create hello
-              1 session created: session.created[InProgress]
-              2 turn created: turn.created[Queued]
-              3 user message: item.added
-              4 turn started: session.in_progress, turn.in_progress[InProgress]
+              1-4 a session, and a turn that runs
             limit 5
               5 session updated: 
             intent 700
@@ -254,17 +191,13 @@ fn money_runs_out_and_comes_back() {
               8 committed 1.1 charged 120: 
               9 turn Completed: turn.completed, session.idle
             message more
-              10 turn created: turn.created[Queued]
-              11 user message: item.added
-              12 turn started: session.in_progress, turn.in_progress[InProgress]
+              10-12 a turn that runs
             over budget
               13 turn failed session_budget_exceeded: error, turn.failed, session.budget_reached
             limit 50
               14 session updated: session.idle
             message more
-              15 turn created: turn.created[Queued]
-              16 user message: item.added
-              17 turn started: session.in_progress, turn.in_progress[InProgress]
+              15-17 a turn that runs
             intent 100
               18 intended 4.1 m: 
             says hi
@@ -305,12 +238,42 @@ fn a_turn_whose_context_was_too_long_is_left_out() {
     assert_eq!(shown, [10, 13, 23]);
 }
 
+/// A server that offers more than a model can read must not cost the session what was said.
+#[test]
+fn history_is_not_left_out_for_what_stands_beside_it() {
+    let long = "x".repeat(4000);
+    // The window has so many tokens more than what stands beside the conversation.
+    let after = |spare: Option<i64>, beside: usize, failure: &str| {
+        let mut script = run(&format!("create {long}\nsays {long}\nmessage {long}\nsays {long}\nmessage more"));
+        script.step(&format!("offer |{}", "y".repeat(beside * 4))).expect("taken");
+        let window = spare.and_then(|spare| crate::pending::beside(&script.state).checked_add_signed(spare));
+        let model = types::ModelRules { context_tokens: window, ..types::ModelRules::default() };
+        script.rules.models.insert("m".to_owned(), model);
+        script.step(failure).expect("taken");
+        let told = script.log.iter().rev().find_map(|record| match &record.body {
+            types::RecordBody::TurnEnded(ended) => match &ended.ending {
+                types::Ending::Failed { message, .. } => Some(message.contains("Instructions and tools")),
+                _ => None,
+            },
+            _ => None,
+        });
+        (script.state.transcript.len(), told.expect("it failed"))
+    };
+    for failure in ["deny context_length_exceeded", "fails context_length"] {
+        assert_eq!(after(Some(-1), 5000, failure), (5, true), "beside it alone: nothing goes, not even the turn");
+        assert_eq!(after(Some(2), 5000, failure), (4, true), "no turn fits: its own message goes");
+        assert_eq!(after(Some(1000), 500, failure), (2, false), "history is what is too long");
+        assert_eq!(after(None, 9000, failure), (4, true), "nobody knows what fits, and the larger part is beside it");
+        assert_eq!(after(None, 500, failure), (2, false));
+    }
+}
+
 #[test]
 fn time_in_which_a_caller_is_waited_for_does_not_count() {
     let deadline = |script: &Script| {
         pending(&script.state, &script.rules.limits).into_iter().find_map(|effect| match effect {
             Effect::TurnDeadline { at, .. } => Some(at.0),
-            Effect::ModelCall { .. } | Effect::ToolCall { .. } => None,
+            Effect::ModelCall { .. } | Effect::ToolCall { .. } | Effect::Review { .. } => None,
         })
     };
     let day = 8 * 3600 * 1000;
@@ -364,4 +327,23 @@ fn f08_a_clock_that_was_set_is_a_record_and_takes_no_time() {
     assert_eq!(script.log.len(), seen);
     // The script's clock was never set: what was worked before it began is none.
     assert_eq!(script.state.turn.as_ref().map(|turn| turn.worked), Some(Duration::ZERO));
+}
+
+/// Its tools are asked for first.
+#[test]
+fn a_turn_that_lacks_its_tools_has_asked_no_model() {
+    for model in ["m", "spare"] {
+        let mut script = run("create");
+        let change = types::SessionChange { model: Some(model.to_owned()), ..types::SessionChange::default() };
+        script.take("update", types::Input::Update(change)).expect("taken");
+        script.step("message hello").expect("taken");
+        let error = types::TurnError { code: "mcp_server_startup_failed".to_owned(), message: "away".to_owned() };
+        script.take("no offer", types::Input::NoOffer(error)).expect("taken");
+        let told = script.told(0);
+        assert!(
+            told.ends_with(&["abandoned 1.1 charged 0".to_owned(), "turn failed mcp_server_startup_failed".to_owned()]),
+            "{told:?}"
+        );
+        assert!(!script.state.unmeasured, "its usage is known: none");
+    }
 }

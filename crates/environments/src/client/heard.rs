@@ -34,9 +34,9 @@ pub(super) fn is_session(id: &str) -> bool {
     (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// The longest answer to a request of this method: a file comes whole, and all else in pieces.
+/// The longest answer to a request of this method: a file and a page come whole, and all else in pieces.
 pub(super) fn room(name: &str) -> usize {
-    if name == method::FS_READ_FILE { MESSAGE_LIMIT } else { SMALL }
+    if matches!(name, method::FS_READ_FILE | method::HTTP_REQUEST) { MESSAGE_LIMIT } else { SMALL }
 }
 
 impl Shared {

@@ -3,7 +3,7 @@
 use super::call::Repeat::{Always, Never, SameSession};
 use super::process::Look;
 use super::{Client, Shared, call, connection};
-use crate::machine::{Command, Entry, Fault, FileKind, Info, Machine, Metadata, Output, Written};
+use crate::machine::{Command, Entry, Fault, FileKind, HttpCall, HttpReply, Info, Machine, Metadata, Output, Written};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use types::BoxFuture;
@@ -20,10 +20,16 @@ const READS: usize = 256;
 /// A process that is being started takes input soon.
 const STARTING: usize = 50;
 const STARTING_AGAIN: Duration = Duration::from_millis(100);
+/// What an HTTP request has less than its answer may take.
+const HTTP_MARGIN: Duration = Duration::from_secs(5);
 
 impl Machine for Client {
     fn info(&self) -> BoxFuture<'_, Result<Info, Fault>> {
         Box::pin(self.shared.info())
+    }
+
+    fn session(&self) -> Option<String> {
+        self.shared.state().session.clone()
     }
 
     fn start(&self, command: Command) -> BoxFuture<'_, Result<(), Fault>> {
@@ -127,6 +133,10 @@ impl Machine for Client {
             Ok(())
         })
     }
+
+    fn http(&self, call: HttpCall) -> BoxFuture<'_, Result<HttpReply, Fault>> {
+        Box::pin(self.shared.http(call))
+    }
 }
 
 fn uri(path: &str) -> Result<FileUri, Fault> {
@@ -162,7 +172,28 @@ impl Shared {
         }
     }
 
-    async fn start(&self, command: Command) -> Result<(), Fault> {
+    async fn http(&self, call: HttpCall) -> Result<HttpReply, Fault> {
+        let mut id = [0; 8];
+        self.world.entropy.fill(&mut id);
+        // The executor says that it was too slow before it is given up itself.
+        let time = self.settings.answer.saturating_sub(HTTP_MARGIN);
+        let params = dialect::HttpRequest {
+            method: call.method,
+            url: call.url,
+            headers: call.headers.into_iter().map(|(name, value)| dialect::Header { name, value }).collect(),
+            body_base64: (!call.body.is_empty()).then_some(Base64(call.body)),
+            timeout_ms: u64::try_from(time.as_millis()).ok(),
+            redirect_policy: dialect::RedirectPolicy::Stop,
+            request_id: format!("{:016x}", u64::from_be_bytes(id)),
+            stream_response: false,
+        };
+        let answer = self.call(method::HTTP_REQUEST, &params, Never).await?.read::<dialect::HttpResponse>()?;
+        let headers = answer.headers.into_iter().map(|header| (header.name, header.value)).collect();
+        Ok(HttpReply { status: answer.status, headers, body: answer.body_base64.0 })
+    }
+
+    async fn start(&self, mut command: Command) -> Result<(), Fault> {
+        give(&mut command, self.listener.variables());
         let process = command.process.clone();
         let params = request(command, self.settings.all_variables)?;
         {
@@ -305,13 +336,23 @@ impl Shared {
     }
 }
 
+/// To a command that says which variables it takes, no others.
+fn give(command: &mut Command, variables: BTreeMap<String, String>) {
+    for (name, value) in variables {
+        if command.inherited.is_empty() || command.inherited.contains(&name) {
+            command.variables.entry(name).or_insert(value);
+        }
+    }
+}
+
 fn request(command: Command, all_variables: bool) -> Result<ProcessStart, Fault> {
     let policy = EnvironmentPolicy {
         inherit: Inherit::All,
-        ignore_default_excludes: all_variables,
+        // What is named is wanted, whatever it looks like.
+        ignore_default_excludes: all_variables || !command.inherited.is_empty(),
         exclude: Vec::new(),
         set: BTreeMap::new(),
-        include_only: Vec::new(),
+        include_only: command.inherited,
     };
     Ok(ProcessStart {
         process_id: command.process,

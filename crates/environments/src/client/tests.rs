@@ -26,6 +26,10 @@ impl Listener for Log {
     fn disconnected(&self) {
         self.0.lock().unwrap().push("disconnected".to_owned());
     }
+
+    fn variables(&self) -> BTreeMap<String, String> {
+        [("GIVEN", "now"), ("OWN", "given")].map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+    }
 }
 
 struct Stage {
@@ -190,6 +194,33 @@ async fn what_may_be_asked_again_is() {
     assert_eq!(start.await.unwrap(), Ok(()));
     assert_eq!(metadata.await.unwrap().unwrap().bytes, 5);
     assert_eq!(write.await.unwrap(), Err(Fault::Lost));
+}
+
+#[tokio::test]
+async fn a_command_is_given_the_variables_of_the_moment() {
+    let stage = Stage::new(None);
+    let mut puppet = stage.connected("s1").await;
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    for (process, inherited, expected) in [
+        ("p", vec![], json!({"GIVEN": "now", "OWN": "its own"})),
+        ("q", names(&["PATH", "GIVEN"]), json!({"GIVEN": "now", "OWN": "its own"})),
+        // What says which variables it takes gets no others.
+        ("r", names(&["PATH"]), json!({"OWN": "its own"})),
+    ] {
+        let command = Command {
+            process: process.to_owned(),
+            argv: vec!["true".to_owned()],
+            working_directory: "/w".to_owned(),
+            inherited,
+            variables: [("OWN".to_owned(), "its own".to_owned())].into(),
+            ..Command::default()
+        };
+        let start = stage.ask(|client| async move { client.start(command).await });
+        let (id, params) = puppet.asked(method::PROCESS_START).await;
+        assert_eq!(params["env"], expected, "{process}");
+        puppet.answer(id, json!({"processId": process, "sandboxType": "none"})).await;
+        assert_eq!(start.await.unwrap(), Ok(()));
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! What of a rendezvous must outlive the process: which executor an environment has, and what opens its line. Tokens are
 //! known by their hash alone.
 
-use super::{Site, hexadecimal};
+use super::Site;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -43,7 +43,7 @@ impl Registration {
     pub(super) fn fingerprint(&self) -> Option<String> {
         match &self.transport {
             Transport::Noise { x25519, mlkem768 } => {
-                Some(hexadecimal(&Sha256::new().chain_update(x25519).chain_update(mlkem768).finalize()[..16]))
+                Some(types::hex(&Sha256::new().chain_update(x25519).chain_update(mlkem768).finalize()[..16]))
             }
             Transport::Direct { .. } => None,
         }

@@ -118,7 +118,7 @@ impl Shared {
         self.world.entropy.fill(&mut bytes);
         bytes[6] = bytes[6] & 0x0f | 0x40;
         bytes[8] = bytes[8] & 0x3f | 0x80;
-        let digits = super::hexadecimal(&bytes);
+        let digits = types::hex(&bytes);
         let parts = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
         parts.join("-")
     }

@@ -23,9 +23,9 @@ fn tool(name: &str, class: Class, description: &str, required: &[&str], properti
         "required": required,
         "additionalProperties": false,
     });
-    let parameters = schema.as_object().cloned().unwrap_or_default();
+    let parameters = schema.as_object().cloned().unwrap_or_default().into();
     let (name, description) = (name.to_owned(), description.to_owned());
-    OfferedTool { name, description, parameters, class, server_label: String::new() }
+    OfferedTool { name, description, parameters, class, ..OfferedTool::default() }
 }
 
 fn text(description: &str) -> Value {

@@ -6,7 +6,7 @@ use super::follow::Follow;
 use super::shell::{MAX_YIELD_MS, YIELD_MS, ended, ran, report, running};
 use super::{Problem, Station, Workbench, process_name, whole};
 use crate::machine::{Fault, Written};
-use types::{Progress, ToolOutcome, ToolRequest};
+use types::{CommandResult, Progress, ToolOutcome, ToolRequest};
 
 const MAX_INPUT: usize = 1 << 20;
 
@@ -37,9 +37,9 @@ impl Workbench {
         let mut follow = Follow::new(&*station.machine, &*self.clock, progress, &process, asked.after.unwrap_or(0));
         let has_ended = follow.read_for(time).await.map_err(|fault| unheard(id, "read", &fault))?;
         let state = if has_ended { ended(&follow, "") } else { running(id, &follow) };
-        let whole = whole::keep(&station, &*self.clock, request, &follow.said).await;
-        let told = report(&state, &follow, whole);
-        Ok(ran(follow, told, None, None))
+        let whole = whole::keep(&station, &*self.clock, &*self.keeper, request, &follow.said).await;
+        let told = report(&state, &follow, whole.file);
+        Ok(ToolOutcome::Ran(CommandResult { whole: whole.kept, ..ran(follow, told, None) }))
     }
 }
 

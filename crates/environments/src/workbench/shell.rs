@@ -67,10 +67,12 @@ impl Workbench {
         let end = self.wait(&station, &mut follow, &patience, request.attach).await?;
         // How long it ran before a crash, nobody knows.
         let duration = (!request.attach).then(|| self.clock.monotonic().saturating_sub(started));
-        let whole = whole::keep(&station, &*self.clock, request, &follow.said).await;
+        let whole = whole::keep(&station, &*self.clock, &*self.keeper, request, &follow.said).await;
         let state = state(request.call.effect.0, &follow, &end, duration, &patience);
-        let told = report(&state, &follow, whole);
-        Ok(ran(follow, told, duration, Some(workdir)))
+        let told = report(&state, &follow, whole.file);
+        let result =
+            CommandResult { working_directory: Some(workdir), whole: whole.kept, ..ran(follow, told, duration) };
+        Ok(ToolOutcome::Ran(result))
     }
 
     async fn wait(
@@ -141,7 +143,15 @@ fn command(process: &str, info: &Info, asked: &arguments::Shell, workdir: &str, 
     }
     let variables: BTreeMap<String, String> = plain.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
     let working_directory = workdir.to_owned();
-    Command { process: process.to_owned(), argv, working_directory, variables, terminal, input: background }
+    Command {
+        process: process.to_owned(),
+        argv,
+        working_directory,
+        variables,
+        terminal,
+        input: background,
+        ..Command::default()
+    }
 }
 
 /// The process was not, or perhaps not, started.
@@ -164,19 +174,14 @@ fn gone(fault: &Fault, attach: bool) -> Problem {
 }
 
 /// The result of a command or of a look at it.
-pub(super) fn ran(
-    follow: Follow<'_>,
-    told: String,
-    duration: Option<Duration>,
-    working_directory: Option<String>,
-) -> ToolOutcome {
-    ToolOutcome::Ran(CommandResult {
+pub(super) fn ran(follow: Follow<'_>, told: String, duration: Option<Duration>) -> CommandResult {
+    CommandResult {
         told,
         exit_code: follow.exit_code,
         duration_ms: duration.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
-        working_directory,
         output: Some(follow.shown()),
-    })
+        ..CommandResult::default()
+    }
 }
 
 fn state(id: u64, follow: &Follow<'_>, end: &End, duration: Option<Duration>, patience: &Patience) -> String {

@@ -185,6 +185,8 @@ async fn long_output_is_cut_for_the_model_and_kept_whole() {
     let file = file.lines().next().expect("a path");
     let expected: String = (1..=200_000).map(|n| format!("{n}\n")).collect();
     assert_eq!(std::fs::read_to_string(file).expect("the file"), expected);
+    assert!(stage.kept(&result) == expected.as_bytes(), "what clients can read is another thing");
+    assert_eq!(result.whole.as_ref().map(|whole| whole.left_out), Some(0));
     assert!(stage.said("read_file", json!({"path": file, "offset": 100_000, "limit": 1})).await.contains("100000"));
     assert!(result.told.len() < 25 << 10 && result.shown().len() < 513 << 10);
     // Its beginning was told while it ran.
@@ -196,6 +198,7 @@ async fn long_output_is_cut_for_the_model_and_kept_whole() {
     // Short output stands in the outcome, whole.
     let result = stage.ran("shell", json!({"command": "echo short"})).await;
     assert!(result.told.starts_with("exit code 0 after ") && result.told.ends_with(" s\noutput:\nshort\n"));
+    assert_eq!(result.whole, None);
 }
 
 #[tokio::test]
@@ -285,9 +288,9 @@ async fn without_a_machine_nothing_is_done_and_after_a_crash_nothing_is_known() 
     // The offer stays: it does not hang on the connection, but on the session.
     let last = Offer { tools: Vec::new(), instructions: Some("as before".to_owned()) };
     let none = bench.offered(&call.project, &call.session, &settings(EnvironmentSettings::None), &last).await;
-    assert_eq!(none, Offer::default());
+    assert_eq!(none, Ok(Offer::default()));
     let Offer { tools: offered, instructions } =
-        bench.offered(&call.project, &call.session, &settings(self_hosted()), &last).await;
+        bench.offered(&call.project, &call.session, &settings(self_hosted()), &last).await.expect("an offer");
     assert_eq!(instructions, last.instructions);
     let classes: Vec<_> = offered.iter().map(|tool| (tool.name.as_str(), tool.class)).collect();
     assert_eq!(

@@ -315,6 +315,8 @@ async fn gigabytes_are_counted_and_not_kept() {
     let gap = format!("\n[{} bytes left out]\n", (3000_u64 << 20) - (4 << 20));
     assert_eq!(whole.len(), (4 << 20) + gap.len());
     assert_eq!(&whole[2 << 20..][..gap.len()], gap.as_bytes());
+    assert!(stage.kept(&result) == whole, "what clients can read is another thing");
+    assert_eq!(result.whole.as_ref().map(|whole| whole.left_out), Some((3000_u64 << 20) - (4 << 20)));
     assert_eq!(result.exit_code, Some(0));
     assert!(result.shown().len() < 513 << 10 && result.told.len() < 25 << 10);
     assert!(result.told.contains(" bytes left out]\n"));

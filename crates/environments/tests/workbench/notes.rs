@@ -95,7 +95,7 @@ async fn a_long_list_of_skills_is_cut() {
 
 async fn offered(bench: &Workbench, last: &Offer) -> Offer {
     let call = request(1, "shell", &json!({}));
-    bench.offered(&call.project, &call.session, &settings(self_hosted()), last).await
+    bench.offered(&call.project, &call.session, &settings(self_hosted()), last).await.expect("an offer")
 }
 
 fn end_turn(bench: &Workbench) {

@@ -2,16 +2,17 @@
 
 use crate::local::Local;
 use environments::machine::Machine;
-use environments::workbench::{Machines, Station, Workbench};
+use environments::workbench::{Keeper, Machines, Station, Workbench};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use types::{
     AgentSettings, Attempt, BoxFuture, CallId, CallOutput, Class, Clock, CommandResult, Door, EffectId, EnvironmentId,
-    EnvironmentSettings, Metadata, Progress, ProjectId, Review, SessionId, SessionSettings, Spawn, Task, Timestamp,
-    ToolCall, ToolOutcome, ToolRequest, Tools, TurnId,
+    EnvironmentSettings, Metadata, OfferedTool, Progress, ProjectId, Review, SessionId, SessionSettings, Spawn, Task,
+    Timestamp, ToolOutcome, ToolRequest, Tools, TurnId,
 };
 
 struct RealClock(Instant);
@@ -78,6 +79,7 @@ pub struct Stage {
     pub folder: tempfile::TempDir,
     pub station: Station,
     pub bench: Workbench,
+    pub kept: Arc<Kept>,
     effects: AtomicU64,
 }
 
@@ -108,8 +110,9 @@ impl Stage {
             capability_directories: Vec::new(),
             confined,
         };
-        let bench = bench(Some(station.clone()));
-        Self { folder, station, bench, effects: AtomicU64::new(1) }
+        let kept = Arc::new(Kept::default());
+        let bench = bench_and_kept(Arc::new(One(Some(station.clone()))), kept.clone());
+        Self { folder, station, bench, kept, effects: AtomicU64::new(1) }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -150,6 +153,14 @@ impl Stage {
         }
     }
 
+    /// What was kept of a command beside the log.
+    pub fn kept(&self, result: &CommandResult) -> Vec<u8> {
+        let whole = result.whole.as_ref().expect("something is kept");
+        let kept = self.kept.0.lock().expect("nobody panicked").remove(&whole.blob).expect("it is there");
+        assert_eq!(whole.bytes, kept.len() as u64);
+        kept
+    }
+
     pub async fn ran(&self, tool: &str, arguments: Value) -> CommandResult {
         command(self.call(tool, arguments).await)
     }
@@ -167,7 +178,24 @@ pub fn bench(station: Option<Station>) -> Workbench {
 }
 
 pub fn bench_with(machines: Arc<dyn Machines>) -> Workbench {
-    Workbench::new(machines, Arc::new(RealClock(Instant::now())), Arc::new(Tasks))
+    bench_and_kept(machines, Arc::default())
+}
+
+/// What was kept beside the log.
+#[derive(Default)]
+pub struct Kept(pub Mutex<BTreeMap<String, Vec<u8>>>);
+
+impl Keeper for Kept {
+    fn keep<'a>(&'a self, _: &'a ProjectId, bytes: Vec<u8>) -> BoxFuture<'a, Option<String>> {
+        let mut kept = self.0.lock().expect("nobody panicked");
+        let name = format!("blob {}", kept.len() + 1);
+        kept.insert(name.clone(), bytes);
+        Box::pin(async { Some(name) })
+    }
+}
+
+pub fn bench_and_kept(machines: Arc<dyn Machines>, kept: Arc<Kept>) -> Workbench {
+    Workbench::new(machines, kept, Arc::new(RealClock(Instant::now())), Arc::new(Tasks))
 }
 
 /// A machine that comes when the test lets it.
@@ -196,6 +224,7 @@ pub fn settings(environment: EnvironmentSettings) -> SessionSettings {
         spend_limit: None,
         metadata: Metadata::default(),
         door: Door::default(),
+        aws: None,
     }
 }
 
@@ -212,16 +241,21 @@ fn session() -> SessionId {
 }
 
 pub fn request(effect: u64, tool: &str, arguments: &Value) -> ToolRequest {
-    let call = ToolCall {
-        effect: EffectId(effect),
-        call_id: CallId::new(format!("call_{effect}")),
-        server_label: String::new(),
-        name: tool.to_owned(),
-        arguments: arguments.to_string(),
-        class: Class::Attachable,
-    };
+    let tool = OfferedTool { name: tool.to_owned(), class: Class::Attachable, ..OfferedTool::default() };
+    let call = tool.called(EffectId(effect), CallId::new(format!("call_{effect}")), arguments.to_string());
     let turn = TurnId::new("turn_0123456789abcdef01234567");
-    ToolRequest::new(ProjectId::new("default"), session(), turn, call, Attempt(1), false)
+    ToolRequest {
+        project: ProjectId::new("default"),
+        session: session(),
+        turn,
+        call,
+        attempt: Attempt(1),
+        key: None,
+        attach: false,
+        settings: Arc::new(settings(EnvironmentSettings::None)),
+        offer: Arc::default(),
+        resume: None,
+    }
 }
 
 /// The same call after a crash of the server, where its process is looked for.

@@ -1,8 +1,9 @@
 //! Messages as frames of a WebSocket that clients open on this machine. `GET /readyz` says that the executor is there.
 //!
 //! There is no authentication: it listens on loopback only, and refuses what a browser's page opens; or on a Unix socket
-//! that was handed in, where who can name it is decided by whoever made it.
+//! that was handed in, where who can name it is decided by whoever made it. Over that one there is a [way in](WayIn) too.
 
+use super::way_in::{self, WayIn};
 use super::{Carrier, Inbox, Transport};
 use crate::{session::Executor, world};
 use futures_util::{SinkExt, StreamExt};
@@ -101,9 +102,11 @@ impl Listener {
             let taken = match &self.socket {
                 Socket::Loopback(socket) => socket.accept().await.map(|(stream, _)| {
                     _ = stream.set_nodelay(true);
-                    spawn(stream, executor, place)
+                    spawn(stream, executor, place, false)
                 }),
-                Socket::Inherited(socket) => socket.accept().await.map(|(stream, _)| spawn(stream, executor, place)),
+                Socket::Inherited(socket) => {
+                    socket.accept().await.map(|(stream, _)| spawn(stream, executor, place, true))
+                }
             };
             if let Err(error) = taken {
                 tracing::warn!(%error, "a connection could not be taken");
@@ -118,23 +121,36 @@ trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for S {}
 
-fn spawn(stream: impl Stream, executor: Arc<Executor>, place: OwnedSemaphorePermit) {
+/// What a connection became.
+enum Opened {
+    Frames(hyper::upgrade::OnUpgrade),
+    Port(WayIn),
+}
+
+fn spawn(stream: impl Stream, executor: Arc<Executor>, place: OwnedSemaphorePermit, has_ways_in: bool) {
     world::spawn(async move {
-        answer(stream, executor).await;
+        answer(stream, executor, has_ways_in).await;
         drop(place);
     });
 }
 
-async fn answer(stream: impl Stream, executor: Arc<Executor>) {
+async fn answer(stream: impl Stream, executor: Arc<Executor>, has_ways_in: bool) {
     let (opened, mut sockets) = mpsc::channel(1);
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         let opened = opened.clone();
         async move {
+            if let Some(port) = way_in::wanted(&request).filter(|_| has_ways_in) {
+                let (response, way_in) = way_in::open(&mut request, port).await;
+                if let Some(way_in) = way_in {
+                    _ = opened.try_send(Opened::Port(way_in));
+                }
+                return Ok::<_, Infallible>(response);
+            }
             let response = respond(&request);
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                _ = opened.try_send(hyper::upgrade::on(&mut request));
+                _ = opened.try_send(Opened::Frames(hyper::upgrade::on(&mut request)));
             }
-            Ok::<_, Infallible>(response)
+            Ok(response)
         }
     });
     let mut http = hyper::server::conn::http1::Builder::new();
@@ -144,7 +160,11 @@ async fn answer(stream: impl Stream, executor: Arc<Executor>) {
         tracing::debug!(%error, "a connection ended badly");
         return;
     }
-    let Ok(upgrade) = sockets.try_recv() else { return };
+    let upgrade = match sockets.try_recv() {
+        Ok(Opened::Frames(upgrade)) => upgrade,
+        Ok(Opened::Port(way_in)) => return way_in.carry().await,
+        Err(_) => return,
+    };
     let Ok(upgraded) = upgrade.await else { return };
     let limits = WebSocketConfig::default().max_message_size(Some(MESSAGE_LIMIT)).max_frame_size(Some(MESSAGE_LIMIT));
     let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(limits)).await;

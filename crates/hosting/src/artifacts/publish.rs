@@ -2,7 +2,7 @@
 //! unless the newest artifact of its path has the same content; so one whose artifact was deleted is published again.
 //! Links, and what is no regular file, are left out; so is what is too large, and what comes after there is enough.
 
-use super::shelf::{Kept, Published, Shelf};
+use super::shelf::{Kept, Last, Published, Shelf};
 use crate::disk::{Disk, Error, OUTPUTS, Place, Seen, Stamp, absolute, read_at};
 use crate::record::Artifact;
 use runtime::Draft;
@@ -73,19 +73,14 @@ impl Shelf<'_> {
         for (path, _) in look.changed {
             let total: u64 = published.artifacts.iter().map(|kept| kept.artifact.bytes).sum();
             let room = BYTES_TOGETHER.saturating_sub(total).min(BYTES);
-            let known = published.artifacts.iter().rposition(|kept| kept.artifact.path == absolute(&path));
-            let last = known.and_then(|at| published.artifacts.get(at));
+            let last = published.last(&absolute(&path));
             match self.read_file(disk, (&path, room), last, (environment, &turn)).await? {
                 Outcome::New(new) if published.artifacts.len() < ARTIFACTS => {
                     let (kept, draft) = *new;
                     published.artifacts.push(kept);
                     drafts.push(draft);
                 }
-                Outcome::Same(stamp) => {
-                    if let Some(kept) = known.and_then(|at| published.artifacts.get_mut(at)) {
-                        kept.stamp = stamp;
-                    }
-                }
+                Outcome::Same(stamp) => published.settle(&absolute(&path), stamp),
                 Outcome::New(_) | Outcome::LeftOut => left_out += 1,
             }
         }
@@ -98,9 +93,11 @@ impl Shelf<'_> {
 
     async fn look(&self, published: &Published, disk: &Disk) -> Result<Look, Refusal> {
         let mut look = Look { known: BTreeMap::new(), changed: BTreeMap::new(), left_out: 0 };
-        for Kept { artifact, stamp, .. } in &published.artifacts {
-            if let Some(place) = Place::clean(&artifact.path) {
-                look.known.insert(place.relative().as_bytes().to_vec(), (artifact.bytes, *stamp));
+        let inherited = published.inherited.iter().map(|file| (&file.path, file.bytes, file.stamp));
+        let own = published.artifacts.iter().map(|kept| (&kept.artifact.path, kept.artifact.bytes, kept.stamp));
+        for (path, bytes, stamp) in inherited.chain(own) {
+            if let Some(place) = Place::clean(path) {
+                look.known.insert(place.relative().as_bytes().to_vec(), (bytes, stamp));
             }
         }
         let Some(outputs) = Place::clean(&absolute(OUTPUTS)) else { return Ok(look) };
@@ -122,22 +119,22 @@ impl Shelf<'_> {
         &self,
         disk: &Disk,
         (path, room): (&str, u64),
-        last: Option<&Kept>,
+        last: Option<Last<'_>>,
         (environment, turn): (&EnvironmentId, &TurnId),
     ) -> Result<Outcome, Refusal> {
         let Ok((file, seen)) = disk.open(path.as_bytes().to_vec()).await else { return Ok(Outcome::LeftOut) };
         let file = Arc::new(file);
         let stamp = self.settled(&seen);
         // Mostly it is what it was; then nothing need be written.
-        if let Some(last) = last.filter(|last| last.artifact.bytes == seen.bytes) {
+        if let Some(last) = last.filter(|last| last.bytes == seen.bytes) {
             let digest = take(&file, seen.bytes, None).await?.map(|(_, digest)| digest);
-            if digest.as_ref() == Some(&last.digest) {
+            if digest.as_deref() == Some(last.digest) {
                 return Ok(Outcome::Same(stamp));
             }
         }
         let mut draft = self.files.draft(self.project);
         let Some((bytes, digest)) = take(&file, room, Some(&mut draft)).await? else { return Ok(Outcome::LeftOut) };
-        if last.is_some_and(|last| last.artifact.bytes == bytes && last.digest == digest) {
+        if last.is_some_and(|last| last.bytes == bytes && last.digest == digest) {
             return Ok(Outcome::Same(stamp));
         }
         let now = self.now();
@@ -163,8 +160,7 @@ async fn take(file: &Arc<File>, room: u64, mut draft: Option<&mut Draft>) -> Res
         let Ok((piece, digest)) = read_at(file.clone(), size, PIECE, hash).await else { return Ok(None) };
         hash = digest;
         if piece.is_empty() {
-            let digest = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-            return Ok(Some((size, digest)));
+            return Ok(Some((size, types::hex(&hash.finalize()))));
         }
         size += piece.len() as u64;
         if size > room {

@@ -21,11 +21,67 @@ pub(super) struct Shelf<'a> {
 
 /// The row's body.
 #[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub(super) struct Published {
+pub(crate) struct Published {
     /// The last completed turn whose outputs were looked at.
     pub(super) turn: Option<TurnId>,
     /// In the order in which they were published.
     pub(super) artifacts: Vec<Kept>,
+    /// What a fork's disk had from the beginning, where it is an artifact of the other session.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) inherited: Vec<Inherited>,
+}
+
+/// A file that is published once it is another.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(super) struct Inherited {
+    /// Absolute, in the environment.
+    pub(super) path: String,
+    pub(super) bytes: u64,
+    /// As those of [`Kept`].
+    #[serde(default)]
+    pub(super) stamp: Option<Stamp>,
+    pub(super) digest: String,
+}
+
+/// What was published of a path last, or is taken for that.
+#[derive(Clone, Copy)]
+pub(super) struct Last<'a> {
+    pub(super) bytes: u64,
+    pub(super) digest: &'a str,
+}
+
+impl Published {
+    /// The newest of its own goes before what it was forked with.
+    pub(super) fn last(&self, path: &str) -> Option<Last<'_>> {
+        let own = self.artifacts.iter().rfind(|kept| kept.artifact.path == path);
+        let own = own.map(|kept| Last { bytes: kept.artifact.bytes, digest: &kept.digest });
+        let inherited = || self.inherited.iter().find(|inherited| inherited.path == path);
+        own.or_else(|| inherited().map(|inherited| Last { bytes: inherited.bytes, digest: &inherited.digest }))
+    }
+
+    /// The same file again: what it is known by from now on.
+    pub(super) fn settle(&mut self, path: &str, stamp: Option<Stamp>) {
+        if let Some(kept) = self.artifacts.iter_mut().rfind(|kept| kept.artifact.path == path) {
+            kept.stamp = stamp;
+        } else if let Some(inherited) = self.inherited.iter_mut().find(|inherited| inherited.path == path) {
+            inherited.stamp = stamp;
+        }
+    }
+
+    /// What a fork begins with: the newest of each path, as nobody's artifacts.
+    pub(super) fn for_fork(&self) -> Self {
+        let mut inherited: Vec<Inherited> = Vec::new();
+        let own = self.artifacts.iter().map(|kept| {
+            let (path, digest) = (kept.artifact.path.clone(), kept.digest.clone());
+            Inherited { path, bytes: kept.artifact.bytes, stamp: None, digest }
+        });
+        for file in own.rev().chain(self.inherited.iter().cloned()) {
+            if inherited.iter().all(|other| other.path != file.path) {
+                inherited.push(Inherited { stamp: None, ..file });
+            }
+        }
+        Self { turn: self.turn.clone(), artifacts: Vec::new(), inherited }
+    }
 }
 
 /// An artifact and its content.

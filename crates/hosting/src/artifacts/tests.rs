@@ -202,6 +202,38 @@ async fn a_deleted_one_is_published_again_by_a_later_turn() {
 }
 
 #[tokio::test]
+async fn a_fork_publishes_what_it_has_changed() {
+    let mut scene = Scene::new().await;
+    for (path, content) in [("same", "one"), ("changed", "two"), ("gone", "three")] {
+        scene.write(path, content);
+    }
+    scene.publish("turn_1").await;
+    scene.write("changed", "newer");
+    scene.publish("turn_2").await;
+    scene.write("never published", "four");
+    let heritage = scene.published().await.for_fork();
+    scene.session = SessionId::new("sess_2");
+    scene.shelf(&Later).write(&heritage, Vec::new(), Vec::new()).await.expect("it is written");
+    // The turn that both have is looked at no second time.
+    scene.publish("turn_2").await;
+    assert!(scene.listed().await.is_empty());
+    scene.write("same", "one");
+    fs::remove_file(scene.at("gone")).expect("it is there");
+    scene.publish("turn_3").await;
+    assert_eq!(scene.listed().await, pairs(&[("never published", "turn_3")]));
+    scene.write("changed", "two");
+    scene.publish("turn_4").await;
+    assert_eq!(scene.listed().await, pairs(&[("never published", "turn_3"), ("changed", "turn_4")]));
+    // What a fork of the fork begins with is what there is, whoever's artifact it was.
+    let mut second: Vec<String> = Vec::new();
+    for file in scene.published().await.for_fork().inherited {
+        second.push(format!("{} {}", file.path.rsplit('/').next().expect("a name"), file.bytes));
+    }
+    second.sort();
+    assert_eq!(second, ["changed 3", "gone 5", "never published 4", "same 3"]);
+}
+
+#[tokio::test]
 async fn only_regular_files_of_a_decent_size_are_published() {
     let scene = Scene::new().await;
     fs::write(scene.disk.folder().join("secret"), "secret").expect("a file");

@@ -22,9 +22,11 @@ fn server() -> Settings {
         base: None,
         allow_weak_sandbox: false,
         suspend_after: Duration::from_secs(600),
+        background_after: Duration::from_secs(8 * 3600),
         expire_after: Duration::from_secs(3600),
         program: "/opt/outcrop".into(),
         files: crate::FILES,
+        agents: crate::stage::agents(Path::new("/data/environments")),
     }
 }
 

@@ -5,7 +5,7 @@ mod again;
 use super::*;
 use crate::hosting::MOST;
 use crate::live::Parts;
-use crate::stage::Stage;
+use crate::stage::{Stage, settings};
 use crate::wanted::Wanted;
 use sandbox::{Ability, Driver, Error, Hold, Plan, Running};
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
-use types::{BoxFuture, Clock, Timestamp};
+use types::{BoxFuture, Clock, NetworkSettings, Timestamp};
 
 /// Says who waits for a place; and what may take half an hour is over at once.
 struct Hasty {
@@ -98,9 +98,10 @@ fn sleeper() -> Running {
 async fn live(hosting: &Hosting, seat: &Arc<Seat>) -> Arc<Live> {
     let folder = hosting.inner.folder(&seat.id);
     std::fs::create_dir_all(&folder).unwrap();
-    let proxy = hosting.inner.way_out(plan::open(), &folder).unwrap();
+    let secrets = hosting.inner.secrets_of(seat, &settings(NetworkSettings::default())).await;
+    let proxy = hosting.inner.way_out(plan::open(), &folder, secrets.clone()).unwrap();
     let place = hosting.place(seat).await.unwrap();
-    hosting.join(seat, Parts { running: sleeper(), proxy, folder, session: None, place })
+    hosting.join(seat, Parts { running: sleeper(), proxy, folder, session: None, secrets, place })
 }
 
 #[tokio::test]

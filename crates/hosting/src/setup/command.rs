@@ -70,8 +70,7 @@ impl<'a> Runner<'a> {
             argv,
             working_directory: cwd.to_owned(),
             variables: self.context.variables.clone(),
-            terminal: false,
-            input: false,
+            ..Command::default()
         };
         self.machine.start(command).await.map_err(|fault| failed(&fault))?;
         let ran = self.follow(&process, time).await;

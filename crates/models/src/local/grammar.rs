@@ -65,7 +65,7 @@ const LONGEST: u32 = 32_000;
 
 /// What an answer is asked to be.
 pub(super) struct Wish {
-    tools: Vec<FunctionTool>,
+    tools: Arc<Vec<FunctionTool>>,
     choice: ToolChoice,
     /// Calls of one answer.
     most_calls: u32,

@@ -90,7 +90,7 @@ mod tests {
             model: "m".into(),
             instructions: None,
             context: std::sync::Arc::default(),
-            tools: Vec::new(),
+            tools: Default::default(),
             tool_choice: ToolChoice::Auto,
             format: TextFormat::Text,
             verbosity: Verbosity::Medium,

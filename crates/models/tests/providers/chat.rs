@@ -292,7 +292,8 @@ async fn the_whole_request() {
             parameters: Default::default(),
             kind: types::FunctionKind::default(),
         },
-    ];
+    ]
+    .into();
     request.tool_choice = ToolChoice::Function("f".into());
     request.format = TextFormat::schema(schema.as_object().unwrap().clone());
     request.verbosity = Verbosity::Low;

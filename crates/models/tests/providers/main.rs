@@ -23,7 +23,7 @@ fn request(context: Vec<ContextItem>) -> ModelRequest {
         model: "m".into(),
         instructions: None,
         context: context.into(),
-        tools: Vec::new(),
+        tools: Default::default(),
         tool_choice: ToolChoice::Auto,
         format: TextFormat::Text,
         verbosity: Verbosity::Medium,

@@ -210,7 +210,8 @@ async fn the_whole_request() {
         description: "does".into(),
         parameters: schema.as_object().unwrap().clone(),
         kind: types::FunctionKind::default(),
-    }];
+    }]
+    .into();
     request.tool_choice = ToolChoice::Required;
     request.format = TextFormat::schema(schema.as_object().unwrap().clone());
     request.verbosity = Verbosity::High;

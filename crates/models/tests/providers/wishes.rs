@@ -45,7 +45,7 @@ async fn a_custom_tool_is_a_function_of_one_text_where_there_are_only_functions(
     };
     let mock = Mock::start(crate::chat::chunks(&[fragment(r#"{"input": "he\ny"}"#)])).await;
     let mut request = request(history());
-    request.tools = vec![custom(CustomFormat::Text)];
+    request.tools = vec![custom(CustomFormat::Text)].into();
     let (events, end) = ask(&OpenaiChat::new(upstream_at(&mock.base_url)), &request).await;
     assert!(end.is_ok());
     assert_eq!(events, [call("b", "shout", "he\ny")]);
@@ -63,7 +63,7 @@ async fn a_custom_tool_is_one_where_the_wire_knows_them() {
     let done = json!({"type": "response.output_item.done", "output_index": 0, "item": item});
     let mock = Mock::start(Reply::events(&[done, fine_response()])).await;
     let mut request = request(history());
-    request.tools = vec![custom(regex())];
+    request.tools = vec![custom(regex())].into();
     request.tool_choice = ToolChoice::Function("shout".into());
     request.parallel_tool_calls = false;
     let (events, _) = ask(&OpenaiResponses::new(upstream_at(&mock.base_url)), &request).await;

@@ -12,7 +12,10 @@ pub const BODY: u64 = 64 << 20;
 pub const UNJOURNALED: u64 = 256 << 20;
 pub const DRAIN: Duration = Duration::from_secs(25);
 pub const SUSPEND_AFTER: Duration = Duration::from_secs(10 * 60);
+pub const BACKGROUND_AFTER: Duration = Duration::from_secs(8 * 60 * 60);
 pub const EXPIRE_AFTER: Duration = Duration::from_secs(60 * 60);
+pub const AGENT_IDLE_AFTER: Duration = Duration::from_secs(15 * 60);
+pub const AGENT_LIFETIME: Duration = Duration::from_secs(8 * 60 * 60);
 pub const OPENAI_URL: &str = "https://api.openai.com/v1";
 pub const OPENAI_KEY: &str = "OPENAI_API_KEY";
 pub const TIMEOUTS: Timeouts =
@@ -31,6 +34,7 @@ pub fn models(variables: &Variables) -> Vec<ModelEntry> {
     if let Some(key) = variables.get(OPENAI_KEY) {
         models.push(ModelEntry {
             name: "*".to_owned(),
+            aliases: Vec::new(),
             provider: Provider::OpenaiResponses(Upstream {
                 base_url: OPENAI_URL.to_owned(),
                 key: Some(Secret(key.to_owned())),
@@ -47,6 +51,7 @@ pub fn models(variables: &Variables) -> Vec<ModelEntry> {
 fn local(name: &str, source: Source, task: Task) -> ModelEntry {
     ModelEntry {
         name: name.to_owned(),
+        aliases: Vec::new(),
         provider: Provider::Local(Weights { source, sha256: None, task }),
         task,
         upstream_model: None,
@@ -59,6 +64,7 @@ fn local(name: &str, source: Source, task: Task) -> ModelEntry {
 pub fn script(name: &str) -> ModelEntry {
     ModelEntry {
         name: name.to_owned(),
+        aliases: Vec::new(),
         provider: Provider::Script,
         task: Task::Chat,
         upstream_model: None,

@@ -10,6 +10,7 @@ const MOST_DAYS: u32 = 365;
 
 pub fn resolve(raw: &raw::Environments, text: &Text<'_>) -> Result<Environments, Complaint> {
     let suspend_after = span(raw.suspend_after.as_ref(), defaults::SUSPEND_AFTER, MOST_DAYS * DAY, text)?;
+    let background_after = span(raw.background_after.as_ref(), defaults::BACKGROUND_AFTER, MOST_DAYS * DAY, text)?;
     let expire_after =
         span(raw.expire_after.as_ref(), defaults::EXPIRE_AFTER.max(suspend_after), MOST_DAYS * DAY, text)?;
     if let Some(said) = &raw.expire_after
@@ -22,6 +23,7 @@ pub fn resolve(raw: &raw::Environments, text: &Text<'_>) -> Result<Environments,
         base: base(raw.base.as_ref(), text)?,
         allow_weak_sandbox: raw.allow_weak_sandbox.unwrap_or(false),
         suspend_after,
+        background_after,
         expire_after,
     })
 }

@@ -6,12 +6,14 @@ use super::{
     ModelEntry, Provider, Secret, Source, Task, Timeouts, Upstream, Variables, Weights, defaults, hint,
     nearest::nearest, raw, source, units,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use toml::Spanned;
 use types::{ModelRules, Price};
 
 const PROVIDERS: [&str; 4] = ["local", "openai-responses", "openai-chat", "script"];
 const MAX_MODELS: usize = 1000;
+/// Of one model.
+const MAX_ALIASES: usize = 100;
 /// Known, and for a later version.
 const LATER_PROVIDERS: [&str; 2] = ["anthropic", "bedrock"];
 
@@ -32,8 +34,11 @@ pub fn resolve(
 fn entry(model: &Spanned<raw::Model>, variables: &Variables, text: &Text<'_>) -> Result<ModelEntry, Complaint> {
     let raw = model.get_ref();
     let name = raw.name.get_ref();
-    if name.is_empty() || name.len() > 256 || name.chars().any(char::is_control) {
-        return Err(text.complain(raw.name.span(), "a model's name has 1 to 256 bytes and no control characters"));
+    for name in std::iter::once(&raw.name).chain(&raw.aliases) {
+        let text_of = name.get_ref();
+        if text_of.is_empty() || text_of.len() > 256 || text_of.chars().any(char::is_control) {
+            return Err(text.complain(name.span(), "a model's name has 1 to 256 bytes and no control characters"));
+        }
     }
     let task = task(raw, text)?;
     let provider = provider(raw, task, variables, text)?;
@@ -51,6 +56,7 @@ fn entry(model: &Spanned<raw::Model>, variables: &Variables, text: &Text<'_>) ->
     };
     Ok(ModelEntry {
         name: name.clone(),
+        aliases: raw.aliases.iter().map(|alias| alias.get_ref().clone()).collect(),
         provider,
         task,
         upstream_model: raw.upstream_model.as_ref().map(|value| value.get_ref().clone()),
@@ -222,16 +228,25 @@ fn price(raw: &raw::Price, text: &Text<'_>) -> Result<Price, Complaint> {
 }
 
 fn check_names(raw: &[Spanned<raw::Model>], text: &Text<'_>) -> Result<(), Complaint> {
-    let mut seen = BTreeMap::new();
+    let mut seen = BTreeSet::new();
     for model in raw {
-        let name = &model.get_ref().name;
-        if seen.insert(name.get_ref().as_str(), ()).is_some() {
+        if let Some(alias) = model.get_ref().aliases.get(MAX_ALIASES) {
+            return Err(text.complain(alias.span(), format!("more than {MAX_ALIASES} aliases")));
+        }
+    }
+    let names = raw.iter().map(|model| &model.get_ref().name);
+    let aliases = raw.iter().flat_map(|model| &model.get_ref().aliases);
+    for name in names.chain(aliases) {
+        if !seen.insert(name.get_ref().as_str()) {
             return Err(
                 text.complain(name.span(), format!("there is a model `{}` already; names are unique", name.get_ref()))
             );
         }
     }
-    Ok(())
+    match raw.iter().flat_map(|model| &model.get_ref().aliases).find(|alias| alias.get_ref() == "*") {
+        Some(alias) => Err(text.complain(alias.span(), "`*` is a name, never an alias")),
+        None => Ok(()),
+    }
 }
 
 fn check_fallbacks(raw: &[Spanned<raw::Model>], text: &Text<'_>) -> Result<(), Complaint> {

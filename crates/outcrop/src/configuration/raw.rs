@@ -14,9 +14,18 @@ pub struct File {
     #[serde(default)]
     pub limits: Limits,
     #[serde(default)]
+    pub approvals: Approvals,
+    #[serde(default)]
     pub environments: Environments,
     #[serde(default)]
     pub vaults: Vaults,
+    #[serde(default)]
+    pub mcp: Mcp,
+    #[serde(default)]
+    pub aws: Aws,
+    #[serde(default)]
+    pub agentcore: AgentCore,
+    pub web_search: Option<Spanned<WebSearch>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -35,6 +44,8 @@ pub struct Server {
 #[serde(deny_unknown_fields)]
 pub struct Model {
     pub name: Spanned<String>,
+    #[serde(default)]
+    pub aliases: Vec<Spanned<String>>,
     pub provider: Spanned<String>,
     pub task: Option<Spanned<String>>,
     pub source: Option<Spanned<String>>,
@@ -79,7 +90,16 @@ pub struct Limits {
     pub running_sessions: Option<Spanned<i64>>,
     pub queued_sessions_per_project: Option<Spanned<i64>>,
     pub model_calls_per_turn: Option<Spanned<i64>>,
+    pub tool_calls_per_turn: Option<Spanned<i64>>,
     pub turn_time: Option<Spanned<String>>,
+    pub function_call_time: Option<Spanned<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Approvals {
+    pub expires: Option<Spanned<String>>,
+    pub reviewer: Option<Spanned<String>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -89,11 +109,60 @@ pub struct Environments {
     pub base: Option<Spanned<String>>,
     pub allow_weak_sandbox: Option<bool>,
     pub suspend_after: Option<Spanned<String>>,
+    pub background_after: Option<Spanned<String>>,
     pub expire_after: Option<Spanned<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mcp {
+    pub allow_private: Option<bool>,
+    pub allowed_hosts: Option<Vec<Spanned<String>>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Aws {
+    pub partition: Option<Spanned<String>>,
+    pub region: Option<Spanned<String>>,
+    pub account: Option<Spanned<String>>,
+    pub managed_agents: Option<Spanned<String>>,
+    pub unsigned_payload: Option<bool>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentCore {
+    pub code: Option<Spanned<String>>,
+    pub idle_after: Option<Spanned<String>>,
+    pub lifetime: Option<Spanned<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebSearch {
+    pub provider: Option<Spanned<String>>,
+    pub url: Option<Spanned<String>>,
+    pub api_key_env: Option<Spanned<String>>,
+    pub tool: Option<Spanned<String>>,
+    pub argument: Option<Spanned<String>>,
+    pub blocked_domains: Option<Vec<Spanned<String>>>,
+    pub allowed_hosts: Option<Vec<Spanned<String>>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Vaults {
     pub root_key_file: Option<Spanned<String>>,
+    pub root_key_env: Option<Spanned<String>>,
+    pub kms: Option<Spanned<Kms>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kms {
+    #[serde(default)]
+    pub keys: Vec<Spanned<String>>,
+    pub endpoint: Option<Spanned<String>>,
+    pub wraps: Option<bool>,
 }

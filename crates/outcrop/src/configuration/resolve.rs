@@ -1,7 +1,10 @@
 //! The second step: raw values, variables and flags become one configuration, or one complaint.
 
 use super::complaint::{Complaint, Text};
-use super::{Configuration, Flags, Secret, Variables, defaults, environments, hint, model, raw, units};
+use super::{
+    Configuration, Flags, Secret, Variables, agentcore, approvals, aws, defaults, environments, hint, mcp, model, raw,
+    units, vaults, web_search,
+};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -27,19 +30,26 @@ pub fn resolve(file: Option<(&Path, &str)>, flags: &Flags, variables: &Variables
             defaults::LISTEN
         )));
     }
+    let models = match file {
+        Some(_) => model::resolve(&raw.model, variables, &text)?,
+        None => defaults::models(variables),
+    };
+    let approvals = approvals::resolve(&raw.approvals, &models, Limits::default().approval_time, &text)?;
     Ok(Configuration {
         file: file.map(|(name, _)| name.to_owned()),
         listen,
         public_url: public_url(raw.server.public_url.as_ref(), &text)?,
         data: data(raw.server.data.as_ref(), flags, variables, &text)?,
         api_key,
-        models: match file {
-            Some(_) => model::resolve(&raw.model, variables, &text)?,
-            None => defaults::models(variables),
-        },
-        limits: limits(&raw.limits, &text)?,
+        models,
+        limits: Limits { approval_time: approvals.time, ..limits(&raw.limits, &text)? },
+        reviewer: approvals.reviewer,
         environments: environments::resolve(&raw.environments, &text)?,
-        root_key_file: root_key_file(raw.vaults.root_key_file.as_ref(), &text)?,
+        mcp: mcp::resolve(&raw.mcp, &text)?,
+        aws: aws::resolve(&raw.aws, &text)?,
+        agentcore: agentcore::resolve(&raw.agentcore, &text)?,
+        web_search: web_search::resolve(raw.web_search.as_ref(), variables, &text)?,
+        vaults: vaults::resolve(&raw.vaults, variables, &text)?,
         body: body(raw.limits.body.as_ref(), &text)?,
         journal: raw.server.journal.unwrap_or(true),
         unjournaled: unjournaled(raw.limits.unjournaled.as_ref(), &text)?,
@@ -145,13 +155,6 @@ fn data(
     }
 }
 
-fn root_key_file(raw: Option<&Spanned<String>>, text: &Text<'_>) -> Result<Option<PathBuf>, Complaint> {
-    match raw {
-        Some(raw) if raw.get_ref().is_empty() => Err(text.complain(raw.span(), "the name of a file is missing")),
-        raw => Ok(raw.map(|raw| PathBuf::from(raw.get_ref()))),
-    }
-}
-
 fn api_key(variables: &Variables) -> Result<Option<Secret>, Complaint> {
     let Some(key) = variables.get("OUTCROP_API_KEY") else { return Ok(None) };
     if key.len() < 8 || !key.bytes().all(|b| b.is_ascii_graphic()) {
@@ -171,13 +174,21 @@ fn limits(raw: &raw::Limits, text: &Text<'_>) -> Result<Limits, Complaint> {
             None => default,
         })
     };
+    let calls = |value: &Option<Spanned<i64>>, default: u32| -> Result<u32, Complaint> {
+        Ok(match value {
+            Some(value) => u32::try_from(number(value, 1, 1_000_000, text)?).unwrap_or(default),
+            None => default,
+        })
+    };
     let per_project = count(&raw.running_sessions_per_project, default.running_sessions_per_project)?;
     Ok(Limits {
-        model_calls_per_turn: match &raw.model_calls_per_turn {
-            Some(value) => u32::try_from(number(value, 1, 1_000_000, text)?).unwrap_or(default.model_calls_per_turn),
-            None => default.model_calls_per_turn,
-        },
+        model_calls_per_turn: calls(&raw.model_calls_per_turn, default.model_calls_per_turn)?,
+        tool_calls_per_turn: calls(&raw.tool_calls_per_turn, default.tool_calls_per_turn)?,
         turn_time: span(raw.turn_time.as_ref(), default.turn_time, 365 * DAY, text)?,
+        function_call_time: match &raw.function_call_time {
+            Some(value) => Some(span(Some(value), Duration::ZERO, 400 * DAY, text)?),
+            None => default.function_call_time,
+        },
         running_sessions_per_project: per_project,
         running_sessions: count(&raw.running_sessions, default.running_sessions.max(per_project))?,
         queued_sessions_per_project: count(&raw.queued_sessions_per_project, default.queued_sessions_per_project)?,

@@ -47,7 +47,9 @@ streams = 7
 unjournaled = "8MiB"
 running_sessions_per_project = 3
 model_calls_per_turn = 20
+tool_calls_per_turn = 30
 turn_time = "1h"
+function_call_time = "90d"
 "#,
     );
     assert_eq!(configuration.listen.port(), 0);
@@ -58,7 +60,9 @@ turn_time = "1h"
     assert_eq!(configuration.limits.streams, 7);
     assert_eq!(configuration.limits.running_sessions_per_project, 3);
     assert_eq!(configuration.limits.model_calls_per_turn, 20);
+    assert_eq!(configuration.limits.tool_calls_per_turn, 30);
     assert_eq!(configuration.limits.turn_time, Duration::from_secs(3600));
+    assert_eq!(configuration.limits.function_call_time, Some(Duration::from_secs(90 * 24 * 3600)));
     let [plain, chat] = configuration.models.as_slice() else { panic!("two models") };
     assert_eq!((plain.name.as_str(), plain.provider.word()), ("plain", "script"));
     let Provider::OpenaiChat(upstream) = &chat.provider else { panic!("{chat:?}") };
@@ -82,6 +86,7 @@ fn environments_are_had_unless_the_file_says_otherwise() {
     assert_eq!((default.suspend_after, default.expire_after), (defaults::SUSPEND_AFTER, defaults::EXPIRE_AFTER));
     let section = "[environments]\ndriver='none'\nbase='/srv/tree'\nallow_weak_sandbox=true\nsuspend_after='2h'";
     let said = good(section).environments;
+    assert_eq!(said.background_after, defaults::BACKGROUND_AFTER);
     assert!(!said.hosted && said.allow_weak_sandbox);
     assert_eq!(said.base.as_deref(), Some(Path::new("/srv/tree")));
     // What is kept longer than usual is not removed before it is suspended.
@@ -226,6 +231,16 @@ fn wrong_variables_and_flags_are_named() {
     assert_eq!(complaint, "--store: unknown store `sqllite`; did you mean `sqlite`?");
 }
 
+#[test]
+fn a_host_may_be_allowed_with_one_port() {
+    let file = "[mcp]\nallowed_hosts = ['A.test.', '127.0.0.1:8000', '[::1]:9', 'fd00::1', 'Localhost']";
+    let hosts = load(file, &Flags::default(), []).unwrap().mcp.allowed_hosts;
+    assert!(hosts.iter().eq(["127.0.0.1:8000", "[::1]:9", "a.test", "fd00::1", "localhost"]), "{hosts:?}");
+    let open: Vec<_> = hosts.iter().filter(|host| super::mcp::opens_this_machine(host)).collect();
+    assert_eq!(open, ["localhost"]);
+    assert!(["127.0.0.1", "::1", "127.9.9.9", "a.localhost"].into_iter().all(super::mcp::opens_this_machine));
+}
+
 /// A file and the complaint's beginning. `M` stands for a model entry's first three lines.
 const BAD: &[(&str, &str)] = &[
     ("[server]\nlistn = 'x'", "outcrop.toml:2: unknown field `listn`; did you mean `listen`?"),
@@ -250,13 +265,51 @@ const BAD: &[(&str, &str)] = &[
     ("[environments]\ndriver = 'locl'", "outcrop.toml:2: unknown driver"),
     ("[environments]\nbase = 'tree'", "outcrop.toml:2: a base is \"host\", or the absolute path of a folder"),
     ("[environments]\nsuspend_after = '0s'", "outcrop.toml:2: `0s` is out of range"),
+    ("[environments]\nbackground_after = '0s'", "outcrop.toml:2: `0s` is out of range"),
     (
         "[environments]\nsuspend_after = '2h'\nexpire_after = '1h'",
         "outcrop.toml:3: expire_after is not shorter than suspend_after",
     ),
     ("[environments]\nallow_weak = true", "outcrop.toml:2: unknown field `allow_weak`"),
     ("[vaults]\nroot_key_file = ''", "outcrop.toml:2: the name of a file is missing"),
+    ("[mcp]\nallowed_hosts = ['https://a.test']", "outcrop.toml:2: a host is a name or an address"),
+    ("[mcp]\nallowed_hosts = ['a.test:0']", "outcrop.toml:2: a host is a name or an address, with a port or without"),
+    (
+        "[mcp]\nallowed_hosts = ['a.test:65536']",
+        "outcrop.toml:2: a host is a name or an address, with a port or without",
+    ),
+    (
+        "[mcp]\nallowed_hosts = ['[a.test]:80']",
+        "outcrop.toml:2: a host is a name or an address, with a port or without",
+    ),
+    ("[web_search]\nurl = 'http://a.test'", "outcrop.toml:1: provider is missing"),
+    ("[web_search]\nprovider = 'searx'", "outcrop.toml:2: unknown provider"),
+    ("[web_search]\nprovider = 'searxng'", "outcrop.toml:2: provider \"searxng\" needs url"),
+    ("[web_search]\nprovider = 'searxng'\nurl = 'a.test'", "outcrop.toml:3: a url begins with http://"),
+    ("[web_search]\nprovider = 'brave'", "outcrop.toml:2: provider \"brave\" needs api_key_env"),
+    (
+        "[web_search]\nprovider = 'brave'\napi_key_env = 'NO_KEY'",
+        "outcrop.toml:3: api_key_env names a variable that is not set",
+    ),
+    ("[web_search]\nprovider = 'mcp'\nurl = 'http://a.test'", "outcrop.toml:2: provider \"mcp\" needs tool"),
+    ("[web_search]\nprovider = 'searxng'\ntool = 'x'", "outcrop.toml:3: provider \"searxng\" has no tool"),
+    ("[approvals]\nexpires = '500d'", "outcrop.toml:2: `500d` is out of range; from 1ms to 400d"),
+    ("[approvals]\nreviewer = 'none'", "outcrop.toml:2: reviewer names no model of this file: `none`"),
+    ("[mcp]\nhosts = []", "outcrop.toml:2: unknown field `hosts`"),
+    ("[vaults]\nroot_key_env = ''", "outcrop.toml:2: root_key_env is the name of a variable, never the key itself"),
+    ("[vaults]\nroot_key_env = 'a-b'", "outcrop.toml:2: root_key_env is the name of a variable, never the key itself"),
+    ("[vaults]\nroot_key_env = 'NO_ROOT'", "outcrop.toml:2: the variable NO_ROOT is not set"),
+    ("[vaults]\nroot_key_env = 'UPSTREAM_KEY'", "outcrop.toml:2: the variable UPSTREAM_KEY holds no root keys"),
+    ("[agentcore]\ncode = 'agents'", "outcrop.toml:2: code is the absolute path of a folder"),
+    ("[agentcore]\nidle_after = '2h'\nlifetime = '1h'", "outcrop.toml:2: idle_after is not longer than lifetime"),
+    ("[agentcore]\nlifetime = '15d'", "outcrop.toml:2: `15d` is out of range"),
     ("[vaults]\nkey = 'x'", "outcrop.toml:2: unknown field `key`"),
+    ("[vaults.kms]\nkeys = []", "outcrop.toml:1: keys names no key of KMS"),
+    ("[vaults.kms]\nkeys = ['alias/mine']", "outcrop.toml:2: an alias may come to name another key"),
+    ("[vaults.kms]\nkeys = ['1234']", "outcrop.toml:2: a key that is named by its id alone needs a region"),
+    ("[vaults.kms]\nkeys = ['arn:aws:s3:r:1:key/k']", "outcrop.toml:2: a key is the id or the ARN of a key of KMS"),
+    ("[vaults.kms]\nkeys = ['arn:aws:kms:r:1:key/k']", "outcrop.toml:1: the variable AWS_ACCESS_KEY_ID is not set"),
+    ("[vaults.kms]\nkey = 'x'", "outcrop.toml:2: unknown field `key`"),
     ("[[model]]\nname = ''\nprovider = 'script'", "outcrop.toml:2: a model's name has 1 to 256 bytes"),
     (
         "[[model]]\nname = 'a'\nprovider = 'openai'",
@@ -309,6 +362,7 @@ const BAD: &[(&str, &str)] = &[
     ("[limits]\nstreams = 0", "outcrop.toml:2: 0 is out of range; from 1 to 1000000"),
     ("[limits]\nturn_time = '8 hours'", "outcrop.toml:2: `8 hours` is not a duration"),
     ("[limits]\nturn_time = '999d'", "outcrop.toml:2: `999d` is out of range; from 1ms to 365d"),
+    ("[limits]\nfunction_call_time = '401d'", "outcrop.toml:2: `401d` is out of range; from 1ms to 400d"),
     ("[limits]\nstreams = 1\nstreams = 2", "outcrop.toml:3: duplicate key"),
 ];
 
@@ -385,6 +439,9 @@ fn every_key_is_documented() {
         ("limits.", "[limits]\n?=1"),
         ("environments.", "[environments]\n?=1"),
         ("vaults.", "[vaults]\n?=1"),
+        ("mcp.", "[mcp]\n?=1"),
+        ("approvals.", "[approvals]\n?=1"),
+        ("web_search.", "[web_search]\n?=1"),
     ] {
         for field in known_fields(&file.replace('?', "\"?\"")) {
             let row = format!("`{place}{field}`");

@@ -50,6 +50,18 @@ fn show(effect: &Effect<'_>, style: Style) {
     if let Some(call) = effect.call_id {
         note(format!("call {call}"));
     }
+    if let Some(asked) = &effect.approval {
+        let changed = if asked.tool_changed { ", its description changed" } else { "" };
+        note(format!("a {} was asked for consent {}{changed}", asked.asked_of, when(Some(asked.asked_at))));
+        if let Some(answer) = &asked.answer {
+            let reason = answer.reason.map_or_else(String::new, |reason| format!(": {reason}"));
+            note(format!("{} by {} {}{reason}", answer.decision, answer.by, when(Some(answer.at))));
+        }
+    }
+    if let Some(settled) = &effect.settled {
+        let by = settled.by.unwrap_or("-");
+        note(format!("settled as {} by {by} {}: {}", settled.outcome, when(Some(settled.at)), settled.said));
+    }
     if let Some(error) = &effect.error {
         note(format!("{} ({})", error.message, error.code));
     }

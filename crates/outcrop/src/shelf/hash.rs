@@ -9,10 +9,6 @@ use std::path::Path;
 /// What is read between two looks at signals. Bytes.
 const PIECE: usize = 1 << 20;
 
-pub fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// Feeds a whole file to `hash` and says how long it is.
 pub async fn feed(hash: &mut Sha256, path: &Path) -> Result<u64> {
     let unreadable = || format!("{} cannot be read", path.display());
@@ -34,5 +30,5 @@ pub async fn feed(hash: &mut Sha256, path: &Path) -> Result<u64> {
 pub async fn of(path: &Path) -> Result<String> {
     let mut hash = Sha256::new();
     feed(&mut hash, path).await?;
-    Ok(hex(&hash.finalize()))
+    Ok(types::hex(&hash.finalize()))
 }

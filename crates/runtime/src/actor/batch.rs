@@ -4,9 +4,10 @@ use super::request::EVENTS_ROUTE;
 use crate::handle::RequestKey;
 use engine::State;
 use std::time::Duration;
-use store::{Append, Idempotency, SideWrite};
+use store::{Append, BlobHash, Idempotency, SideWrite};
 use types::{
-    Encoded, Epoch, Event, ProjectId, Record, RecordBody, Reservation, Seq, SessionId, Timestamp, TurnId, Verdict,
+    CommandResult, EffectId, Encoded, Epoch, Event, ItemBody, ProjectId, Record, RecordBody, Reservation, Seq,
+    SessionId, Timestamp, ToolOutcome, TurnId, Verdict,
 };
 
 /// A day is promised; another is for a wall clock that jumps.
@@ -20,19 +21,29 @@ pub(super) struct Batch {
     settings_changed: bool,
     /// The turns that end with it.
     ended: Vec<TurnId>,
-    /// Whether a timer that an older version has set is taken away.
-    clears_timer: bool,
+    /// When an open request for consent ran out before, and whether the timer is written although that has not changed.
+    expiry: Option<Timestamp>,
+    sets_timer: bool,
 }
 
 impl Batch {
     pub(super) fn new(state: &State) -> Self {
         let (records, events, side, ended) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { expected: state.seq, records, events, side, settings_changed: false, ended, clears_timer: false }
+        Self {
+            expected: state.seq,
+            records,
+            events,
+            side,
+            settings_changed: false,
+            ended,
+            expiry: state.next_expiry(),
+            sets_timer: false,
+        }
     }
 
-    /// No timer may be left, although nothing else may change.
-    pub(super) fn clear_timer(&mut self) {
-        self.clears_timer = true;
+    /// The timer is to be as the state says, although nothing else may change.
+    pub(super) fn set_timer(&mut self) {
+        self.sets_timer = true;
     }
 
     /// The turns that end with it; they are not said a second time.
@@ -98,7 +109,20 @@ impl Batch {
             RecordBody::Committed(committed) => {
                 self.settle(state, committed.effect.0, committed.attempt.0, committed.charged);
             }
+            RecordBody::Item(item) => {
+                if let ItemBody::ToolOutcome { outcome, .. } = &item.body {
+                    self.name_whole(outcome);
+                }
+            }
+            RecordBody::Late(late) => self.name_whole(&late.outcome),
             _ => {}
+        }
+    }
+
+    /// What a command printed is kept beside the log, as long as the record that says so.
+    fn name_whole(&mut self, outcome: &ToolOutcome) {
+        if let ToolOutcome::Ran(CommandResult { whole: Some(whole), .. }) = outcome {
+            self.side.push(SideWrite::Blob { hash: BlobHash(whole.blob.clone()) });
         }
     }
 
@@ -108,7 +132,7 @@ impl Batch {
 
     /// Books what an attempt cost, for every account that it had reserved from.
     fn settle(&mut self, state: &State, effect: u64, attempt: u32, spent: types::MicroUsd) {
-        let intent = state.turn.as_ref().and_then(|turn| turn.call.as_ref()).and_then(|call| call.intent.as_ref());
+        let intent = state.model_call(EffectId(effect)).and_then(|call| call.intent.as_ref());
         for Reservation { account, .. } in intent.iter().flat_map(|intent| &intent.reserve) {
             let key = booking_key(&state.session, effect, attempt);
             self.side.push(SideWrite::Settle { account: account.clone(), key, spent });
@@ -126,8 +150,9 @@ impl Batch {
             let settings = self.settings_changed.then(|| Box::new((*state.settings).clone()));
             self.side.push(SideWrite::Head { head: Box::new(engine::head(state)), settings });
         }
-        if self.clears_timer {
-            self.side.push(SideWrite::Timer { at: None });
+        let expiry = state.next_expiry();
+        if self.sets_timer || expiry != self.expiry {
+            self.side.push(SideWrite::Timer { at: expiry });
         }
         let append = Append {
             project: project.clone(),

@@ -2,7 +2,7 @@
 //! set an hour on or back at any moment, or stand still; what is left of a turn's time is measured once, when its
 //! deadline is first seen, and from then on by monotonic time. Only a restart has to believe the wall.
 
-use super::{Actor, deadline};
+use super::Actor;
 use engine::State;
 use std::time::Duration;
 use types::{BoxFuture, Clock, Effect, Input, Limits, Timestamp, TurnId};
@@ -62,4 +62,12 @@ impl Actor {
         let has_jumped = known.passed(clock).is_none() && ends.until(said).max(said.until(ends)) > DRIFT;
         has_jumped.then(|| Input::ClockSet { turn: known.turn.clone(), ends })
     }
+}
+
+/// When the running turn's time is over, as the log says.
+fn deadline(state: &State, limits: &Limits) -> Option<Timestamp> {
+    engine::pending(state, limits).into_iter().find_map(|effect| match effect {
+        Effect::TurnDeadline { at, .. } => Some(at),
+        Effect::ModelCall { .. } | Effect::ToolCall { .. } | Effect::Review { .. } => None,
+    })
 }

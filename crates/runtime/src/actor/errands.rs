@@ -5,6 +5,7 @@
 //! ended or its time is over, is told so; what it still says is heard for a while by a task of its own, and goes into
 //! the log as `late`.
 
+use super::reviews::Reviewing;
 use super::{Actor, Command, Reply, STORE_PAUSE};
 use crate::World;
 use crate::registry::{Hold, Registry};
@@ -14,7 +15,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use tokio::sync::oneshot;
 use types::{
-    BoxFuture, Class, Effect, Input, ItemBody, Origin, Progress, Record, RecordBody, ToolOutcome, ToolRequest, Verdict,
+    BoxFuture, Class, Consent, Effect, Input, ItemBody, Origin, Progress, Record, RecordBody, ToolOutcome, ToolRequest,
+    Verdict,
 };
 
 /// One attempt of a tool call under way.
@@ -35,6 +37,7 @@ enum Place {
 /// The tool calls of one session that are under way.
 pub(crate) struct Errands {
     under_way: Vec<Errand>,
+    pub(super) reviews: Vec<Reviewing>,
     place: Place,
 }
 
@@ -42,25 +45,30 @@ pub(crate) struct Errands {
 pub(super) enum Report {
     Place(Option<Slot>),
     Outcome(Origin, ToolOutcome),
+    Reviewed(Box<Input>),
     Overdue(Origin),
 }
 
-/// A tool call that is due.
-struct Due {
-    origin: Origin,
-    effect: Effect,
+/// A tool call that is due, or a review of one.
+pub(super) struct Due {
+    pub(super) origin: Origin,
+    pub(super) effect: Effect,
     class: Class,
-    attach: bool,
+    pub(super) attach: bool,
 }
 
 impl Errands {
     pub(crate) fn new() -> Self {
-        Self { under_way: Vec::new(), place: Place::None }
+        Self { under_way: Vec::new(), reviews: Vec::new(), place: Place::None }
     }
 
     /// Whether something will be reported.
     pub(super) fn are_under_way(&self) -> bool {
-        !self.under_way.is_empty() || matches!(self.place, Place::Asked(_))
+        !self.is_empty() || matches!(self.place, Place::Asked(_))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.under_way.is_empty() && self.reviews.is_empty()
     }
 
     /// Waits for the next report; for ever where there is none. Nothing is lost if the future is dropped.
@@ -71,6 +79,12 @@ impl Errands {
             {
                 self.place = Place::None;
                 return Poll::Ready(Report::Place(slot));
+            }
+            for index in 0..self.reviews.len() {
+                if let Poll::Ready(input) = self.reviews[index].outcome.as_mut().poll(context) {
+                    self.reviews.remove(index);
+                    return Poll::Ready(Report::Reviewed(Box::new(input)));
+                }
             }
             for index in 0..self.under_way.len() {
                 let errand = &mut self.under_way[index];
@@ -101,6 +115,7 @@ impl Actor {
             Report::Outcome(Origin { effect, attempt }, outcome) => {
                 self.insist(vec![Input::ToolDone { effect, attempt, outcome }]).await
             }
+            Report::Reviewed(outcome) => self.heard(*outcome).await,
             Report::Overdue(Origin { effect, attempt }) => {
                 self.insist(vec![Input::ToolOverdue { effect, attempt }]).await
             }
@@ -110,7 +125,7 @@ impl Actor {
     /// Starts the tool calls that are due, and lets go of those that are not any more. Whether it must look again,
     /// because a refusal made others due.
     pub(super) async fn run_errands(&mut self) -> Result<bool, String> {
-        if self.errands.under_way.is_empty() && matches!(self.errands.place, Place::None) && !self.performs() {
+        if self.errands.is_empty() && matches!(self.errands.place, Place::None) && !self.performs() {
             return Ok(false);
         }
         let mut due = self.due();
@@ -120,13 +135,23 @@ impl Actor {
         for errand in dropped {
             self.let_go(errand);
         }
-        due.retain(|due| self.errands.under_way.iter().all(|errand| errand.origin != due.origin));
+        // Whatever is not awaited any more is cancelled by being dropped.
+        self.errands.reviews.retain(|review| due.iter().any(|due| due.origin == review.origin));
+        due.retain(|due| {
+            let of_due = |origin: Origin| origin == due.origin;
+            let mut under_way = self.errands.under_way.iter().map(|errand| errand.origin);
+            let mut reviews = self.errands.reviews.iter().map(|review| review.origin);
+            !under_way.any(of_due) && !reviews.any(of_due)
+        });
         if due.is_empty() || self.registry.is_draining() {
             // Given back only when the last outcome is in the log: a server that drains waits for that.
-            if self.errands.under_way.is_empty() {
+            if self.errands.is_empty() {
                 self.errands.place = Place::None;
             }
             return Ok(false);
+        }
+        if self.ask_consent(&due).await? {
+            return Ok(true);
         }
         match &self.errands.place {
             Place::Held(_) => self.send_out(due).await,
@@ -140,7 +165,7 @@ impl Actor {
     }
 
     fn performs(&self) -> bool {
-        self.state.turn.as_ref().is_some_and(|turn| !turn.tools.is_empty())
+        self.state.turn.as_ref().is_some_and(|turn| turn.tools.iter().any(engine::OpenTool::is_worked_on))
     }
 
     fn due(&self) -> Vec<Due> {
@@ -150,6 +175,10 @@ impl Actor {
                 Effect::ToolCall { id, attempt, class, attach, .. } => {
                     Some(Due { origin: Origin { effect: id, attempt }, effect, class, attach })
                 }
+                Effect::Review { id, attempt, .. } => {
+                    let (origin, class) = (Origin { effect: id, attempt }, Class::Repeatable);
+                    Some(Due { origin, effect, class, attach: false })
+                }
                 Effect::ModelCall { .. } | Effect::TurnDeadline { .. } => None,
             })
             .collect()
@@ -157,10 +186,15 @@ impl Actor {
 
     /// Through the gate, with one append for the intents of all, then out. Whether one was refused.
     async fn send_out(&mut self, due: Vec<Due>) -> Result<bool, String> {
+        let (reviews, due): (Vec<_>, Vec<_>) =
+            due.into_iter().partition(|due| matches!(due.effect, Effect::Review { .. }));
+        let mut refused = false;
+        for review in reviews {
+            refused |= self.send_review(&review).await?;
+        }
         let standing = engine::standing(&self.state, &self.world.rules);
         let context = self.state.seq;
         let mut verdicts = Vec::new();
-        let mut refused = false;
         for Due { origin, effect, class, attach } in &due {
             let verdict = gate::decide(&self.world.rules, &standing, effect);
             let denied = matches!(verdict, Verdict::Deny { .. });
@@ -187,7 +221,8 @@ impl Actor {
     /// Begins an attempt that is open and, save where it needs none, has a durable intent.
     fn dispatch(&mut self, origin: Origin, attach: bool) {
         let Some(open) = self.state.tool(origin.effect).filter(|open| open.attempt == origin.attempt) else { return };
-        if !open.intended && open.call.class != Class::Pure {
+        let begins = open.intended || (open.call.class == Class::Pure && open.consent() != Consent::Missing);
+        if !begins {
             return;
         }
         let Some(turn) = self.state.turn.as_ref().map(|turn| turn.id.clone()) else { return };
@@ -196,9 +231,19 @@ impl Actor {
             let output_index = open.output_index.unwrap_or_default();
             self.tail.open_command(origin, open.item.clone(), turn.clone(), output_index);
         }
-        let request = Arc::new(ToolRequest::new(project, session, turn, call, origin.attempt, attach));
+        let key = ToolRequest::key_of(&session, &call);
+        let (settings, offer) = (self.state.settings.clone(), self.state.offered.clone());
+        let attempt = origin.attempt;
+        let resume = open.program.as_ref().map(|program| Arc::new(program.resume()));
+        let most = self.world.rules.limits.tool_output;
+        if let Some(resume) = &resume {
+            // The draft of one attempt is all that was printed: it ended with the attempt before.
+            self.tail.print(origin, &resume.printed, most);
+        }
+        let request = ToolRequest { project, session, turn, call, attempt, key, attach, settings, offer, resume };
+        let request = Arc::new(request);
         let (tools, asked) = (self.world.tools.clone(), request.clone());
-        let drafts = Drafts { tail: self.tail.clone(), origin, most: self.world.rules.limits.tool_output };
+        let drafts = Drafts { tail: self.tail.clone(), origin, most };
         let tool = Box::pin(async move { tools.perform(&asked, &drafts).await });
         let limit = Some(self.world.clock.sleep(self.world.rules.limits.tool_call_time));
         self.errands.under_way.push(Errand { origin, request, tool, limit });
@@ -213,10 +258,11 @@ impl Actor {
     /// A command that comes to nothing is recorded with what clients were shown of it.
     pub(super) fn note_printed(&self, record: &mut Record) {
         let RecordBody::Item(item) = &mut record.body else { return };
-        let ItemBody::ToolOutcome { call, attempt, outcome, said: None, .. } = &item.body else { return };
+        let ItemBody::ToolOutcome { call, attempt, outcome, .. } = &item.body else { return };
         if !matches!(outcome, ToolOutcome::Failed(_) | ToolOutcome::Unknown(_)) {
             return;
         }
+        // Of a program that has paused some is said already: what it is printing now goes on from there.
         if let Some(printed) = self.tail.printed(Origin { effect: call.effect, attempt: *attempt })
             && let ItemBody::ToolOutcome { said, .. } = &mut Arc::make_mut(item).body
         {

@@ -4,12 +4,12 @@
 use super::batch::Batch;
 use super::{Actor, Failure, STORE_PAUSE, Within};
 use crate::call::ModelCall;
-use crate::context::{Asked, request};
+use crate::context::{Asked, Toolset, request};
 use crate::slots::Slot;
 use engine::Turn;
 use std::sync::Arc;
 use std::time::Duration;
-use types::{BoxFuture, Effect, Input, Offer, Origin, Seq, SessionSettings, Verdict};
+use types::{BoxFuture, Effect, Input, Offer, Origin, Seq, SessionSettings, TurnError, Verdict};
 
 /// How long the world is asked what tools it offers. Then the last offer stays.
 const OFFER_TIME: Duration = Duration::from_secs(30);
@@ -38,7 +38,7 @@ pub(super) struct Ready {
     /// The settings for which tools were asked.
     settings: Arc<SessionSettings>,
     /// None where the world did not say in time.
-    offered: Option<Offer>,
+    offered: Option<Result<Offer, TurnError>>,
 }
 
 impl Actor {
@@ -46,7 +46,7 @@ impl Actor {
     pub(super) async fn take_off(&mut self) -> Result<(), String> {
         let due = engine::pending(&self.state, &self.world.rules.limits).into_iter().find_map(|effect| match effect {
             Effect::ModelCall { id, attempt, not_before, .. } => Some((Origin { effect: id, attempt }, not_before)),
-            Effect::ToolCall { .. } | Effect::TurnDeadline { .. } => None,
+            Effect::ToolCall { .. } | Effect::Review { .. } | Effect::TurnDeadline { .. } => None,
         });
         let Some((origin, not_before)) = due else {
             self.flight = None;
@@ -88,8 +88,14 @@ impl Actor {
             }
             Landed::Ready(ready) => {
                 let Ready { slot, offered, .. } = *ready;
-                if let Some(offered) = offered.filter(|offered| *offered != *self.state.offered) {
-                    self.insist(vec![Input::Offer(offered)]).await?;
+                match offered {
+                    Some(Ok(offered)) if offered != *self.state.offered => {
+                        self.insist(vec![Input::Offer(offered)]).await?;
+                    }
+                    Some(Err(error)) => {
+                        return self.insist(vec![Input::NoOffer(error)]).await;
+                    }
+                    Some(Ok(_)) | None => {}
                 }
                 self.depart(flight.origin, slot).await
             }
@@ -141,7 +147,7 @@ impl Actor {
     pub(super) async fn prove(&mut self) -> Result<(), String> {
         while self.unproven {
             let mut batch = Batch::new(&self.state);
-            batch.clear_timer();
+            batch.set_timer();
             match self.append(batch).await {
                 Ok(()) => self.unproven = false,
                 Err(Failure::Lost(why)) => return Err(why),
@@ -164,8 +170,9 @@ impl Actor {
         let plain = types::TurnRequest::default();
         let asked = Asked {
             session: &self.session,
-            agent: &self.state.settings.agent,
+            settings: &self.state.settings,
             offered: &self.state.offered,
+            found: self.state.found(),
             upstream_model,
             effort: turn.effort,
             max_output_tokens: self.output_bound(turn, &call.model),
@@ -174,7 +181,8 @@ impl Actor {
         let shown = engine::context(&self.state, &self.world.rules);
         let may_part = self.state.may_part || shown.len() < self.state.transcript.len() + self.state.steering.len();
         let context = self.transcript.show(&call.model, shown, &self.items, may_part);
-        let request = request(&asked, context);
+        let tools = Toolset::show(&mut self.toolset, &asked);
+        let request = request(&asked, context, tools);
         self.tail.open_draft(origin, turn.id.clone(), turn.outputs);
         let (world, tail) = (self.world.clone(), self.tail.clone());
         let call = ModelCall { world, tail, entry, request, origin, context: last_shown };
@@ -183,10 +191,10 @@ impl Actor {
     }
 
     /// Takes what another try costs from the entry's budget; where nothing is left, there is none.
-    fn hold_to_budget(&self, outcome: &mut Input) {
-        let Input::ModelFailed { error, retry, .. } = outcome else { return };
-        let Some(call) = self.state.turn.as_ref().and_then(|turn| turn.call.as_ref()) else { return };
-        if engine::would_try_again(&self.state, &self.world.rules, error) {
+    pub(super) fn hold_to_budget(&self, outcome: &mut Input) {
+        let Input::ModelFailed { effect, error, retry, .. } = outcome else { return };
+        let Some(call) = self.state.model_call(*effect) else { return };
+        if engine::would_try_again(&self.state, &self.world.rules, *effect, error) {
             let name = self.world.models.entry_name(&call.model);
             *retry = self.registry.retries.take(name, self.world.clock.monotonic());
         }
@@ -197,10 +205,14 @@ impl Actor {
     fn output_bound(&self, turn: &Turn, model: &str) -> Option<u64> {
         let asked = turn.request.as_ref().and_then(|request| request.max_output_tokens);
         let asked = asked.map(|most| most.saturating_sub(turn.usage.output_tokens).max(1));
-        let entry = self.world.rules.model(model).and_then(|rules| {
+        asked.into_iter().chain(self.reserved_bound(model)).min()
+    }
+
+    /// The bound of the entry, or what was reserved for it.
+    pub(super) fn reserved_bound(&self, model: &str) -> Option<u64> {
+        self.world.rules.model(model).and_then(|rules| {
             let must_hold = self.state.settings.spend_limit.is_some() && !rules.price.is_free();
             if must_hold { Some(rules.reserved_output_tokens()) } else { rules.max_output_tokens }
-        });
-        asked.into_iter().chain(entry).min()
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! What a client asks of a session: to take inputs, all or none and once for a key, or to be deleted.
 
-use super::{Actor, Failure, append_failure, store_refusal};
+use super::{Actor, Failure, store_refusal};
 use crate::handle::RequestKey;
 use std::time::Duration;
 use types::{Input, Refusal, RefusalKind, Seq};
@@ -100,7 +100,7 @@ impl Actor {
                 Ok(())
             }
             Ok(false) => Err(Failure::Refused(Refusal::not_found("session", self.session.as_str()))),
-            Err(error) => Err(append_failure(&self.session, error)),
+            Err(error) => Err(self.append_failure(error)),
         }
     }
 }

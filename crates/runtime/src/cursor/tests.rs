@@ -49,7 +49,13 @@ fn records_from(seq: u64) -> Vec<(Seq, Vec<Event>)> {
         RecordBody::Item(item(
             3,
             "msg",
-            ItemBody::AssistantMessage { text, phase: Phase::FinalAnswer, complete: true, logprobs: Vec::new() },
+            ItemBody::AssistantMessage {
+                text,
+                phase: Phase::FinalAnswer,
+                complete: true,
+                logprobs: Vec::new(),
+                annotations: Vec::new(),
+            },
         )),
     ];
     apply_from(seq, bodies)

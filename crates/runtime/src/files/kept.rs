@@ -27,7 +27,7 @@ impl Files {
             named.extend(names(&draft.finish().await?));
         }
         let at = self.world.clock.now();
-        let change = RowsChange { at, puts, deletes, names: named, forgets: hashes(&gone) };
+        let change = RowsChange { at, puts, deletes, names: named, forgets: hashes(&gone), ..RowsChange::default() };
         Draft::keep_all(kept, self.change(project, change)).await
     }
 }

@@ -217,7 +217,7 @@ impl Files {
             // Taken away by a cancel meanwhile, which is found out later.
             hash.update(bytes.unwrap_or_default());
         }
-        let found: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let found = types::hex(&hash.finalize());
         if found.eq_ignore_ascii_case(wanted) {
             return Ok(());
         }

@@ -5,8 +5,8 @@ use crate::actor::store_refusal;
 use crate::subscription::decode;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use store::{HeadRow, LogQuery};
-use types::{AgentSettings, Door, Input, InputItem, Item, ItemId, Metadata, ProjectId, RecordBody, Refusal, Seq};
+use store::LogQuery;
+use types::{AgentSettings, Door, Head, Input, InputItem, Item, ItemId, Metadata, ProjectId, RecordBody, Refusal, Seq};
 use types::{SessionId, SessionView};
 
 impl Handle {
@@ -67,7 +67,7 @@ impl Handle {
         session: &SessionId,
         id: &ItemId,
     ) -> Result<(Arc<Item>, Seq), Refusal> {
-        let row = self.head(project, session).await?;
+        let row = self.row(project, session).await?;
         let none = || Refusal::not_found("item", id.as_str());
         // Agents and chats have doors of their own, and keys that may not open them.
         if matches!(row.settings.door, Door::Agents | Door::Chat) {
@@ -75,7 +75,7 @@ impl Handle {
         }
         let seq = self.world.store.item_seq(project, session, id).await.map_err(|error| store_refusal(&error))?;
         let seq = seq.ok_or_else(none)?;
-        if self.removed(project, session, &row).await?.contains(id) {
+        if self.removed(project, session, &row.head).await?.contains(id) {
             return Err(none());
         }
         let item = match self.record_at(project, session, seq).await? {
@@ -98,9 +98,9 @@ impl Handle {
         &self,
         project: &ProjectId,
         session: &SessionId,
-        row: &HeadRow,
+        head: &Head,
     ) -> Result<BTreeSet<ItemId>, Refusal> {
-        if !row.head.has_gaps {
+        if !head.has_gaps {
             return Ok(BTreeSet::new());
         }
         let query = LogQuery { kinds: vec!["item_removed"], ..LogQuery::after(Seq(0)) };

@@ -25,13 +25,13 @@ impl Handle {
     ) -> Result<EnvironmentPlace, Refusal> {
         let missing = || Refusal::not_found("environment", environment.as_str());
         let session = environment.session().ok_or_else(missing)?;
-        let row = match self.head(project, &session).await {
+        let row = match self.row(project, &session).await {
             Ok(row) => row,
             Err(refusal) if refusal.kind == RefusalKind::NotFound => return Err(missing()),
             Err(refusal) => return Err(refusal),
         };
         let state = row.head.environment.filter(|state| state.id == *environment).ok_or_else(missing)?;
-        Ok(EnvironmentPlace { session, settings: Arc::new(row.settings), state })
+        Ok(EnvironmentPlace { session, settings: row.settings, state })
     }
 
     /// Tells a session what became of its environment; Ok means durable, also for what it knew. A turn that waited for it

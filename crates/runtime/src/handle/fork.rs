@@ -1,7 +1,7 @@
 //! Forks: a session that goes on where another one stood. It shares that one's records up to the cut; what was open
 //! there is closed in its first append, and nothing before it is done again.
 
-use super::{Handle, check_tools};
+use super::Handle;
 use crate::actor::{Command, store_refusal};
 use crate::subscription::fold;
 use crate::tail::Tail;
@@ -39,7 +39,7 @@ impl Handle {
         wanted: NewFork,
         change: impl FnOnce(&mut SessionSettings) + Send,
     ) -> Result<SessionView, Refusal> {
-        let head = self.head(project, parent).await?.head.seq;
+        let head = self.head(project, parent).await?.seq;
         let at = match &wanted.after_item {
             Some(item) => self.cut_after(project, parent, item).await?,
             None => head,
@@ -53,7 +53,6 @@ impl Handle {
         change(&mut settings);
         let agent = &settings.agent;
         self.check_model(&agent.model, "agent.model")?;
-        check_tools(&agent.tools)?;
         self.check_schemas(&agent.model, &agent.tools, &agent.text.format)?;
         let session = match wanted.id {
             Some(session) => self.check_free(project, session).await?,
@@ -64,6 +63,8 @@ impl Handle {
             (None, EnvironmentSettings::OpenaiHosted(_)) => EnvironmentSettings::None,
             (None, environment) => environment.owned_by(&session),
         };
+        let (tools, vault_ids) = (&settings.agent.tools, &settings.vault_ids);
+        self.world.tools.admit(project, tools, &settings.environment, vault_ids).await?;
         let fork = Input::Fork { session: session.clone(), settings: Box::new(settings), keeps_calls: false };
         self.branch(project, (parent.clone(), at), &session, vec![fork]).await
     }
@@ -91,7 +92,7 @@ impl Handle {
         if tail.lock().after(Seq(0)).is_some() {
             return Ok(Seq(0));
         }
-        Ok(self.head(project, session).await?.head.base.unwrap_or_default())
+        Ok(self.head(project, session).await?.base.unwrap_or_default())
     }
 
     /// The last record that belongs to an item.

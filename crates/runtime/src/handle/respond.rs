@@ -62,7 +62,7 @@ struct Derived {
 impl Derived {
     fn of(project: &ProjectId, key: &RepeatKey) -> Self {
         let text = format!("{project}\n{}\n{}", key.route, key.key);
-        let digits: String = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        let digits = types::hex(&Sha256::digest(text.as_bytes()));
         let (session, turn) = (SessionId::new(format!("sess_{}", &digits[..24])), &digits[24..48]);
         Self { session, turn: TurnId::new(format!("turn_{turn}")), body_hash: key.body_hash.clone() }
     }
@@ -187,6 +187,7 @@ impl Handle {
             spend_limit: None,
             metadata,
             door,
+            aws: None,
         }
     }
 

@@ -42,7 +42,7 @@ impl Handle {
     /// The turn that begins at `seq`. `NotFound` where no request began one there, it was removed, or it is a chat's, which
     /// nobody can fetch.
     pub async fn response(&self, project: &ProjectId, session: &SessionId, seq: Seq) -> Result<Response, Refusal> {
-        let row = self.head(project, session).await.map_err(|refusal| unknown(refusal, session, seq))?;
+        let row = self.row(project, session).await.map_err(|refusal| unknown(refusal, session, seq))?;
         if row.settings.door == Door::Chat {
             return Err(no_response(session, seq));
         }

@@ -17,7 +17,7 @@ impl Handle {
         session: &SessionId,
         page: Page,
     ) -> Result<Listed<TurnView>, Refusal> {
-        let row = self.head(project, session).await?;
+        let row = self.row(project, session).await?;
         let cursor = match &page.after {
             None => None,
             Some(turn) => Some(self.turn_seq(project, session, &TurnId::new(turn.clone())).await?),
@@ -41,7 +41,7 @@ impl Handle {
     ) -> Result<Option<TurnId>, Refusal> {
         /// Records read at a time: mostly the newest turn is it.
         const AT_A_TIME: usize = 8;
-        let base = self.head(project, session).await?.head.base.unwrap_or_default();
+        let base = self.head(project, session).await?.base.unwrap_or_default();
         let mut before = None;
         loop {
             let (direction, limit) = (Direction::Descending, AT_A_TIME);
@@ -63,11 +63,11 @@ impl Handle {
 
     /// Whether the session has a turn that has not ended, also one that waits.
     pub async fn has_open_turn(&self, project: &ProjectId, session: &SessionId) -> Result<bool, Refusal> {
-        Ok(self.head(project, session).await?.head.turn.is_some())
+        Ok(self.head(project, session).await?.turn.is_some())
     }
 
     pub async fn turn(&self, project: &ProjectId, session: &SessionId, turn: &TurnId) -> Result<TurnView, Refusal> {
-        let row = self.head(project, session).await?;
+        let row = self.row(project, session).await?;
         self.turn_seq(project, session, turn).await?;
         self.turn_view(project, session, &row, turn).await
     }

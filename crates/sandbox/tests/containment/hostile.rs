@@ -4,10 +4,12 @@
 //! layer alone, and without them, where it must succeed.
 
 use super::life::{running_with, until};
+use super::processes::Outsider;
 use super::*;
 use serde::Deserialize;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, UdpSocket};
+use std::os::unix::fs::PermissionsExt as _;
 
 #[derive(Deserialize)]
 struct Snippet {
@@ -56,11 +58,11 @@ fn plan(folder: &Folder, id: &str) -> Plan {
     plan
 }
 
-/// The same deed with an end, held by its layers, each alone, and by nothing else.
-fn bounded(folder: &Folder, id: &str, port: u16, change: impl Fn(&mut Plan)) {
+/// The same deed with an end, held by its layers, each alone, and by nothing else. `decoy` is what it is done to.
+fn bounded(folder: &Folder, id: &str, decoy: &str, change: impl Fn(&mut Plan)) {
     let snippet = snippet(id);
     let Some(code) = snippet.bounded else { return };
-    let mut plan = python(folder, &code.replace("PORT", &port.to_string()));
+    let mut plan = python(folder, &code.replace("PORT", decoy).replace("DECOY", decoy));
     change(&mut plan);
     contained(&plan, &snippet.held_by, &[]);
 }
@@ -90,7 +92,7 @@ fn what_takes_memory_ends_alone() {
         let said = run(&plan);
         let killed = said.exit.signal == Some(9) && said.exit.out_of_memory.is_some_and(|killed| killed > 0);
         assert!(killed || said.err.contains("MemoryError"), "{id}: {said:?}");
-        bounded(&folder, id, 0, small);
+        bounded(&folder, id, "", small);
     }
 }
 
@@ -119,7 +121,7 @@ fn what_takes_processes_finds_no_more() {
         running.kill();
         assert_eq!(running.wait().expect("wait").signal, Some(9));
         assert_eq!(running_with(&mark), [0; 0], "{id}");
-        bounded(&folder, id, 0, |plan| plan.limits.processes = 20);
+        bounded(&folder, id, "", |plan| plan.limits.processes = 20);
     }
 }
 
@@ -180,7 +182,7 @@ fn no_address_is_reached() {
         assert!(asked >= 9 && said.exit.code == Some(0), "{id}: {said:?}");
         let answered = |line: &&str| line.rsplit(' ').next().is_some_and(|word| word.parse::<u16>().is_ok());
         assert_eq!(said.out.lines().find(answered), None, "{id}");
-        bounded(&folder, id, port, |_| {});
+        bounded(&folder, id, &port.to_string(), |_| {});
     }
 }
 
@@ -297,6 +299,12 @@ fn h22_links_mounts_and_a_pipe_that_blocks() {
     assert_eq!(running.wait().expect("wait").signal, Some(9));
     let left: Vec<_> = std::fs::read_dir(&folder.0).expect("folder").filter_map(Result::ok).collect();
     assert_eq!(left.iter().map(|entry| entry.file_name()).collect::<Vec<_>>(), ["f"]);
+    // A link to what anybody may read and write, beside the folder.
+    let (decoy, folder) = (Folder::new(), Folder::new());
+    let file = decoy.0.join("decoy");
+    std::fs::write(&file, "decoy").expect("decoy");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o666)).expect("mode");
+    bounded(&folder, "H22", &file.display().to_string(), |_| {});
 }
 
 #[test]
@@ -305,6 +313,8 @@ fn h23_the_parent_cannot_be_traced() {
         return;
     }
     assert_eq!(run(&plan(&Folder::new(), "H23")).out, "-1 1\n-1\n");
+    // A parent that lets itself be traced, and is let go at once.
+    bounded(&Folder::new(), "H23", "", |_| {});
 }
 
 #[test]
@@ -335,7 +345,8 @@ fn h28_nothing_is_told_by_names() {
     held(&python(&folder, &question), &[Layer::Network], &[], &|_| server.recv(&mut [0; 64]).is_ok());
 }
 
-/// Without processes of its own it would end everything of the sandboxes' user on this machine: that is not tried.
+/// Without processes of its own it would end everything of the sandboxes' user on this machine: that is tried on one decoy,
+/// with the signal that does nothing.
 #[test]
 fn h29_signals_to_all_stay_inside() {
     if !able(&[Layer::Pid]) {
@@ -354,6 +365,8 @@ fn h29_signals_to_all_stay_inside() {
     assert_eq!(running_with(&mark), [0; 0]);
     neighbour.stdin.as_mut().expect("stdin").write_all(b"\n").expect("write");
     assert_eq!(finish(neighbour).out, "there\n");
+    let decoy = Outsider::new();
+    bounded(&Folder::new(), "H29", &decoy.id().to_string(), |_| {});
 }
 
 #[test]

@@ -7,16 +7,20 @@ use std::process::{Child, Command};
 const UNPRIVILEGED: u32 = 60_998;
 
 /// A process outside with the sandbox's own user, as far as that can be had.
-struct Outsider(Child);
+pub struct Outsider(Child);
 
 impl Outsider {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let mut command = Command::new("/bin/sleep");
         command.arg("600").current_dir("/");
         if is_root() {
             command.uid(UNPRIVILEGED).gid(UNPRIVILEGED);
         }
         Self(command.spawn().expect("sleep"))
+    }
+
+    pub fn id(&self) -> u32 {
+        self.0.id()
     }
 }
 
@@ -30,14 +34,14 @@ impl Drop for Outsider {
 #[test]
 fn processes_of_the_machine_are_not_seen() {
     let (folder, outsider) = (Folder::new(), Outsider::new());
-    let program = format!("if os.path.exists('/proc/{}'): print('LOOSE')", outsider.0.id());
+    let program = format!("if os.path.exists('/proc/{}'): print('LOOSE')", outsider.id());
     contained(&python(&folder, &program), &[Layer::Pid], &[]);
 }
 
 #[test]
 fn processes_of_the_machine_are_not_signalled() {
     let (folder, outsider) = (Folder::new(), Outsider::new());
-    let program = format!("try: os.kill({}, 0); print('LOOSE')\nexcept OSError as e: print(e)", outsider.0.id());
+    let program = format!("try: os.kill({}, 0); print('LOOSE')\nexcept OSError as e: print(e)", outsider.id());
     contained(&python(&folder, &program), &[Layer::Pid, Layer::Landlock], &[]);
 }
 
@@ -54,10 +58,8 @@ fn processes_of_the_machine_are_not_looked_into() {
     }
     let (folder, outsider) = (Folder::new(), Outsider::new());
     let seize = 0x4206;
-    let program = format!(
-        "r=libc.ptrace({seize},{},0,0)\nprint(r,ctypes.get_errno())\nif r == 0: print('LOOSE')",
-        outsider.0.id()
-    );
+    let program =
+        format!("r=libc.ptrace({seize},{},0,0)\nprint(r,ctypes.get_errno())\nif r == 0: print('LOOSE')", outsider.id());
     let layers = [Layer::Pid, Layer::Seccomp, Layer::Landlock, Layer::User];
     contained(&python(&folder, &program), &layers, &[Layer::Mounts]);
 }

@@ -56,7 +56,10 @@ impl Node {
             started = runtime::start(life.world(store)) => started,
         };
         match started {
-            Ok((handle, _)) => Some(Arc::new(Self { handle, life })),
+            Ok((handle, _)) => {
+                life.exit_when_fenced(&handle);
+                Some(Arc::new(Self { handle, life }))
+            }
             Err(error) => {
                 arena.trace(format!("node {number} cannot start: {error}"));
                 life.die();
@@ -122,6 +125,20 @@ impl Life {
         if self.is_dead() {
             pending::<()>().await;
         }
+    }
+
+    /// A newer node took the epoch: this one serves nobody any more, and ends as its process would. What it has begun goes
+    /// on for a while.
+    fn exit_when_fenced(self: &Arc<Self>, handle: &Handle) {
+        let (fenced, life) = (handle.draining(), self.clone());
+        self.arena.fate.spawn_in(self.group()).spawn(
+            "exit",
+            Box::pin(async move {
+                fenced.await;
+                life.arena.pause(Duration::from_secs(10)).await;
+                life.die();
+            }),
+        );
     }
 
     /// The next commit fails. A store that has stopped answers nothing any more, and its process exits soon.

@@ -4,7 +4,7 @@
 use super::Folded;
 use crate::notes::{Dispatch, Notes};
 use std::collections::{BTreeMap, BTreeSet};
-use types::{CallOutput, Cause, Class, ContextItem, EffectId, EventBody, ItemBody, RecordBody, Seq, ToolOutcome};
+use types::{CallOutput, Cause, Class, ContextItem, EffectId, EventBody, Item, ItemBody, RecordBody, Seq, ToolOutcome};
 
 pub fn check(folded: &Folded<'_>, notes: &Notes) -> Vec<String> {
     let mut wrong = Vec::new();
@@ -27,7 +27,7 @@ pub fn check(folded: &Folded<'_>, notes: &Notes) -> Vec<String> {
         let dispatches = by_effect.get(&call.effect).map_or(&[][..], Vec::as_slice);
         wrong.extend(outcome_fits(call.class, call.effect, *cause, outcome, dispatches));
         if let ToolOutcome::Unknown(_) = outcome {
-            wrong.extend(is_told(folded, notes, *seq, &item.id, call.call_id.as_str()));
+            wrong.extend(is_told(folded, notes, *seq, item, call.call_id.as_str()));
         }
     }
     wrong
@@ -38,7 +38,8 @@ fn times(effect: EffectId, dispatches: &[&Dispatch]) -> Vec<String> {
     let mut wrong = Vec::new();
     let Some(first) = dispatches.first() else { return wrong };
     let begun = dispatches.iter().filter(|dispatch| !dispatch.attach).count();
-    let attempts: BTreeSet<_> = dispatches.iter().map(|dispatch| dispatch.attempt).collect();
+    let kept = || dispatches.iter().filter(|dispatch| !dispatch.lost);
+    let attempts: BTreeSet<_> = kept().map(|dispatch| dispatch.attempt).collect();
     match first.class {
         Class::Irreversible if dispatches.len() > 1 => {
             wrong.push(format!("irreversible effect {} was begun {} times", effect.0, dispatches.len()));
@@ -50,7 +51,7 @@ fn times(effect: EffectId, dispatches: &[&Dispatch]) -> Vec<String> {
         _ => {}
     }
     let repeats = matches!(first.class, Class::Idempotent | Class::Keyed);
-    if repeats && attempts.len() != dispatches.len() {
+    if repeats && attempts.len() != kept().count() {
         wrong.push(format!("an attempt of effect {} was made twice", effect.0));
     }
     wrong
@@ -76,9 +77,10 @@ fn outcome_fits(
 }
 
 /// The model that is asked next is told so, and so are clients.
-fn is_told(folded: &Folded<'_>, notes: &Notes, at: Seq, item: &types::ItemId, call_id: &str) -> Vec<String> {
+fn is_told(folded: &Folded<'_>, notes: &Notes, at: Seq, item: &Item, call_id: &str) -> Vec<String> {
     let mut wrong = Vec::new();
-    let next = notes.calls.iter().filter(|call| call.session == *folded.id).find(|call| call.head >= at);
+    let next = notes.calls.iter().filter(|call| call.session == *folded.id && !call.review);
+    let next = next.into_iter().find(|call| call.head >= at);
     let forgotten = !folded.state.transcript.iter().any(|head| head.seq == at);
     let told = next.is_none_or(|call| {
         call.context.iter().any(|item| match item {
@@ -97,11 +99,12 @@ fn is_told(folded: &Folded<'_>, notes: &Notes, at: Seq, item: &types::ItemId, ca
                 ItemBody::ToolOutcome { outcome, .. } => outcome.error().unwrap_or_default(),
                 _ => String::new(),
             };
-            done.id == *item && error.starts_with("outcome unknown:")
+            done.id == item.id && error.starts_with("outcome unknown:")
         }
         _ => false,
     });
-    if !shown {
+    // Of some calls clients are told nothing at all.
+    if !shown && item.is_visible() {
         wrong.push(format!("clients were not told that the outcome of {call_id} is unknown"));
     }
     wrong

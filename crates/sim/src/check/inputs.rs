@@ -29,7 +29,9 @@ fn bounds(asked: &Asked, keys_expired: bool) -> (usize, usize) {
     match asked.what {
         What::Cancel => (0, 0),
         // The same by its nature, however often it is said.
-        What::Result { .. } | What::Delete => (taken.min(1), (taken + doubtful).min(1)),
+        // The same decision may have been said before, by another request.
+        What::Approval { .. } => (taken.min(1), 1),
+        What::Result { .. } | What::Settle { .. } | What::Delete => (taken.min(1), (taken + doubtful).min(1)),
         _ if asked.keyed && keys_expired => (taken.min(1), taken + doubtful),
         _ if asked.keyed => (taken.min(1), (taken + doubtful).min(1)),
         What::Update => (taken, taken + doubtful),
@@ -43,6 +45,8 @@ fn found(mark: u64, asked: &Asked, sessions: &BTreeMap<SessionId, Folded<'_>>) -
         What::Message => &["user_message"],
         What::Result { .. } => &["function_call_output"],
         What::Update => &["session_updated"],
+        What::Settle { .. } => &["settled"],
+        What::Approval { .. } => return answered(asked, sessions),
         What::Cancel => return 0,
         What::Delete => {
             let session = asked.session.as_ref().and_then(|session| sessions.get(session));
@@ -52,6 +56,19 @@ fn found(mark: u64, asked: &Asked, sessions: &BTreeMap<SessionId, Folded<'_>>) -
         }
     };
     sessions.values().map(|folded| log::count(folded, mark, kinds)).sum()
+}
+
+/// Whether the request was answered so by a person.
+fn answered(asked: &Asked, sessions: &BTreeMap<SessionId, Folded<'_>>) -> usize {
+    let records = sessions.values().flat_map(|folded| &folded.records);
+    let of = records.filter(|(_, record)| match &record.body {
+        RecordBody::ApprovalAnswered(answered) => {
+            let (request, decision) = (answered.request.clone(), answered.decision);
+            answered.by == types::Decider::Person && asked.what == What::Approval { request, decision }
+        }
+        _ => false,
+    });
+    of.count()
 }
 
 /// Each result that stands in the log was sent for that call, and those that were taken say what stands there.

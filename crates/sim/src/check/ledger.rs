@@ -22,12 +22,17 @@ pub fn check(folded: &Folded<'_>, notes: &Notes) -> Vec<String> {
             wrong.push(format!("in the ledger, effect {} is {:?} at rest", entry.id.0, entry.state));
         }
     }
-    let mut late = Vec::new();
+    // By their own late word, or an operator's.
+    let mut settled_later = Vec::new();
     for (_, record) in &folded.records {
-        if let RecordBody::Late(of) = &record.body
-            && !matches!(of.outcome, ToolOutcome::Unknown(_))
-        {
-            late.push(of.effect);
+        match &record.body {
+            RecordBody::Late(of) if !matches!(of.outcome, ToolOutcome::Unknown(_)) => settled_later.push(of.effect),
+            RecordBody::Item(item) => {
+                if let ItemBody::Settled { effect, .. } = &item.body {
+                    settled_later.push(*effect);
+                }
+            }
+            _ => {}
         }
     }
     for (_, record) in &folded.records {
@@ -39,7 +44,7 @@ pub fn check(folded: &Folded<'_>, notes: &Notes) -> Vec<String> {
                 wrong.push(format!("the ledger has no function call {}", effect.0));
             }
             ItemBody::ToolOutcome { call, outcome: ToolOutcome::Unknown(_), .. } => {
-                let settled = late.contains(&call.effect);
+                let settled = settled_later.contains(&call.effect);
                 let expected = if settled { EffectState::Reconciled } else { EffectState::Unknown };
                 let state = entries.get(&call.effect).map(|entry| entry.state);
                 if state != Some(expected) {
@@ -49,7 +54,7 @@ pub fn check(folded: &Folded<'_>, notes: &Notes) -> Vec<String> {
             _ => {}
         }
     }
-    for dispatch in notes.dispatches.iter().filter(|dispatch| dispatch.session == *folded.id) {
+    for dispatch in notes.dispatches.iter().filter(|dispatch| dispatch.session == *folded.id && !dispatch.lost) {
         let tries = entries.get(&dispatch.effect).map_or(&[][..], |entry| entry.attempts.as_slice());
         if dispatch.class != Class::Pure && !tries.iter().any(|of| of.number == dispatch.attempt) {
             let (effect, attempt) = (dispatch.effect.0, dispatch.attempt.0);

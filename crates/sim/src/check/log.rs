@@ -8,8 +8,8 @@ use crate::notes::Notes;
 use engine::State;
 use std::collections::{BTreeMap, BTreeSet};
 use types::{
-    Attempt, CallId, Content, ContextItem, EffectId, Ending, Epoch, EventBody, ItemBody, Record, RecordBody, Seq,
-    SessionStatus, ToolCall, TurnId,
+    Attempt, CallId, CallOutput, CallResult, Content, ContextItem, EffectId, Ending, Epoch, EventBody, ItemBody,
+    Record, RecordBody, Seq, SessionStatus, ToolCall, TurnId,
 };
 
 /// Reads a log and folds it.
@@ -19,11 +19,17 @@ pub fn fold(kept: &Kept) -> Result<Folded<'_>, String> {
     let base = kept.base.as_ref().map_or(Seq(0), |(_, seq)| *seq);
     let mut inherited = state.clone();
     let (mut records, mut events) = (Vec::new(), Vec::new());
+    let mut open_at_restores = Vec::new();
     for stored in &kept.records {
-        if stored.seq != state.seq.next() {
+        let record = Record::decode(&stored.record).map_err(|error| error.to_string())?;
+        let is_restored = matches!(record.body, RecordBody::Restored(_));
+        if stored.seq != state.seq.next() && !(is_restored && stored.seq > state.seq) {
             return Err(format!("record {} comes after {}", stored.seq, state.seq));
         }
-        let record = Record::decode(&stored.record).map_err(|error| error.to_string())?;
+        if let Some(turn) = state.turn.as_ref().filter(|_| is_restored) {
+            open_at_restores.extend(turn.tools.iter().map(|open| open.call.effect));
+            open_at_restores.extend(turn.open.iter().map(|call| call.effect));
+        }
         let told = engine::apply(&mut state, stored.seq, &record);
         if stored.seq <= base {
             inherited = state.clone();
@@ -32,7 +38,7 @@ pub fn fold(kept: &Kept) -> Result<Folded<'_>, String> {
         events.extend(told.into_iter().filter(|event| !matches!(event.body, EventBody::AttemptDropped { .. })));
         records.push((stored.seq, record));
     }
-    Ok(Folded { kept, id, records, events, inherited, state })
+    Ok(Folded { kept, id, records, events, inherited, state, open_at_restores })
 }
 
 /// What the log says of itself.
@@ -42,7 +48,7 @@ pub fn check(folded: &Folded<'_>) -> Vec<String> {
     if engine::head(state) != kept.row.head {
         wrong.push(format!("the head row is {:?}, the fold {:?}", kept.row.head, engine::head(state)));
     }
-    if *state.settings != kept.row.settings {
+    if state.settings != kept.row.settings {
         wrong.push("the settings row is not what the fold says".to_owned());
     }
     let at_rest = [SessionStatus::Idle, SessionStatus::BudgetReached, SessionStatus::Failed];
@@ -173,13 +179,20 @@ pub fn heard(folded: &Folded<'_>, notes: &Notes) -> Vec<String> {
     for (seq, record) in &folded.records {
         match &record.body {
             RecordBody::Item(item) => {
-                if let ItemBody::UserMessage { content, .. } = &item.body {
-                    said.entry(&item.turn).or_default().push((*seq, mark_in(content)));
+                match &item.body {
+                    ItemBody::UserMessage { content, .. } => {
+                        said.entry(&item.turn).or_default().push((*seq, mark_in(content)));
+                    }
+                    // What nobody waited for is heard like a message.
+                    ItemBody::FunctionCallOutput { result, apart: Some(_), .. } => {
+                        said.entry(&item.turn).or_default().push((*seq, mark_in(&[text_in(result)])));
+                    }
+                    _ => {}
                 }
             }
             RecordBody::TurnEnded(ended) if ended.ending == Ending::Completed => {
                 for (at, mark) in said.get(&ended.turn).into_iter().flatten() {
-                    let heard = notes.calls.iter().any(|call| {
+                    let heard = notes.calls.iter().filter(|call| !call.lost).any(|call| {
                         call.session == *folded.id && call.head >= *at && call.head < *seq && shows(&call.context, mark)
                     });
                     if !heard {
@@ -191,6 +204,15 @@ pub fn heard(folded: &Folded<'_>, notes: &Notes) -> Vec<String> {
         }
     }
     wrong
+}
+
+fn text_in(result: &CallResult) -> Content {
+    let text = match result {
+        CallResult::Success(Some(CallOutput::Text(text))) => text.clone(),
+        CallResult::Failure { error, .. } => error.clone().unwrap_or_default(),
+        CallResult::Success(_) => String::new(),
+    };
+    Content::Text { text }
 }
 
 fn mark_in(content: &[Content]) -> String {

@@ -20,7 +20,7 @@ pub fn check(plan: &Plan, folded: &Folded<'_>, notes: &Notes, disk: &Disk) -> Ve
     if account.spent != spent {
         wrong.push(format!("the account has spent {}, the log {}", account.spent.0, spent.0));
     }
-    let of_session = notes.calls.iter().filter(|call| call.session == *folded.id);
+    let of_session = notes.calls.iter().filter(|call| call.session == *folded.id && !call.lost);
     let billed: u64 = of_session.map(|call| call.cost.0).sum();
     if billed > spent.0 {
         wrong.push(format!("models bill {billed}, the log says {}", spent.0));

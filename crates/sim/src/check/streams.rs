@@ -8,18 +8,24 @@ use types::{Event, EventBody, ItemBody, ItemId, RecordBody, SessionId};
 
 pub fn check(notes: &Notes, sessions: &BTreeMap<SessionId, Folded<'_>>) -> Vec<String> {
     let mut wrong = Vec::new();
-    for stream in &notes.streams {
+    for (place, stream) in notes.streams.iter().enumerate() {
         let Some(folded) = sessions.get(&stream.session) else {
+            // A restore took the session away.
+            if notes.is_gone(&stream.session) {
+                continue;
+            }
             wrong.push(format!("{}: {} heard of a session that is nowhere", stream.session, stream.client));
             continue;
         };
-        let found = of_stream(stream, folded, notes);
+        let cut_off = folded.kept.deleted || notes.cut_streams.contains_key(&place);
+        let found = of_stream(stream, cut_off, folded, notes);
         wrong.extend(found.into_iter().map(|what| format!("{}: {}: {what}", stream.session, stream.client)));
     }
     wrong
 }
 
-fn of_stream(stream: &Stream, folded: &Folded<'_>, notes: &Notes) -> Vec<String> {
+/// `cut_off`: nothing more could be heard of it.
+fn of_stream(stream: &Stream, cut_off: bool, folded: &Folded<'_>, notes: &Notes) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut ids = BTreeSet::new();
     for event in &stream.events {
@@ -30,19 +36,19 @@ fn of_stream(stream: &Stream, folded: &Folded<'_>, notes: &Notes) -> Vec<String>
     let heard = Sum::of(&stream.events);
     let log = Sum::of(&folded.events);
     wrong.extend(heard.wrong.iter().cloned());
-    wrong.extend(order(&heard.firm, &log.firm, stream.from_beginning, folded.kept.deleted));
+    wrong.extend(order(&heard.firm, &log.firm, stream.from_beginning, cut_off));
     for (item, text) in &heard.texts {
         match log.texts.get(item) {
             Some(whole) if whole == text => {}
             Some(whole) if is_lost(item, text, whole, folded, notes) => {}
-            Some(whole) if stream.from_beginning && !folded.kept.deleted => {
+            Some(whole) if stream.from_beginning && !cut_off => {
                 wrong.push(format!("of {item} it heard {text:?}; the log has {whole:?}"));
             }
-            // One that began to listen in the middle, or that was cut off by a deletion, has heard a part.
+            // One that began to listen in the middle, or that was cut off, has heard a part.
             Some(whole) if whole.contains(text.as_str()) => {}
             Some(whole) => wrong.push(format!("of {item} it heard {text:?}; the log has {whole:?}")),
             None if heard.dropped.contains(item) => {}
-            None if folded.kept.deleted => {}
+            None if cut_off => {}
             None => wrong.push(format!("{item} was begun, is not in the log and was never closed")),
         }
         if heard.dropped.contains(item) && log.texts.contains_key(item) {
@@ -69,7 +75,7 @@ fn is_lost(item: &ItemId, heard: &str, whole: &str, folded: &Folded<'_>, notes: 
 }
 
 /// Events that come from records alone come as the log has them.
-fn order(heard: &[String], log: &[String], from_beginning: bool, deleted: bool) -> Option<String> {
+fn order(heard: &[String], log: &[String], from_beginning: bool, cut_off: bool) -> Option<String> {
     let skipped = if from_beginning { 0 } else { log.iter().position(|event| heard.first() == Some(event))? };
     let expected = &log[skipped..];
     let at = heard.iter().zip(expected).position(|(heard, log)| heard != log);
@@ -79,8 +85,8 @@ fn order(heard: &[String], log: &[String], from_beginning: bool, deleted: bool) 
     if heard.len() > expected.len() {
         return Some(format!("more came than the log has: {}", heard[expected.len()]));
     }
-    // A deletion cuts a stream off.
-    (heard.len() < expected.len() && !deleted).then(|| format!("it missed {}", expected[heard.len()]))
+    // A deletion cuts a stream off, and so does a restore.
+    (heard.len() < expected.len() && !cut_off).then(|| format!("it missed {}", expected[heard.len()]))
 }
 
 /// A stream, however it was cut into pieces.

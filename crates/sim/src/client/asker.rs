@@ -87,6 +87,7 @@ impl Client {
                 return Some(place);
             }
             if told.is_refusal() && !matches!(told, Told::Refused(RefusalKind::Busy { .. })) {
+                self.arena.count("answers refused");
                 return None;
             }
             self.arena.pause(Duration::from_secs(3)).await;

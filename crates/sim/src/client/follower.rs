@@ -15,6 +15,8 @@ pub(crate) async fn follow(arena: Arc<Arena>, name: String, session: SessionId, 
     let start = if client.random.chance(700) { Start::Beginning } else { Start::Live };
     let mut listener = Listener::new(&client, &session, start);
     while !over.load(Ordering::Relaxed) {
+        let Some(heard) = client.hear_again(&session, listener).await else { return };
+        listener = heard;
         match listener.next(&mut client, Duration::from_secs(20)).await {
             Heard::Event(event) => {
                 client.react(&session, &event).await;

@@ -39,10 +39,10 @@ pub(crate) async fn own(arena: Arc<Arena>, number: u64) {
         if round > 0 || !client.is_at_work(&session).await {
             client.message(&session).await;
         }
-        if !client.sit_out(&session, &mut listener).await {
-            break;
-        }
+        let Some(heard) = client.sit_out(&session, listener).await else { break };
+        listener = heard;
         client.look_around(&session).await;
+        client.settle(&session).await;
     }
     if arena.plan.deletes && client.random.chance(500) {
         client.delete(&session).await;
@@ -94,7 +94,7 @@ impl Client {
 
     fn new_session(&mut self, mark: u64, message: Option<u64>) -> NewSession {
         let mut agent = AgentSettings::new(MODEL);
-        agent.tools = functions();
+        agent.tools = tools();
         NewSession {
             id: None,
             agent_id: None,
@@ -103,9 +103,10 @@ impl Client {
             environment: super::line::wanted(self.arena.plan.line),
             vault_ids: Vec::new(),
             prompt_cache: None,
-            review: Review::None,
+            review: if self.random.chance(300) { Review::AutoReview } else { Review::None },
             spend_limit: self.arena.plan.limit,
             metadata: tag(mark),
+            aws: None,
             input: message.iter().map(|mark| Message::text(format!("{} {}", self.says, text_of(*mark)))).collect(),
         }
     }
@@ -131,26 +132,29 @@ impl Client {
         self.view(session).await.yes().is_some_and(|view| view.head.turn.is_some())
     }
 
-    /// Listens until the session rests. False where there is nothing more to be had from it.
-    async fn sit_out(&mut self, session: &SessionId, listener: &mut Listener) -> bool {
+    /// Listens until the session rests. None where there is nothing more to be had from it.
+    async fn sit_out(&mut self, session: &SessionId, mut listener: Listener) -> Option<Listener> {
         for _ in 0..LOOKS {
+            listener = self.hear_again(session, listener).await?;
             match listener.next(self, Duration::from_secs(40)).await {
                 Heard::Event(event) => {
                     self.react(session, &event).await;
                     self.interfere(session).await;
                 }
                 Heard::Broken => {}
-                Heard::Over => return false,
+                Heard::Over => return None,
                 Heard::Silence => match self.view(session).await {
-                    Answer::Yes(view) if view.head.turn.is_none() => return self.rests(session, &view).await,
+                    Answer::Yes(view) if view.head.turn.is_none() => {
+                        return self.rests(session, &view).await.then_some(listener);
+                    }
                     Answer::Yes(view) => self.answer_all(session, &view).await,
-                    Answer::No(refusal) if refusal.kind == RefusalKind::NotFound => return false,
+                    Answer::No(refusal) if refusal.kind == RefusalKind::NotFound => return None,
                     Answer::No(_) | Answer::Nothing => {}
                 },
             }
         }
         self.arena.problem(format!("{session}: a turn came to no end"));
-        false
+        None
     }
 
     /// Whether another turn may be started.
@@ -169,9 +173,15 @@ impl Client {
     }
 
     async fn answer_all(&mut self, session: &SessionId, view: &SessionView) {
-        for action in &view.head.required_actions {
+        let mut actions: Vec<_> = view.head.required_actions.iter().collect();
+        // In whichever order.
+        if self.random.chance(500) {
+            actions.reverse();
+        }
+        for action in actions {
             match action {
                 RequiredAction::FunctionCall { turn, call_id, .. } => self.answer(session, turn, call_id).await,
+                RequiredAction::McpApproval { request, .. } => self.consent(session, request).await,
                 // Others see to that, or nobody.
                 RequiredAction::EnvironmentConnection { .. } => {}
             }
@@ -196,6 +206,7 @@ impl Client {
                 self.change(session, change).await;
             }
             5 => drop(self.change(session, SessionChange::default()).await),
+            7 | 8 => self.settle(session).await,
             6 if self.random.chance(200) => drop(self.delete(session).await),
             _ => {}
         }
@@ -249,7 +260,12 @@ fn tag(mark: u64) -> BTreeMap<String, String> {
     [("tag".to_owned(), text_of(mark))].into()
 }
 
-/// The functions of every agent here.
+/// The tools of every agent here.
+fn tools() -> Vec<Tool> {
+    functions().into_iter().chain([Tool::ToolSearch]).collect()
+}
+
+/// Those that requests for single answers may name as well.
 pub(super) fn functions() -> Vec<Tool> {
     let function = |name: &str| Tool::Function {
         name: name.to_owned(),
@@ -259,5 +275,12 @@ pub(super) fn functions() -> Vec<Tool> {
         is_async: None,
         strict: None,
     };
-    vec![function("f"), function("g")]
+    let (mut later, mut kept) = (function("later"), function("kept"));
+    if let Tool::Function { is_async, .. } = &mut later {
+        *is_async = Some(true);
+    }
+    if let Tool::Function { defer_loading, .. } = &mut kept {
+        *defer_loading = true;
+    }
+    vec![function("f"), function("g"), later, kept]
 }

@@ -2,7 +2,7 @@
 
 use super::{Writer, record};
 use crate::chain::{self, GENESIS};
-use crate::{BLOB_BYTES, BlobHash, LogQuery, Store};
+use crate::{BLOB_BYTES, BlobHash, LogQuery, RowsChange, SideWrite, Store};
 use std::sync::Arc;
 use types::{Encoded, ProjectId, Seq, SessionId};
 
@@ -10,6 +10,7 @@ pub async fn suite(store: &Arc<dyn Store>) {
     bodies_come_back_as_they_went(store).await;
     the_chain_links_every_record(store).await;
     a_blob_is_kept_under_its_hash(store).await;
+    a_blob_that_records_name_is_not_forgotten(store).await;
 }
 
 pub async fn bodies_come_back_as_they_went(store: &Arc<dyn Store>) {
@@ -60,4 +61,25 @@ pub async fn a_blob_is_kept_under_its_hash(store: &Arc<dyn Store>) {
     for unknown in ["0".repeat(64), String::new(), "../../outcrop.db".to_owned(), "é".repeat(32)] {
         assert_eq!(store.blob(&project, &BlobHash(unknown)).await.unwrap(), None);
     }
+}
+
+pub async fn a_blob_that_records_name_is_not_forgotten(store: &Arc<dyn Store>) {
+    let mut writer = Writer::new(store, "bodies-named", "sess_1").await;
+    let (first, again) = (vec![1; 100], vec![2; 100]);
+    let named = [first.clone(), again.clone()].map(|body| store.put_blob(&writer.project, body));
+    let [first_hash, again_hash] = named;
+    let (first_hash, again_hash) = (first_hash.await.unwrap(), again_hash.await.unwrap());
+    // With the session's first records, and with later ones; a second time it is the same.
+    for hash in [&first_hash, &again_hash, &again_hash] {
+        writer.try_append(vec![record("a", "1")], vec![SideWrite::Blob { hash: hash.clone() }]).await.unwrap();
+    }
+    let forgets = vec![first_hash.clone(), again_hash.clone()];
+    let change = RowsChange { forgets, ..RowsChange::default() };
+    store.change_rows(&writer.project, change).await.unwrap();
+    assert_eq!(store.blob(&writer.project, &first_hash).await.unwrap(), Some(first));
+    // A fork shares the records, and keeps what they name when the other session is deleted.
+    let mut fork = writer.fork("sess_2", Seq(3));
+    fork.append(vec![record("forked", "1")]).await;
+    writer.delete().await.unwrap();
+    assert_eq!(store.blob(&writer.project, &again_hash).await.unwrap(), Some(again));
 }

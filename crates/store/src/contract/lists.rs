@@ -130,7 +130,7 @@ pub async fn a_filter_follows_the_settings(store: &Arc<dyn Store>) {
     assert_eq!(matches("stage", "new").await, 1);
     assert_eq!(matches("kept", "yes").await, 1);
     let row = store.session(&writer.project, &SessionId::from("sess_1")).await.unwrap().unwrap();
-    assert_eq!(row.settings, changed);
+    assert_eq!(*row.settings, changed);
 }
 
 pub async fn a_list_is_of_one_door(store: &Arc<dyn Store>) {

@@ -1,7 +1,7 @@
 //! Collections of rows.
 
 use super::{check_pages, page};
-use crate::{Direction, Error, Row, Store};
+use crate::{Direction, Error, Row, RowsChange, Store};
 use std::sync::Arc;
 use types::{ProjectId, Timestamp};
 
@@ -9,6 +9,8 @@ pub async fn suite(store: &Arc<dyn Store>) {
     a_row_is_written_and_replaced(store).await;
     rows_are_listed_by_creation(store).await;
     a_deleted_row_stays_deleted(store).await;
+    an_erased_row_leaves_nothing(store).await;
+    rows_of_one_moment_keep_their_order(store).await;
 }
 
 fn row(id: &str, created_at: u64, body: &[u8]) -> Row {
@@ -65,4 +67,42 @@ pub async fn a_deleted_row_stays_deleted(store: &Arc<dyn Store>) {
         assert!(matches!(refused, Err(Error::Exists)), "{refused:?}");
     }
     assert_eq!(store.row(&project, "agents", "agent_1").await.unwrap(), None);
+}
+
+pub async fn an_erased_row_leaves_nothing(store: &Arc<dyn Store>) {
+    let project = ProjectId::from("rows-erase");
+    let other = ProjectId::from("rows-erase-other");
+    for id in ["a", "b", "c"] {
+        store.put_row(&project, row(id, 10, b"1"), true).await.unwrap();
+        store.put_row(&other, row(id, 10, b"1"), true).await.unwrap();
+    }
+    assert!(store.delete_row(&project, "agents", "b", Timestamp(20)).await.unwrap());
+    // With a change that is refused nothing goes.
+    let name = |id: &str| ("agents".to_owned(), id.to_owned());
+    let refused = RowsChange { puts: vec![(row("a", 1, b""), true)], erases: vec![name("c")], ..RowsChange::default() };
+    assert!(matches!(store.change_rows(&project, refused).await, Err(Error::Exists)));
+    assert!(store.row(&project, "agents", "c").await.unwrap().is_some());
+    let erases = vec![name("b"), name("c"), name("never")];
+    store.change_rows(&project, RowsChange { erases, ..RowsChange::default() }).await.unwrap();
+    assert_eq!(store.row(&project, "agents", "c").await.unwrap(), None);
+    for gone in ["b", "c"] {
+        let refused = store.rows(&project, "agents", page(Some(gone), 10, Direction::Ascending)).await;
+        assert!(matches!(refused, Err(Error::NoSuchCursor)), "{refused:?}");
+        // Its id is free, and it comes after what is there.
+        store.put_row(&project, row(gone, 10, b"2"), true).await.unwrap();
+    }
+    let (rows, more) = store.rows(&project, "agents", page(None, 10, Direction::Ascending)).await.unwrap();
+    assert_eq!((rows.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), more), (vec!["a", "b", "c"], false));
+    assert_eq!(store.rows(&other, "agents", page(None, 10, Direction::Ascending)).await.unwrap().0.len(), 3);
+}
+
+/// What is written at one moment stands in the order of the writing, of one change and of several.
+pub async fn rows_of_one_moment_keep_their_order(store: &Arc<dyn Store>) {
+    let project = ProjectId::from("rows-moment");
+    for pair in [["z", "m"], ["a", "y"], ["k", "b"]] {
+        let puts = pair.map(|id| (row(id, 7, b""), true)).into();
+        store.change_rows(&project, RowsChange { puts, ..RowsChange::default() }).await.unwrap();
+    }
+    let (rows, _) = store.rows(&project, "agents", page(None, 10, Direction::Descending)).await.unwrap();
+    assert_eq!(rows.into_iter().map(|row| row.id).collect::<Vec<_>>(), ["b", "k", "y", "a", "m", "z"]);
 }

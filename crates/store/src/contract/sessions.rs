@@ -7,6 +7,7 @@ use types::{ItemId, Seq, SessionId, TurnId};
 
 pub async fn suite(store: &Arc<dyn Store>) {
     a_head_is_what_was_written_last(store).await;
+    settings_are_what_was_written_last(store).await;
     a_deleted_session_is_a_tombstone(store).await;
     unfinished_work_is_found(store).await;
 }
@@ -14,10 +15,11 @@ pub async fn suite(store: &Arc<dyn Store>) {
 pub async fn a_head_is_what_was_written_last(store: &Arc<dyn Store>) {
     let mut writer = Writer::new(store, "sessions-head", "sess_1").await;
     assert_eq!(store.session(&writer.project, &writer.session).await.unwrap(), None);
+    assert_eq!(store.head(&writer.project, &writer.session).await.unwrap(), None);
     writer.settings.metadata.insert("k".into(), "v".into());
     writer.append(vec![record("session_created", "{}")]).await;
     let row = store.session(&writer.project, &writer.session).await.unwrap().unwrap();
-    assert_eq!((&row.head, &row.settings), (&writer.head(Seq(1)), &writer.settings));
+    assert_eq!((&row.head, &*row.settings), (&writer.head(Seq(1)), &writer.settings));
 
     let mut head = writer.head(Seq(2));
     head.status = types::SessionStatus::Failed;
@@ -26,7 +28,25 @@ pub async fn a_head_is_what_was_written_last(store: &Arc<dyn Store>) {
     append.side = vec![SideWrite::Head { head: Box::new(head.clone()), settings: None }];
     store.append(append).await.unwrap();
     let row = store.session(&writer.project, &writer.session).await.unwrap().unwrap();
-    assert_eq!((&row.head, &row.settings), (&head, &writer.settings), "settings stay where none came");
+    assert_eq!((&row.head, &*row.settings), (&head, &writer.settings), "settings stay where none came");
+    assert_eq!(store.head(&writer.project, &writer.session).await.unwrap(), Some(head), "the head alone");
+}
+
+/// Whatever a store keeps of settings that it has read: what it answers is what was written last.
+pub async fn settings_are_what_was_written_last(store: &Arc<dyn Store>) {
+    let mut writer = Writer::new(store, "sessions-settings", "sess_1").await;
+    let session = writer.session.clone();
+    for text in ["a", "b", "a"] {
+        writer.settings.agent.instructions = Some(text.repeat(40_000));
+        let (head, settings) = (writer.head(writer.seq.next()), writer.settings.clone());
+        let mut append = writer.append_of(vec![record("session_updated", "{}")], Vec::new());
+        append.side = vec![SideWrite::Head { head: Box::new(head), settings: Some(Box::new(settings.clone())) }];
+        writer.seq = store.append(append).await.unwrap();
+        for _ in 0..2 {
+            let row = store.session(&writer.project, &session).await.unwrap().unwrap();
+            assert!(*row.settings == settings, "as of {text}");
+        }
+    }
 }
 
 pub async fn a_deleted_session_is_a_tombstone(store: &Arc<dyn Store>) {
@@ -46,6 +66,7 @@ pub async fn a_deleted_session_is_a_tombstone(store: &Arc<dyn Store>) {
 
     assert!(store.is_deleted(&project, &session).await.unwrap());
     assert_eq!(store.session(&project, &session).await.unwrap(), None);
+    assert_eq!(store.head(&project, &session).await.unwrap(), None);
     assert_eq!(store.log(&project, &session, LogQuery::after(Seq(0))).await.unwrap(), []);
     assert_eq!(store.turn_seq(&project, &session, &TurnId::from("turn_1")).await.unwrap(), None);
     assert_eq!(store.item_seq(&project, &session, &ItemId::from("msg_1")).await.unwrap(), None);

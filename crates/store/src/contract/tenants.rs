@@ -28,6 +28,7 @@ pub async fn a_foreign_session_is_a_missing_one(store: &Arc<dyn Store>) {
     let other = ProjectId::from("tenants-other");
     for session in [&mine.session, &SessionId::from("sess_none")] {
         assert_eq!(store.session(&other, session).await.unwrap(), None);
+        assert_eq!(store.head(&other, session).await.unwrap(), None);
         assert_eq!(store.log(&other, session, LogQuery::after(Seq(0))).await.unwrap(), []);
         assert_eq!(store.turn_seq(&other, session, &TurnId::from("turn_1")).await.unwrap(), None);
         assert_eq!(store.item_seq(&other, session, &ItemId::from("msg_1")).await.unwrap(), None);

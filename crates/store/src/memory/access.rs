@@ -5,7 +5,7 @@ use crate::{
     Account, Append, AppendError, BlobHash, DueTimer, Error, HeadRow, Idempotency, KeyRow, LogQuery, Page, Row,
     RowsChange, SessionFilter, Store, Stored,
 };
-use types::{BoxFuture, Epoch, ItemId, KeyId, ProjectId, Seq, SessionId, Timestamp, TurnId};
+use types::{BoxFuture, Epoch, Head, ItemId, KeyId, ProjectId, Seq, SessionId, Timestamp, TurnId};
 
 /// How one comes to a [`Memory`]. Whatever has this is a [`Store`].
 pub trait Access: Send + Sync + 'static {
@@ -73,6 +73,11 @@ impl<A: Access> Store for A {
                 move |memory| Ok(memory.seq_of(&project, &session, |record| record.item.as_ref() == Some(&item))),
             ),
         )
+    }
+
+    fn head(&self, project: &ProjectId, session: &SessionId) -> BoxFuture<'_, Result<Option<Head>, Error>> {
+        let (project, session) = (project.clone(), session.clone());
+        Box::pin(self.read(move |memory| Ok(memory.live(&project, &session).map(|found| found.row.head.clone()))))
     }
 
     fn session(&self, project: &ProjectId, session: &SessionId) -> BoxFuture<'_, Result<Option<HeadRow>, Error>> {

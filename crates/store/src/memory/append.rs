@@ -4,9 +4,10 @@
 use super::sessions::{Base, Session};
 use super::{AccountName, Memory, RequestName, Reservation, SessionName};
 use crate::chain;
-use crate::{Account, Append, AppendError, Error, HeadRow, Idempotency, SideWrite, Stored};
+use crate::{Account, Append, AppendError, BlobHash, Error, HeadRow, Idempotency, SideWrite, Stored};
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::sync::Arc;
 use types::{Encoded, Head, MicroUsd, Seq, SessionSettings, Timestamp};
 
 /// What a session, a record and a side write are counted with, beside what they say.
@@ -24,6 +25,7 @@ struct Draft {
     answers: BTreeMap<RequestName, (Idempotency, Timestamp)>,
     timer: Option<Option<Timestamp>>,
     head: Option<(Head, Option<SessionSettings>)>,
+    blobs: Vec<BlobHash>,
 }
 
 impl Memory {
@@ -90,6 +92,11 @@ impl Memory {
             self.bytes += bytes;
             session.reservations.extend(draft.reservations.keys().cloned());
             session.answers.extend(draft.answers.keys().cloned());
+            for hash in draft.blobs {
+                if session.blobs.insert(hash.clone()) {
+                    *self.named.entry((name.0.clone(), hash)).or_default() += 1;
+                }
+            }
         }
         self.reservations.append(&mut draft.reservations);
         self.remember(draft.answers, now);
@@ -114,6 +121,7 @@ impl Memory {
         match write {
             SideWrite::Head { head, settings } => draft.head = Some((*head, settings.map(|settings| *settings))),
             SideWrite::Timer { at } => draft.timer = Some(at),
+            SideWrite::Blob { hash } => draft.blobs.push(hash),
             SideWrite::Idempotency { route, key, answer, expires } => {
                 let name = (project.clone(), route, session.clone(), key);
                 let other = draft.answers.get(&name).or_else(|| self.answers.get(&name));
@@ -170,7 +178,7 @@ impl Memory {
         if let Some(session) = self.sessions.get_mut(name) {
             session.row.head = head;
             if let Some(settings) = settings {
-                session.row.settings = settings;
+                session.row.settings = Arc::new(settings);
             }
         } else if let Some(settings) = settings {
             let place = self.place(head.created_at);
@@ -178,7 +186,8 @@ impl Memory {
             if let Some(parent) = parent.and_then(|parent| self.sessions.get_mut(&parent)) {
                 parent.forks += 1;
             }
-            self.sessions.insert(name.clone(), Session::new(place, HeadRow { head, settings }, base));
+            self.sessions
+                .insert(name.clone(), Session::new(place, HeadRow { head, settings: Arc::new(settings) }, base));
         }
     }
 

@@ -1,6 +1,7 @@
 //! Reading logs: a fork's shared records first, each segment where it was written.
 
 use super::Memory;
+use super::restore::follows;
 use super::sessions::Session;
 use crate::chain::{self, GENESIS};
 use crate::{Direction, Error, LogQuery, Stored};
@@ -56,10 +57,11 @@ impl Memory {
         let (mut at, mut hash) = (Seq(0), GENESIS);
         for segment in self.segments(project, session, found, Seq(0)) {
             for stored in segment.records {
-                at = at.next();
+                let fits = follows(at, stored);
+                at = stored.seq;
                 let body = chain::of_body(&stored.record.body);
                 hash = chain::link(&hash, project, segment.session, at, &stored.record, &body);
-                if stored.seq != at || stored.hash != chain::hex(&hash) {
+                if !fits || stored.hash != chain::hex(&hash) {
                     return Err(Error::Damaged { seq: at, what: "its link does not fit".to_owned() });
                 }
             }

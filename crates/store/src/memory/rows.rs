@@ -9,6 +9,7 @@ use types::{KeyId, ProjectId, Timestamp};
 /// What a row and a blob are counted with, beside their bodies.
 const ROW: usize = 256;
 
+#[derive(Clone)]
 pub(super) struct RowEntry {
     pub(super) place: Place,
     pub(super) row: Row,
@@ -39,9 +40,14 @@ impl Memory {
         for (collection, id) in change.deletes {
             self.delete_row(&(project.clone(), collection, id));
         }
+        for (collection, id) in change.erases {
+            self.erase_row(&(project.clone(), collection, id));
+        }
         for hash in change.forgets {
-            let forgotten = self.blobs.remove(&(project.clone(), hash));
-            self.bytes = self.bytes.saturating_sub(forgotten.map_or(0, |body| body.len() + ROW));
+            let name = (project.clone(), hash);
+            if !self.named.contains_key(&name) {
+                self.remove_blob(&name);
+            }
         }
         Ok(())
     }
@@ -65,6 +71,12 @@ impl Memory {
         let body = std::mem::take(&mut entry.row.body);
         self.bytes = self.bytes.saturating_sub(body.len());
         true
+    }
+
+    fn erase_row(&mut self, name: &RowName) {
+        if let Some(entry) = self.rows.remove(name) {
+            self.bytes = self.bytes.saturating_sub(entry.row.body.len() + ROW);
+        }
     }
 
     pub(super) fn key_by_hash(&self, hash: &str) -> Option<KeyRow> {
@@ -97,6 +109,11 @@ impl Memory {
             self.blobs.insert(name, body);
         }
         Ok(hash)
+    }
+
+    pub(super) fn remove_blob(&mut self, name: &(ProjectId, BlobHash)) {
+        let removed = self.blobs.remove(name);
+        self.bytes = self.bytes.saturating_sub(removed.map_or(0, |body| body.len() + ROW));
     }
 
     pub(super) fn blob(&self, project: &ProjectId, hash: &BlobHash) -> Option<Vec<u8>> {

@@ -2,13 +2,14 @@
 
 use super::{AccountName, Memory, RequestName, SessionName};
 use crate::chain::{self, GENESIS, Hash};
-use crate::{AppendError, DueTimer, HeadRow, MAX_SEGMENTS, Stored};
+use crate::{AppendError, BlobHash, DueTimer, HeadRow, MAX_SEGMENTS, Stored};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use types::{Epoch, ProjectId, Seq, SessionId, Timestamp};
 
 /// Creation, then insertion.
 pub(super) type Place = (Timestamp, u64);
 
+#[derive(Clone)]
 pub(super) struct Session {
     pub(super) place: Place,
     pub(super) row: HeadRow,
@@ -26,6 +27,8 @@ pub(super) struct Session {
     pub(super) accounts: BTreeSet<AccountName>,
     pub(super) reservations: Vec<(AccountName, String)>,
     pub(super) answers: Vec<RequestName>,
+    /// Those that its records name.
+    pub(super) blobs: BTreeSet<BlobHash>,
 }
 
 /// The last shared record of a fork. A fork at a place within its parent's own base stands on that base's session, so
@@ -55,6 +58,7 @@ impl Session {
             accounts: BTreeSet::new(),
             reservations: Vec::new(),
             answers: Vec::new(),
+            blobs: BTreeSet::new(),
         }
     }
 
@@ -64,7 +68,7 @@ impl Session {
 }
 
 /// What is left of sessions that are gone: where they stood in lists and where their logs ended.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Tombs {
     places: BTreeMap<SessionName, (Place, Seq)>,
     oldest_first: VecDeque<SessionName>,
@@ -142,6 +146,7 @@ impl Memory {
             }
             let Some(session) = self.sessions.remove(&name) else { return };
             self.forget_side(&session);
+            self.forget_blobs(&name.0, &session.blobs);
             self.bytes = self.bytes.saturating_sub(session.bytes);
             self.tombs.put(name.clone(), session.place, session.seq, bounds.tombstones);
             if let Some(base) = session.base {
@@ -169,6 +174,19 @@ impl Memory {
             booked.sessions = booked.sessions.saturating_sub(1);
             if booked.sessions == 0 {
                 self.accounts.remove(name);
+            }
+        }
+    }
+
+    /// Takes away the blobs that no other session's records name.
+    fn forget_blobs(&mut self, project: &ProjectId, blobs: &BTreeSet<BlobHash>) {
+        for hash in blobs {
+            let name = (project.clone(), hash.clone());
+            let Some(sessions) = self.named.get_mut(&name) else { continue };
+            *sessions = sessions.saturating_sub(1);
+            if *sessions == 0 {
+                self.named.remove(&name);
+                self.remove_blob(&name);
             }
         }
     }

@@ -32,6 +32,7 @@ async fn furnish(writer: &mut Writer) {
         SideWrite::Reserve { account: account.clone(), key: "1".into(), amount: MicroUsd(2) },
         SideWrite::Settle { account, key: "2".into(), spent: MicroUsd(1) },
         SideWrite::Timer { at: Some(Timestamp(5)) },
+        SideWrite::Blob { hash: writer.store.put_blob(&writer.project, vec![3; 1000]).await.unwrap() },
     ];
     writer.try_append(vec![turn("turn_1"), record("a", &"x".repeat(50_000))], side).await.unwrap();
 }
@@ -53,10 +54,12 @@ fn what_is_deleted_is_gone() {
                 memory.accounts.len(),
                 memory.reservations.len(),
                 memory.timers.len(),
+                memory.blobs.len(),
+                memory.named.len(),
             ];
             Ok(left)
         };
-        assert_eq!(Access::read(&*memory, inside).await.unwrap(), [0; 6]);
+        assert_eq!(Access::read(&*memory, inside).await.unwrap(), [0; 8]);
         assert!(store.is_deleted(&writer.project, &writer.session).await.unwrap());
         let again = writer.try_append(vec![record("a", "{}")], Vec::new()).await;
         assert!(matches!(again, Err(AppendError::Deleted)), "{again:?}");

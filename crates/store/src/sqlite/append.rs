@@ -8,7 +8,7 @@ use super::lineage::{self, Base};
 use super::log::{self, mark};
 use super::sessions::{self, Found, HeadColumns};
 use super::{idempotency, money, timers};
-use crate::chain::{GENESIS, Hash};
+use crate::chain::{self, GENESIS, Hash};
 use crate::{Append, AppendError, Error, SideWrite};
 use rusqlite::{Connection, params};
 use std::collections::BTreeSet;
@@ -83,14 +83,26 @@ impl Prepared {
         let session = self.write_head(connection, found.as_ref(), base.as_ref(), (seq, &hash))?;
         if let (Some(session), false) = (session, self.entries.is_empty()) {
             insert(connection, session, seq, &hash, &self.entries, &self.data)?;
+            self.name_blobs(connection, session)?;
         }
         Ok(seq)
+    }
+
+    fn name_blobs(&self, connection: &Connection, session: i64) -> Result<(), Fault<AppendError>> {
+        for write in &self.side {
+            let SideWrite::Blob { hash } = write else { continue };
+            let none = || AppendError::from(Error::Failed(format!("{} names no blob", hash.0)));
+            let hash = chain::of_hex(&hash.0).ok_or_else(none)?;
+            name_blob(connection, &hash, session)?;
+        }
+        Ok(())
     }
 
     fn write_side(&self, connection: &Connection, write: &SideWrite) -> Result<(), Fault<AppendError>> {
         let Self { project, session, at, .. } = self;
         match write {
-            SideWrite::Head { .. } => Ok(()),
+            // Under the session's number, which a new one has only with its head.
+            SideWrite::Head { .. } | SideWrite::Blob { .. } => Ok(()),
             SideWrite::Idempotency { route, key, answer, expires } => {
                 idempotency::remember(connection, project, route, session, key, answer, *expires, *at)
             }
@@ -146,9 +158,7 @@ pub(super) fn insert(
         marks.extend(record.item.as_ref().map(|item| mark::of(item.as_str())));
         marks.extend((record.kind == log::TURN_CREATED).then_some(mark::TURN_CREATED));
         if blob.is_some() {
-            connection
-                .prepare_cached("INSERT OR IGNORE INTO record_blobs (hash, session) VALUES (?1, ?2)")?
-                .execute(params![body_hash, session])?;
+            name_blob(connection, body_hash, session)?;
         }
     }
     let mut insert = connection.prepare_cached("INSERT INTO marks (session, mark, last) VALUES (?1, ?2, ?3)")?;
@@ -156,6 +166,14 @@ pub(super) fn insert(
         insert.execute([session, mark, last])?;
     }
     Ok(())
+}
+
+/// Keeps a blob for as long as the session's records.
+fn name_blob(connection: &Connection, hash: &Hash, session: i64) -> Result<(), rusqlite::Error> {
+    connection
+        .prepare_cached("INSERT OR IGNORE INTO record_blobs (hash, session) VALUES (?1, ?2)")?
+        .execute(params![hash, session])
+        .map(|_| ())
 }
 
 /// Every number but the newest is refused: an older node was fenced off, and a newer one never was.

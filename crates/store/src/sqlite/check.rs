@@ -2,6 +2,7 @@
 
 use super::blobs::Folder;
 use super::log;
+use super::settings::KnownSettings;
 use crate::Error;
 use rusqlite::Connection;
 use std::fmt;
@@ -44,7 +45,7 @@ pub(super) fn check(connection: &Connection, folder: &Folder) -> Vec<Damage> {
     for (project, session) in sessions {
         let mut what = log::verify_own(connection, folder, &project, &session).err();
         if what.is_none() {
-            what = super::sessions::read(connection, &project, &session).err();
+            what = super::sessions::read(connection, &KnownSettings::default(), &project, &session).err();
         }
         if let Some(what) = what {
             damage.push(Damage { session: Some((project, session)), what: what.to_string() });

@@ -20,11 +20,12 @@ use super::sessions::{self, HeadColumns};
 use super::{Sqlite, make_folder, schema};
 use crate::Error;
 use crate::chain;
+use crate::restored::Marks;
 use rusqlite::Connection;
 use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
-use types::{EffectId, Epoch, ProjectId, Record, RecordBody, Restored, Seq, SessionId, Timestamp};
+use types::{Epoch, ProjectId, Seq, SessionId, Timestamp};
 
 const NEW: &str = "restore.new";
 const READY: &str = "restore.ready";
@@ -32,15 +33,6 @@ const READY: &str = "restore.ready";
 const OLD: &str = "old";
 const DATABASE: &str = "outcrop.db";
 const BLOBS: &str = "blobs";
-
-/// Epochs that lie between a backup and what is restored from it. A start takes one: nobody starts that often.
-const EPOCHS: u64 = 1 << 32;
-
-/// Numbers that a session is sure not to have used since the last one that is known.
-const NUMBERS: u64 = 1 << 20;
-
-/// 2026-01-01 00:00:00 UTC in milliseconds.
-const BEGINNING: u64 = 1_767_225_600_000;
 
 /// What a restore does about data that are there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -138,7 +130,7 @@ fn build(file: &Path, data: &Path, new: &Path, now: Timestamp) -> Result<Copied,
     fs::create_dir(&blobs).map_err(|error| failed(&blobs, &error))?;
     let (at, blobs) = unpack(&database, &folder, file)?;
     let mut connection = schema::open(&database, || Ok(()))?;
-    mark(&mut connection, &Marks::new(data, at, now))?;
+    mark(&mut connection, &marks(data, at, now))?;
     let damage = check(&connection, &folder);
     if !damage.is_empty() {
         return Err(CopyError::Damaged(damage));
@@ -182,43 +174,26 @@ fn unpack(database: &Path, folder: &Folder, file: &Path) -> Result<(Timestamp, u
     Ok((Timestamp(at.cast_unsigned()), blobs))
 }
 
-/// What the records `restored` say, and where they stand.
-struct Marks {
-    backup: Timestamp,
-    now: Timestamp,
-    /// Of what is there now, as far as it can be read.
-    epoch: u64,
-    seq: u64,
-}
-
-impl Marks {
-    fn new(data: &Path, backup: Timestamp, now: Timestamp) -> Self {
-        let known = schema::open_reader(&data.join(DATABASE)).map_err(drop).and_then(|old| {
-            let epoch = old.query_row("SELECT epoch FROM node", [], |row| row.get::<_, i64>(0));
-            let seq = old.query_row("SELECT coalesce(max(seq), 0) FROM sessions", [], |row| row.get::<_, i64>(0));
-            epoch.and_then(|epoch| Ok((epoch.cast_unsigned(), seq?.cast_unsigned()))).map_err(drop)
-        });
-        // Data that are too damaged to be read are one reason to restore: then the clock alone tells the numbers.
-        let (epoch, seq) = known.unwrap_or_default();
-        Self { backup, now, epoch, seq }
-    }
-
-    /// A number for a session's mark and for its effect: microseconds, so that no session is faster, and two restores of
-    /// one backup do not meet. A clock that is wrong is no reason to go back.
-    fn number(&self, seq: Seq) -> u64 {
-        let by_clock = self.now.0.saturating_sub(BEGINNING).saturating_mul(1000);
-        by_clock.max(seq.0.max(self.seq).saturating_add(NUMBERS))
-    }
+/// Beyond what is there now, as far as it can be read.
+fn marks(data: &Path, backup: Timestamp, now: Timestamp) -> Marks {
+    let known = schema::open_reader(&data.join(DATABASE)).map_err(drop).and_then(|old| {
+        let epoch = old.query_row("SELECT epoch FROM node", [], |row| row.get::<_, i64>(0));
+        let seq = old.query_row("SELECT coalesce(max(seq), 0) FROM sessions", [], |row| row.get::<_, i64>(0));
+        epoch.and_then(|epoch| Ok((epoch.cast_unsigned(), seq?.cast_unsigned()))).map_err(drop)
+    });
+    // Data that are too damaged to be read are one reason to restore: then the clock alone tells the numbers.
+    let (epoch, seq) = known.unwrap_or_default();
+    Marks { backup, now, epoch: Epoch(epoch), seq: Seq(seq) }
 }
 
 /// Takes an epoch that nobody has, and marks every session that is not deleted.
 fn mark(connection: &mut Connection, marks: &Marks) -> Result<(), CopyError> {
     let transaction = connection.transaction()?;
     let epoch: i64 = transaction.query_row("SELECT epoch FROM node", [], |row| row.get(0))?;
-    let epoch = epoch.cast_unsigned().max(marks.epoch).saturating_add(EPOCHS);
-    transaction.execute("UPDATE node SET epoch = ?1", [epoch.cast_signed()])?;
+    let epoch = marks.epoch(Epoch(epoch.cast_unsigned()));
+    transaction.execute("UPDATE node SET epoch = ?1", [epoch.0.cast_signed()])?;
     for (project, session) in check::sessions(&transaction)? {
-        mark_session(&transaction, &project, &session, marks, Epoch(epoch))?;
+        mark_session(&transaction, &project, &session, marks, epoch)?;
     }
     transaction.commit()?;
     Ok(())
@@ -232,20 +207,12 @@ fn mark_session(
     epoch: Epoch,
 ) -> Result<(), CopyError> {
     let Some(found) = sessions::find(connection, project, session)? else { return Ok(()) };
-    let Some(row) = sessions::read(connection, project, session)? else { return Ok(()) };
-    let number = marks.number(found.seq);
-    let restored = Restored {
-        epoch,
-        backup: marks.backup,
-        effect: EffectId(number),
-        turn: row.head.turn.as_ref().map(|turn| turn.id.clone()),
-    };
-    let record = Record { at: marks.now, body: RecordBody::Restored(restored) }.encode();
-    let seq = Seq(number);
-    let mut entries = [Entry::new(record)];
+    let Some(head) = sessions::read_head(connection, project, session)? else { return Ok(()) };
+    let (seq, record) = marks.record(&head, found.seq, epoch);
+    let mut entries = [Entry::new(record.encode())];
     let mut data = batch::pack(session, &mut entries);
     let hash = Owner { project, session }.link(found.hash, seq, &entries, &mut data);
     append::insert(connection, found.ord, seq, &hash, &entries, &data)?;
-    let head = types::Head { seq, ..row.head };
+    let head = types::Head { seq, ..head };
     Ok(sessions::update(connection, project, &found, &HeadColumns::new(&head, None)?, seq, &hash)?)
 }

@@ -1,5 +1,5 @@
 //! Collections: rows with an id and a body, by creation. A deleted row leaves a tombstone, which keeps its place as a
-//! cursor and its id for ever.
+//! cursor and its id for ever. Bodies that are replaced or deleted are overwritten with zeros, for some are secrets.
 
 use super::fault::Fault;
 use super::seal;
@@ -17,6 +17,7 @@ pub(super) fn put(connection: &Connection, project: &ProjectId, row: &Row, inser
         return Err(Error::Exists.into());
     }
     let sealed = seal::close([&row.collection, &row.id], row.body.clone());
+    let _wiping = deleted.map(|_| Wiping::begin(connection)).transpose()?;
     connection
         .prepare_cached(
             "INSERT INTO rows (project, collection, id, created_at, body) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -97,6 +98,7 @@ pub(super) fn delete(
     id: &str,
     at: Timestamp,
 ) -> Result<bool, Fault<Error>> {
+    let _wiping = Wiping::begin(connection)?;
     let changed = connection
         .prepare_cached(
             "UPDATE rows SET deleted_at = ?4, body = x''
@@ -104,4 +106,40 @@ pub(super) fn delete(
         )?
         .execute(params![project.as_str(), collection, id, column(at)])?;
     Ok(changed > 0)
+}
+
+/// Nothing stays. A number that was the last is given again then: places are only compared among rows that are there.
+pub(super) fn erase(
+    connection: &Connection,
+    project: &ProjectId,
+    names: &[(String, String)],
+) -> Result<(), Fault<Error>> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let _wiping = Wiping::begin(connection)?;
+    let mut statement =
+        connection.prepare_cached("DELETE FROM rows WHERE project = ?1 AND collection = ?2 AND id = ?3")?;
+    for (collection, id) in names {
+        statement.execute(params![project.as_str(), collection, id])?;
+    }
+    Ok(())
+}
+
+/// What SQLite frees while this lives, it overwrites. For the logs of sessions nothing is paid.
+struct Wiping<'a>(&'a Connection);
+
+impl<'a> Wiping<'a> {
+    fn begin(connection: &'a Connection) -> Result<Self, rusqlite::Error> {
+        // Not prepared once: it takes effect where it is prepared.
+        connection.query_row("PRAGMA secure_delete = ON", [], |_| Ok(()))?;
+        Ok(Self(connection))
+    }
+}
+
+impl Drop for Wiping<'_> {
+    fn drop(&mut self) {
+        // Where that fails, more is overwritten than has to be.
+        let _ = self.0.query_row("PRAGMA secure_delete = OFF", [], |_| Ok(()));
+    }
 }

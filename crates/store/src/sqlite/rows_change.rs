@@ -19,6 +19,7 @@ pub(super) fn write(
     for (collection, id) in &change.deletes {
         rows::delete(connection, project, collection, id, change.at)?;
     }
+    rows::erase(connection, project, &change.erases)?;
     for (hash, size) in &change.names {
         blobs::keep(connection, project, hash, *size)?;
     }

@@ -4,10 +4,12 @@ use super::append::check_epoch;
 use super::fault::{Fault, unreadable};
 use super::lineage::Base;
 use super::seal;
+use super::settings::KnownSettings;
 use super::timers::{self, column};
 use crate::chain::Hash;
 use crate::{AppendError, Error, HeadRow};
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::sync::Arc;
 use types::{Door, Epoch, Head, Metadata, ProjectId, Seq, SessionId, SessionSettings, Timestamp};
 
 /// What seals call the two.
@@ -181,39 +183,59 @@ fn put_settings(
     Ok(())
 }
 
-pub(super) fn read(
+pub(super) fn read_head(
     connection: &Connection,
     project: &ProjectId,
     session: &SessionId,
-) -> Result<Option<HeadRow>, Error> {
-    let found = connection
-        .prepare_cached(
-            "SELECT s.head, t.settings, s.id FROM sessions s JOIN session_settings t ON t.session = s.ord
-             WHERE s.project = ?1 AND s.id = ?2 AND s.deleted_at IS NULL",
-        )?
-        .query_row(params![project.as_str(), session.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+) -> Result<Option<Head>, Error> {
+    let sealed = connection
+        .prepare_cached("SELECT head FROM sessions WHERE project = ?1 AND id = ?2 AND deleted_at IS NULL")?
+        .query_row(params![project.as_str(), session.as_str()], |row| row.get(0))
         .optional()?;
-    let row = found.map(|(head, settings, id): (Vec<u8>, Vec<u8>, String)| head_row(&id, &head, &settings));
-    row.transpose()
+    sealed.map(|sealed: Vec<u8>| head(session.as_str(), &sealed)).transpose()
+}
+
+pub(super) fn read(
+    connection: &Connection,
+    known: &KnownSettings,
+    project: &ProjectId,
+    session: &SessionId,
+) -> Result<Option<HeadRow>, Error> {
+    let mut statement = connection.prepare_cached(
+        "SELECT s.head, t.settings FROM sessions s JOIN session_settings t ON t.session = s.ord
+         WHERE s.project = ?1 AND s.id = ?2 AND s.deleted_at IS NULL",
+    )?;
+    let mut rows = statement.query(params![project.as_str(), session.as_str()])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let id = session.as_str();
+    let head = head(id, blob(row, 0)?)?;
+    let sealed = blob(row, 1)?;
+    let settings = known.of(id, sealed, || settings(id, sealed))?;
+    Ok(Some(HeadRow { head, settings }))
 }
 
 /// From the columns `head`, `settings` and `id`, in this order.
 pub(super) fn head_row_of(row: &Row<'_>) -> Result<HeadRow, Error> {
-    let blob = |column| row.get_ref(column)?.as_blob().map_err(column_type);
-    head_row(row.get_ref(2)?.as_str().map_err(column_type)?, blob(0)?, blob(1)?)
+    let id = row.get_ref(2)?.as_str().map_err(column_type)?;
+    Ok(HeadRow { head: head(id, blob(row, 0)?)?, settings: Arc::new(settings(id, blob(row, 1)?)?) })
+}
+
+fn blob<'a>(row: &'a Row<'_>, column: usize) -> Result<&'a [u8], Error> {
+    row.get_ref(column)?.as_blob().map_err(column_type)
 }
 
 fn column_type(error: rusqlite::types::FromSqlError) -> Error {
     unreadable("a session's row", error)
 }
 
-fn head_row(id: &str, head: &[u8], settings: &[u8]) -> Result<HeadRow, Error> {
-    let head = seal::open([HEAD, id], head)?;
-    let settings = seal::open([SETTINGS, id], settings)?;
-    Ok(HeadRow {
-        head: serde_json::from_slice(head).map_err(|error| unreadable("a session's head", error))?,
-        settings: serde_json::from_slice(settings).map_err(|error| unreadable("a session's settings", error))?,
-    })
+fn head(id: &str, sealed: &[u8]) -> Result<Head, Error> {
+    let head = seal::open([HEAD, id], sealed)?;
+    serde_json::from_slice(head).map_err(|error| unreadable("a session's head", error))
+}
+
+fn settings(id: &str, sealed: &[u8]) -> Result<SessionSettings, Error> {
+    let settings = seal::open([SETTINGS, id], sealed)?;
+    serde_json::from_slice(settings).map_err(|error| unreadable("a session's settings", error))
 }
 
 pub(super) fn is_deleted(connection: &Connection, project: &ProjectId, session: &SessionId) -> Result<bool, Error> {

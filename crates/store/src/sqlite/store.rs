@@ -7,7 +7,7 @@ use crate::{
     Account, Append, AppendError, BLOB_BYTES, BlobHash, DueTimer, Error, HeadRow, Idempotency, KeyRow, LogQuery, Page,
     Row, RowsChange, SessionFilter, Store, Stored,
 };
-use types::{BoxFuture, Epoch, ItemId, KeyId, ProjectId, Seq, SessionId, Timestamp, TurnId};
+use types::{BoxFuture, Epoch, Head, ItemId, KeyId, ProjectId, Seq, SessionId, Timestamp, TurnId};
 
 impl Store for Sqlite {
     fn begin_epoch(&self) -> BoxFuture<'_, Result<Epoch, Error>> {
@@ -77,9 +77,14 @@ impl Store for Sqlite {
         Box::pin(self.read(move |connection, _| log::item_seq(connection, &project, &session, &item)))
     }
 
-    fn session(&self, project: &ProjectId, session: &SessionId) -> BoxFuture<'_, Result<Option<HeadRow>, Error>> {
+    fn head(&self, project: &ProjectId, session: &SessionId) -> BoxFuture<'_, Result<Option<Head>, Error>> {
         let (project, session) = (project.clone(), session.clone());
-        Box::pin(self.read(move |connection, _| sessions::read(connection, &project, &session)))
+        Box::pin(self.read(move |connection, _| sessions::read_head(connection, &project, &session)))
+    }
+
+    fn session(&self, project: &ProjectId, session: &SessionId) -> BoxFuture<'_, Result<Option<HeadRow>, Error>> {
+        let (project, session, known) = (project.clone(), session.clone(), self.settings.clone());
+        Box::pin(self.read(move |connection, _| sessions::read(connection, &known, &project, &session)))
     }
 
     fn sessions(

@@ -15,6 +15,14 @@ pub enum Environment<'a> {
         remote_url: &'a str,
     },
     OpenaiHosted(Hosted<'a>),
+    /// A hosted one that was asked for in AWS's words, and is shown in them.
+    AwsBedrockAgentcore {
+        id: &'a str,
+        runtime_arn: &'a str,
+        runtime_qualifier: &'a str,
+        workspace_directory: &'a str,
+        capability_directories: &'a [String],
+    },
 }
 
 /// What everybody may see of a hosted environment.

@@ -51,6 +51,13 @@ pub enum Item<'a> {
         output: Option<Output<'a>>,
         error: Option<String>,
     },
+    /// A look at the web.
+    WebSearchCall {
+        id: &'a str,
+        turn_id: &'a str,
+        action: Option<WebSearchAction<'a>>,
+        status: ItemStatus,
+    },
     /// A command in the session's environment.
     CommandExecution {
         id: &'a str,
@@ -67,10 +74,36 @@ pub enum Item<'a> {
 #[derive(Serialize, Clone, Debug)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Content<'a> {
-    InputText { text: &'a str },
-    InputImage { image_url: &'a str },
-    OutputText { text: &'a str },
-    SummaryText { text: &'a str },
+    InputText {
+        text: &'a str,
+    },
+    InputImage {
+        image_url: &'a str,
+    },
+    OutputText {
+        text: &'a str,
+        /// Beyond the Agents API, which has no word for it; left out where there are none.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        annotations: Vec<Annotation<'a>>,
+    },
+    SummaryText {
+        text: &'a str,
+    },
+}
+
+/// A place in the text that names a page. Characters, the last one not included.
+#[derive(Serialize, Clone, Debug)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Annotation<'a> {
+    UrlCitation { start_index: u32, end_index: u32, url: &'a str, title: &'a str },
+}
+
+/// What was looked at on the web.
+#[derive(Serialize, Clone, Debug)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum WebSearchAction<'a> {
+    Search { query: Cow<'a, str> },
+    OpenPage { url: Cow<'a, str> },
 }
 
 /// What a function returned.

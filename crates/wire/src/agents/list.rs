@@ -43,6 +43,12 @@ impl<'a> Deleted<'a> {
     pub fn artifact(id: &'a str) -> Self {
         Self { id, object: "agent.session.artifact.deleted", deleted: true }
     }
+    pub fn vault(id: &'a str) -> Self {
+        Self { id, object: "vault.deleted", deleted: true }
+    }
+    pub fn credential(id: &'a str) -> Self {
+        Self { id, object: "vault.credential.deleted", deleted: true }
+    }
     pub fn template(id: &'a str) -> Self {
         Self { id, object: "agent.environment.template.deleted", deleted: true }
     }

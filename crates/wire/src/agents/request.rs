@@ -5,6 +5,8 @@ mod environment;
 mod fork;
 mod hosted;
 mod input;
+mod managed;
+mod resolve;
 mod session;
 mod template;
 #[cfg(test)]
@@ -18,6 +20,8 @@ pub use hosted::{
     ArchiveParam, CommandParam, FileParam, FileSource, HostedParam, NetworkParam, PackagesParam, Recipe, SkillParam,
 };
 pub use input::{CallOutput, Input, InputContent, Message};
+pub use managed::{AgentCoreParam, ManagedCreate};
+pub use resolve::EffectResolve;
 pub use session::{SessionCreate, SessionInput, SessionUpdate};
 pub use template::{EnvironmentCreate, TemplateCreate, TemplateUpdate};
 pub use tool::{McpTool, Place, ToolParam, TransportParam, WebSearch};

@@ -27,6 +27,9 @@ pub struct Session<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub review: Option<Review>,
     pub spend_control: SpendControl,
+    /// Left out where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role_arn: Option<&'a str>,
     pub created_at: u64,
     pub last_active_at: u64,
 }
@@ -52,6 +55,14 @@ pub struct SessionAgent<'a> {
 pub enum RequiredAction<'a> {
     FunctionCall { turn_id: &'a str, call_id: &'a str, name: &'a str, arguments: Verbatim<'a> },
     EnvironmentConnection { environment_id: &'a str },
+    McpApprovalRequest { request_id: &'a str, turn_id: &'a str, request: ApprovalRequest<'a> },
+}
+
+/// What people are asked to agree to.
+#[derive(Serialize, Clone, Debug)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ApprovalRequest<'a> {
+    McpToolCall { server_label: &'a str, name: &'a str, arguments: Verbatim<'a>, message: &'a str },
 }
 
 #[derive(Serialize, Clone, Copy, Debug)]

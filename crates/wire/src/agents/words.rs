@@ -56,6 +56,8 @@ words! {
         BrowserAuthentication => "browser_authentication", BrowserOriginAccess => "browser_origin_access",
     }
     AuthenticationAction { Submit => "submit", Cancel => "cancel" }
+    /// How an outcome that nobody knew is settled.
+    SettledAs { Committed => "committed", Failed => "failed" }
     /// The answer to an approval request.
     Decision { Approve => "approve", Deny => "deny", Cancel => "cancel" }
 

@@ -2,7 +2,7 @@
 
 mod format;
 mod message;
-mod order;
+pub(crate) mod order;
 #[cfg(test)]
 mod tests;
 mod tool;

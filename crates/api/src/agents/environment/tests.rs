@@ -209,6 +209,7 @@ fn a_command_is_shown_with_what_came_of_it() {
         exit_code: Some(0),
         duration_ms: Some(12),
         working_directory: Some("/workspace/src".into()),
+        whole: None,
     };
     for (key, value) in [("cwd", json!("/workspace/src")), ("status", json!("completed")), ("output", json!("files"))] {
         expected[key] = value;

@@ -41,7 +41,10 @@ fn reasoning(summary: &[&str]) -> Arc<Item> {
 
 fn message(complete: bool) -> Arc<Item> {
     let (phase, logprobs) = (Phase::Commentary, Vec::new());
-    samples::item(Some(0), ItemBody::AssistantMessage { text: "hi".into(), phase, complete, logprobs })
+    samples::item(
+        Some(0),
+        ItemBody::AssistantMessage { text: "hi".into(), phase, complete, logprobs, annotations: Vec::new() },
+    )
 }
 
 #[test]
@@ -149,6 +152,8 @@ fn user_messages_and_results_are_only_added_and_have_no_place_in_the_output() {
     let result = ItemBody::FunctionCallOutput {
         call_id: "c".into(),
         custom: false,
+        apart: None,
+        cause: types::Cause::Answered,
         result: types::CallResult::Success(Some(types::CallOutput::Text("ok".into()))),
     };
     assert_eq!(
@@ -253,7 +258,7 @@ fn only_deltas_are_padded() {
 
 #[test]
 fn what_is_hidden_has_no_frame() {
-    let closed = || samples::item(None, ItemBody::ClosedCall { call_id: "c".into(), reason: "r".into() });
+    let closed = || samples::item(None, ItemBody::ClosedCall { call_id: "c".into(), reason: "r".into(), apart: None });
     assert_eq!(data(EventBody::ItemAdded(closed()), &Padding::Off), None);
     assert_eq!(data(EventBody::ItemDone(closed()), &Padding::Off), None);
 }

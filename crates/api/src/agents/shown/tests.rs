@@ -99,6 +99,8 @@ fn a_failed_result_is_listed_without_output() {
     let failed = || ItemBody::FunctionCallOutput {
         call_id: "c".into(),
         custom: false,
+        apart: None,
+        cause: types::Cause::Answered,
         result: CallResult::Failure {
             error: Some("e".into()),
             output: Some(CallOutput::Parts(vec![Content::Text { text: "t".into() }])),
@@ -127,7 +129,8 @@ fn messages_have_a_phase_or_null() {
         }))
     );
     let (phase, logprobs) = (Phase::FinalAnswer, Vec::new());
-    let said = ItemBody::AssistantMessage { text: "hi".into(), phase, complete: true, logprobs };
+    let said =
+        ItemBody::AssistantMessage { text: "hi".into(), phase, complete: true, logprobs, annotations: Vec::new() };
     assert_eq!(
         of(said, Stage::Listed),
         Some(json!({
@@ -139,7 +142,7 @@ fn messages_have_a_phase_or_null() {
 
 #[test]
 fn hidden_items_are_never_shown() {
-    let closed = ItemBody::ClosedCall { call_id: "c".into(), reason: "r".into() };
+    let closed = ItemBody::ClosedCall { call_id: "c".into(), reason: "r".into(), apart: None };
     let malformed =
         ItemBody::MalformedCall { call_id: "c".into(), name: "n".into(), arguments: "{".into(), error: "e".into() };
     assert_eq!(of(closed, Stage::Added), None);

@@ -52,11 +52,19 @@ fn call(id: &str) -> EventBody {
         name: "f".into(),
         arguments: "{}".into(),
         custom: false,
+        told: types::Told::InPlace,
+        expires: None,
     })
 }
 
 fn message(text: &str, logprobs: Vec<TokenLogprob>) -> EventBody {
-    done(ItemBody::AssistantMessage { text: text.into(), phase: Phase::FinalAnswer, complete: true, logprobs })
+    done(ItemBody::AssistantMessage {
+        text: text.into(),
+        phase: Phase::FinalAnswer,
+        complete: true,
+        logprobs,
+        annotations: Vec::new(),
+    })
 }
 
 fn ended(status: TurnStatus, code: Option<&str>) -> EventBody {

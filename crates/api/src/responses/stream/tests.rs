@@ -52,7 +52,10 @@ fn item(said: &Said, origin: Origin, index: u32) -> Arc<Item> {
         Said::Message(text) => {
             let logprob = TokenLogprob { token: "x".to_owned(), logprob: -0.5, bytes: None, top: Vec::new() };
             let (text, phase, complete) = ((*text).to_owned(), Phase::FinalAnswer, true);
-            ("msg", ItemBody::AssistantMessage { text, phase, complete, logprobs: vec![logprob] })
+            (
+                "msg",
+                ItemBody::AssistantMessage { text, phase, complete, logprobs: vec![logprob], annotations: Vec::new() },
+            )
         }
         Said::Reasoning(parts) => {
             let summary = parts.iter().map(|part| (*part).to_owned()).collect();
@@ -60,7 +63,18 @@ fn item(said: &Said, origin: Origin, index: u32) -> Arc<Item> {
         }
         Said::Call(arguments) => {
             let (effect, call_id, name) = (EffectId(9), CallId::new("call_1"), "f".to_owned());
-            ("fc", ItemBody::FunctionCall { effect, call_id, name, arguments: (*arguments).to_owned(), custom: false })
+            (
+                "fc",
+                ItemBody::FunctionCall {
+                    effect,
+                    call_id,
+                    name,
+                    arguments: (*arguments).to_owned(),
+                    custom: false,
+                    told: types::Told::InPlace,
+                    expires: None,
+                },
+            )
         }
     };
     let (session, turn) = (SessionId::new(SESSION), TurnId::new(TURN));

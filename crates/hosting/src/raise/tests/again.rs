@@ -111,3 +111,20 @@ async fn who_wants_to_use_what_is_being_copied_waits_for_the_copy() {
     assert!(station.is_some());
     live.end().await;
 }
+
+#[tokio::test]
+async fn what_runs_on_by_itself_keeps_its_environment_awake_for_its_time() {
+    let stage = Stage::new();
+    let hosting = stage.hosting().await;
+    let seat = hosting.seat(&stage.project, "env_1");
+    let minutes = |count: u64| stage.clock.monotonic() + Duration::from_secs(60 * count);
+    let bound = Duration::from_secs(60 * 60);
+    seat.used(minutes(0));
+    assert!(seat.runs_on(minutes(59), bound));
+    assert!(seat.idle(minutes(59)) < Duration::from_secs(60), "it is in use");
+    assert!(!seat.runs_on(minutes(61), bound));
+    assert!(seat.idle(minutes(71)) > Duration::from_secs(60 * 10), "it is not any more");
+    // A turn begins it anew.
+    seat.used(minutes(62));
+    assert!(seat.runs_on(minutes(120), bound));
+}

@@ -6,8 +6,8 @@ use crate::tail::Printed;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use types::{
-    Attempt, Cause, Class, CommandResult, EffectId, Event, EventBody, EventId, Item, ItemBody, Origin, Record,
-    RecordBody, Seq, SessionId, Timestamp, ToolCall, ToolOutcome,
+    Attempt, Cause, Class, CommandResult, EffectId, Event, EventBody, EventId, Item, ItemBody, OfferedTool, Origin,
+    Record, RecordBody, Seq, SessionId, Timestamp, ToolOutcome,
 };
 
 fn session() -> SessionId {
@@ -31,14 +31,8 @@ fn open(birth: u64, texts: &[(u64, &str)]) -> BTreeMap<EffectId, Printed> {
 
 /// The events of an outcome's record.
 fn ended(seq: u64, effect: u64, outcome: ToolOutcome, said: Option<&str>) -> (Seq, Vec<Event>) {
-    let call = ToolCall {
-        effect: EffectId(effect),
-        call_id: "call".into(),
-        server_label: String::new(),
-        name: "shell".to_owned(),
-        arguments: "{}".to_owned(),
-        class: Class::Attachable,
-    };
+    let shell = OfferedTool { name: "shell".to_owned(), class: Class::Attachable, ..OfferedTool::default() };
+    let call = shell.called(EffectId(effect), "call".into(), "{}".to_owned());
     let said = said.map(str::to_owned);
     let body = ItemBody::ToolOutcome { call, attempt: Attempt(1), cause: Cause::Answered, outcome, said };
     let output_index = u32::try_from(effect).ok();

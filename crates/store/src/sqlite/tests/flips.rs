@@ -4,6 +4,7 @@
 use super::{Data, block_on};
 use crate::contract::{Writer, item, record, turn};
 use crate::sqlite::blobs::Folder;
+use crate::sqlite::settings::KnownSettings;
 use crate::sqlite::{check, health::Health, idempotency, log, rows, schema, sessions};
 use crate::{
     BLOB_BYTES, Direction, Error, HeadRow, Idempotency, LogQuery, Page, Row, SideWrite, Sqlite, Store, Stored,
@@ -58,7 +59,7 @@ fn read(data: &Path) -> Result<Content, Error> {
     let mut content = Content { logs: Vec::new(), heads: Vec::new(), rows: Vec::new() };
     for session in SESSIONS.map(SessionId::from) {
         content.logs.push(log::read(&connection, &folder, &project, &session, &LogQuery::after(Seq(0)))?);
-        let head = sessions::read(&connection, &project, &session)?;
+        let head = sessions::read(&connection, &KnownSettings::default(), &project, &session)?;
         content.heads.push(head.ok_or_else(|| Error::Failed("a session is not there".into()))?);
         let known = idempotency::recall(&connection, &project, "r", &session, "k", Timestamp(1))?;
         known.ok_or_else(|| Error::Failed("an answer is not there".into()))?;

@@ -2,9 +2,10 @@
 
 use super::{Data, block_on, writer};
 use crate::contract::record;
-use crate::{BLOB_BYTES, LogQuery, RowsChange, Store};
-use std::fs::File;
+use crate::{BLOB_BYTES, LogQuery, RowsChange, SideWrite, Store};
+use std::fs::{File, FileTimes};
 use std::sync::Arc;
+use std::time::SystemTime;
 use types::{ProjectId, Seq};
 
 fn file(data: &Data, hash: &str) -> std::path::PathBuf {
@@ -46,6 +47,27 @@ fn a_backup_keeps_files_where_they_are() {
     });
 }
 
+/// Long after it was written, at a start that sweeps.
+#[test]
+fn what_an_append_names_is_not_swept() {
+    let data = Data::new();
+    let (kept, swept) = block_on(async {
+        let store: Arc<dyn Store> = data.open();
+        let mut writer = writer(&store).await;
+        let kept = store.put_blob(&writer.project, b"all that was printed".to_vec()).await.unwrap();
+        let swept = store.put_blob(&writer.project, b"of a call that was lost".to_vec()).await.unwrap();
+        writer.try_append(vec![record("a", "1")], vec![SideWrite::Blob { hash: kept.clone() }]).await.unwrap();
+        for hash in [&kept, &swept] {
+            let times = FileTimes::new().set_modified(SystemTime::UNIX_EPOCH);
+            File::options().write(true).open(file(&data, &hash.0)).unwrap().set_times(times).unwrap();
+        }
+        (kept, swept)
+    });
+    let store = data.open();
+    assert!(!file(&data, &swept.0).exists() && file(&data, &kept.0).is_file());
+    drop(store);
+}
+
 #[test]
 fn what_a_record_names_stays() {
     let data = Data::new();
@@ -60,4 +82,37 @@ fn what_a_record_names_stays() {
         let log = store.log(&writer.project, &writer.session, LogQuery::after(Seq(0))).await.unwrap();
         assert_eq!(log.last().unwrap().record.body.len(), BLOB_BYTES);
     });
+}
+
+/// Short ones lie among others in a page, long ones on pages of their own.
+#[test]
+fn a_body_that_is_deleted_or_replaced_is_in_no_file_after_a_clean_stop() {
+    let data = Data::new();
+    let body = |mark: &str, length: usize| format!("{mark}{}", "x".repeat(length)).into_bytes();
+    let row =
+        |id: &str, body| crate::Row { collection: "c".into(), id: id.into(), created_at: types::Timestamp(1), body };
+    let project = ProjectId::from("p");
+    block_on(async {
+        let store = data.open();
+        for (id, length) in [("short", 100), ("long", 60_000), ("other", 100)] {
+            store.put_row(&project, row(id, body("planted-first", length)), true).await.unwrap();
+            store.put_row(&project, row(id, body("planted-next", length / 2)), false).await.unwrap();
+        }
+        store.put_row(&project, row("other", body("kept", 10)), false).await.unwrap();
+        for id in ["short", "long"] {
+            assert!(store.delete_row(&project, "c", id, types::Timestamp(2)).await.unwrap());
+        }
+    });
+    let found = |mark: &str| {
+        let files = std::fs::read_dir(&*data).unwrap().map(|file| file.unwrap().path()).filter(|path| path.is_file());
+        let holds = |path: &std::path::PathBuf| {
+            let bytes = std::fs::read(path).unwrap();
+            bytes.windows(mark.len()).any(|window| window == mark.as_bytes())
+        };
+        files.filter(holds).collect::<Vec<_>>()
+    };
+    assert_eq!(found("kept").len(), 1);
+    for mark in ["planted-first", "planted-next", &"x".repeat(60)] {
+        assert_eq!(found(mark), [] as [std::path::PathBuf; 0], "{mark}");
+    }
 }

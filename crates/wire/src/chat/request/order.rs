@@ -86,7 +86,7 @@ impl Open {
 }
 
 /// `id`, or where it was seen before, `id` with a number after it. `seen` knows how often each was.
-fn unseen(id: String, seen: &mut BTreeMap<String, u32>) -> String {
+pub(crate) fn unseen(id: String, seen: &mut BTreeMap<String, u32>) -> String {
     let Some(times) = seen.get_mut(&id) else {
         seen.insert(id.clone(), 1);
         return id;

@@ -50,7 +50,7 @@ fn calls_are_written_as_the_model_writes_them() {
 #[test]
 fn without_functions_calls_are_plain_words() {
     let mut asked = request(ToolChoice::Auto, TextFormat::Text);
-    asked.tools.clear();
+    asked.tools = Default::default();
     asked.context = context().into();
     let told = turns(&asked).unwrap();
     assert!(told.iter().all(|turn| turn.role != "system" && !turn.content.contains("<tool")));

@@ -26,7 +26,8 @@ pub(super) fn request(tool_choice: ToolChoice, format: TextFormat) -> ModelReque
                 json!({"type": "object", "properties": {"city": {"type": "string", "maxLength": 8}, "days": {"type": "integer", "minimum": 1, "maximum": 14}}, "required": ["city"], "additionalProperties": false}),
             ),
             tool("time", json!({})),
-        ],
+        ]
+        .into(),
         tool_choice,
         format,
         verbosity: Verbosity::Medium,

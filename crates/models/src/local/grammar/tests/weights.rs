@@ -44,7 +44,7 @@ async fn answer(schema: &Value, prompt: &str, most: u64, temperature: Option<f32
         model: "small".to_owned(),
         instructions: None,
         context: vec![ContextItem::User { content: vec![Content::Text { text: prompt.to_owned() }] }].into(),
-        tools: Vec::new(),
+        tools: Arc::default(),
         tool_choice: ToolChoice::Auto,
         format: TextFormat::schema(schema.as_object().unwrap().clone()),
         verbosity: Verbosity::Medium,
