@@ -485,6 +485,104 @@ http.server.HTTPServer(("127.0.0.1", 8080), Handler).serve_forever()
             agentRuntimeArn=made["agentRuntimeArn"], runtimeSessionId=session, payload=b"{}")
 
 
+def run(stage, arn, command, **more):
+    return stage.data.invoke_agent_runtime_command(agentRuntimeArn=arn, body={"command": command}, **more)
+
+
+def told(answer):
+    """What a command said on both its streams, and how it ended."""
+    said, ends, began = {"stdout": "", "stderr": ""}, [], 0
+    for event in answer["stream"]:
+        [(kind, value)] = event["chunk"].items()
+        if kind == "contentStart":
+            began += 1
+        elif kind == "contentDelta":
+            [(name, text)] = value.items()
+            said[name] += text
+        else:
+            ends.append((value["exitCode"], value["status"]))
+    [end] = ends
+    assert began == 1
+    return said["stdout"], said["stderr"], end
+
+
+@pytest.mark.soak(180)
+def test_a_command_runs_beside_the_program(stage, agent):
+    session = new_session()
+    answer = run(stage, agent, "echo one; echo zwei ü >&2; echo $MODE; pwd; exit 3", runtimeSessionId=session)
+    assert answer["runtimeSessionId"] == session and answer["statusCode"] == 200
+    assert answer["contentType"] == "application/vnd.amazon.eventstream"
+    assert told(answer) == ("one\ntest\n/workspace\n", "zwei ü\n", (3, "COMPLETED"))
+    # It began the session, whose program it shares the disk with.
+    told(run(stage, agent, "echo -n from a command > kept.txt", runtimeSessionId=session))
+    first = stage.ask(agent, session)
+    assert (first["kept"], first["calls"]) == ("from a command", 1)
+    # What is said comes as it is said.
+    events = iter(run(stage, agent, "echo first; until [ -e go ]; do sleep 0.02; done; echo second",
+                      runtimeSessionId=session)["stream"])
+    assert "contentStart" in next(events)["chunk"] and next(events)["chunk"] == {"contentDelta": {"stdout": "first\n"}}
+    stage.ask(agent, session, do="go")
+    assert [next(iter(event["chunk"].values())) for event in events] == [
+        {"stdout": "second\n"}, {"exitCode": 0, "status": "COMPLETED"},
+    ]
+    # Bytes that are no text, and a character that comes in two pieces.
+    out, _, end = told(run(stage, agent, r"printf 'a\377'; printf '\303'; sleep 0.1; printf '\274'", runtimeSessionId=session))
+    assert (out, end) == ("a\ufffdü", (0, "COMPLETED"))
+    out, err, end = told(run(stage, agent, "head -c 3000000 /dev/zero | tr '\\0' x", runtimeSessionId=session))
+    assert end == (0, "COMPLETED") and (len(out) == 3_000_000 or "missing" in err), (len(out), err)
+    stage.data.stop_runtime_session(agentRuntimeArn=agent, runtimeSessionId=session)
+
+
+@pytest.mark.soak(180)
+def test_a_command_ends_with_its_time_or_with_its_client(stage, agent):
+    session = new_session()
+    runs = "for i in $(seq 500); do echo $i > count; sleep 0.02; done"
+
+    def count():
+        return told(run(stage, agent, "cat count", runtimeSessionId=session))[0]
+
+    def is_ended():
+        before = count()
+        time.sleep(0.3)
+        return count() == before
+
+    answer = stage.data.invoke_agent_runtime_command(
+        agentRuntimeArn=agent, runtimeSessionId=session, body={"command": f"echo begun; {runs}", "timeout": 1},
+    )
+    assert told(answer) == ("begun\n", "", (-1, "TIMED_OUT"))
+    poll(is_ended)
+    answer = run(stage, agent, f"echo begun; {runs}", runtimeSessionId=session)
+    events = iter(answer["stream"])
+    next(events), next(events)
+    answer["stream"].close()
+    poll(is_ended)
+    assert int(count()) < 500
+    # More than one command may say.
+    try:
+        out, err, _ = told(run(stage, agent, "head -c 100000000 /dev/zero | tr '\\0' x", runtimeSessionId=session))
+        assert "some output is missing" in err and len(out) < 33_000_000, (len(out), err)
+    except botocore.exceptions.EventStreamError as error:
+        assert error.response["Error"]["Code"] == "runtimeClientError" and "said more than" in str(error), error
+    # A session that is stopped takes its commands with it.
+    events = iter(run(stage, agent, "echo begun; sleep 100", runtimeSessionId=session)["stream"])
+    next(events), next(events)
+    stage.data.stop_runtime_session(agentRuntimeArn=agent, runtimeSessionId=session)
+    with pytest.raises(botocore.exceptions.EventStreamError) as caught:
+        list(events)
+    assert caught.value.response["Error"]["Code"] == "runtimeClientError", caught.value
+
+
+def test_a_command_that_is_wrong_is_refused(stage, agent):
+    command = stage.data.invoke_agent_runtime_command
+    named = {"agentRuntimeArn": agent, "runtimeSessionId": new_session()}
+    for body in [{"command": "true", "timeout": 0}, {"command": "true", "timeout": 3601}, {"command": "a\0b"}]:
+        refused("ValidationException", 400, command, **named, body=body)
+    ask = {"body": {"command": "true"}, "runtimeSessionId": new_session()}
+    refused("ResourceNotFoundException", 404, command, agentRuntimeArn=agent, qualifier="nowhere", **ask)
+    other = aws.client(stage.server, "bedrock-agentcore", aws.access_key(stage.server, "--project", "another"))
+    refused("ResourceNotFoundException", 404, other.invoke_agent_runtime_command, agentRuntimeArn=agent, **ask)
+
+
 @contextlib.contextmanager
 def hosting(folder, config=""):
     """A server of its own, with the SDK's application."""

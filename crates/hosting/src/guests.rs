@@ -3,6 +3,7 @@
 //!
 //! It believes nothing that the program says but bytes, and hands on to it no key of this server.
 
+mod command;
 mod headers;
 mod program;
 mod rest;
@@ -11,6 +12,7 @@ mod session;
 mod tests;
 mod way_in;
 
+pub use command::{Piece, Run};
 pub use way_in::Said;
 
 use crate::hosting::{Hosting, Inner};

@@ -16,6 +16,7 @@ mod claims;
 mod crowd;
 mod detached;
 mod disk;
+mod ear;
 mod files;
 mod guests;
 mod hosting;
@@ -41,7 +42,7 @@ mod wanted;
 mod ways;
 
 pub use files::{Content, EnvironmentFile, FilePage, NewFile};
-pub use guests::{Call, Reply, SESSION, Said, Socket, Unserved};
+pub use guests::{Call, Piece, Reply, Run, SESSION, Said, Socket, Unserved};
 pub use hosting::{AgentSettings, Around, FILES, Hosting, Settings};
 pub use plan::HANDED;
 pub use runtimes::{Change, DEFAULT, Details, Endpoint, FILES_BUCKET, Language, NewRuntime, Runtime, Version};

@@ -1,6 +1,7 @@
 //! Agent runtimes: programs that their authors wrote, hosted here; what is kept of them (control plane) and what they are
 //! asked (data plane). What runs, and how, is `hosting`'s.
 
+mod command;
 mod control;
 mod endpoints;
 mod invoke;
@@ -30,7 +31,7 @@ pub fn routes() -> Router<Arc<Door>> {
         .route("/runtimes/{runtime}/invocations", post(invoke::invoke))
         .route("/runtimes/{runtime}/stopruntimesession", post(invoke::stop))
         .route("/runtimes/{runtime}/ws", get(socket::open))
-        .route("/runtimes/{runtime}/commands", post(async || not_served("InvokeAgentRuntimeCommand")))
+        .route("/runtimes/{runtime}/commands", post(command::run))
         .route("/code-interpreters", any(async || not_served("The code interpreter")))
         .route("/code-interpreters/{*rest}", any(async || not_served("The code interpreter")));
     for slash in ["", "/"] {

@@ -230,7 +230,7 @@ fn argv(version: &Version) -> Vec<String> {
 }
 
 /// The client's come last: they are its own program's.
-fn variables(version: &Version) -> BTreeMap<String, String> {
+pub(super) fn variables(version: &Version) -> BTreeMap<String, String> {
     let own = [
         ("PYTHONPATH", CODE),
         ("PYTHONUNBUFFERED", "1"),

@@ -1,8 +1,10 @@
 //! Agent runtimes, their versions and their endpoints: what the control plane is asked and answers.
 
+mod command;
 mod request;
 mod shown;
 
+pub use command::{CommandChunk, RuntimeCommand};
 pub use request::{EndpointChange, EndpointCreate, RuntimeCreate, RuntimeDetails, RuntimeUpdate};
 pub use shown::{
     Artifact, Code, CodeConfiguration, Endpoint, EndpointChanged, EndpointDeleted, EndpointMade, Endpoints, Headers,

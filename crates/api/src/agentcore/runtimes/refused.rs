@@ -28,6 +28,19 @@ impl Refused {
     }
 }
 
+impl Refused {
+    /// Where the answer has begun: the name of a member of the stream, and the message.
+    pub fn in_stream(self) -> (&'static str, String) {
+        let name = match self.failure.code {
+            "RuntimeClientError" => "runtimeClientError",
+            "ResourceNotFoundException" => "resourceNotFoundException",
+            "ThrottlingException" => "throttlingException",
+            _ => "internalServerException",
+        };
+        (name, self.failure.message)
+    }
+}
+
 impl From<AwsFailure> for Refused {
     fn from(failure: AwsFailure) -> Self {
         Self { failure, field: None }

@@ -123,3 +123,35 @@ fn ids_have_their_form() {
         assert!(version_number(bad).is_err(), "{bad}");
     }
 }
+
+#[test]
+fn a_command_is_read() {
+    let read = |value| RuntimeCommand::read(map(value));
+    assert_eq!(read(json!({"command": "ls"})).unwrap(), RuntimeCommand { command: "ls".to_owned(), timeout: 300 });
+    assert_eq!(read(json!({"command": "ls", "timeout": 3600})).unwrap().timeout, 3600);
+    for (bad, field) in [
+        (json!({}), "command"),
+        (json!({"command": ""}), "command"),
+        (json!({"command": "a\0b"}), "command"),
+        (json!({"command": "x".repeat(65_537)}), "command"),
+        (json!({"command": "ls", "timeout": 0}), "timeout"),
+        (json!({"command": "ls", "timeout": 3601}), "timeout"),
+        (json!({"command": "ls", "timeout": 1.5}), "timeout"),
+        (json!({"command": "ls", "shell": "sh"}), "shell"),
+    ] {
+        assert_eq!(read(bad.clone()).unwrap_err().param.as_deref(), Some(field), "{bad}");
+    }
+}
+
+#[test]
+fn chunks_have_the_shape_that_clients_know() {
+    for (chunk, shape) in [
+        (CommandChunk::ContentStart {}, json!({"contentStart": {}})),
+        (CommandChunk::output("a"), json!({"contentDelta": {"stdout": "a"}})),
+        (CommandChunk::error("b"), json!({"contentDelta": {"stderr": "b"}})),
+        (CommandChunk::end(Some(3)), json!({"contentStop": {"exitCode": 3, "status": "COMPLETED"}})),
+        (CommandChunk::end(None), json!({"contentStop": {"exitCode": -1, "status": "TIMED_OUT"}})),
+    ] {
+        assert_eq!(serde_json::to_value(chunk).unwrap(), shape);
+    }
+}
