@@ -48,6 +48,16 @@ enum End {
     Superseded,
 }
 
+impl End {
+    fn failure(&self) -> Option<&'static str> {
+        match self {
+            Self::Asked => None,
+            Self::StoreStopped => Some("the store has stopped"),
+            Self::Superseded => Some("another server has begun on this data folder"),
+        }
+    }
+}
+
 async fn vaults(configuration: &Configuration, data: &DataFolder, around: &hosting::World) -> Result<Vaults> {
     let http = Arc::new(vault::http(configuration, around)?);
     vault::prepare(configuration, data, around, Arc::new(vault::Endpoint(http))).await
@@ -64,6 +74,12 @@ fn memories(around: &hosting::World) -> Recall {
 /// The same world for what is not journaled, with so many bytes of memory instead of the disk.
 fn beside(world: &World, bytes: usize) -> World {
     World { store: Arc::new(MemoryStore::new(bytes)), ..world.clone() }
+}
+
+fn open(configuration: &Configuration) -> Result<(DataFolder, hosting::World)> {
+    let data = DataFolder::create(&configuration.data)?;
+    let store = Sqlite::open(data.path()).context("the store cannot be opened")?;
+    Ok((data, hosting::World::real(Arc::new(store))))
 }
 
 /// What serves, begun and not yet reachable.
@@ -92,15 +108,14 @@ async fn start(
     let (handle, catalog) = runtime::start(world).await.context("the runtime cannot start")?;
     environments.begin(&handle, &files).await?;
     let (passing, _) = runtime::start(beside).await.context("the runtime cannot start")?;
+    around.spawn.spawn("expired files", Box::pin(files.clone().sweep()));
     Ok(Started { environments, tools, files, vaults, catalog, handle, passing })
 }
 
 pub async fn run(configuration: &Configuration, hidden: &Hidden) -> Result<()> {
     let for_parent = hidden.while_stdin_is_open;
     let room = make_room(configuration.limits.streams, configuration.environments.hosted);
-    let data = DataFolder::create(&configuration.data)?;
-    let store: Arc<dyn Store> = Arc::new(Sqlite::open(data.path()).context("the store cannot be opened")?);
-    let around = hosting::World::real(store);
+    let (data, around) = open(configuration)?;
     let hosting::World { clock, entropy, spawn, store } = around.clone();
     let models = assembly::models(configuration, &data, &clock, &entropy, hidden.call_first)?;
     let listener = bind(configuration).await?;
@@ -110,7 +125,6 @@ pub async fn run(configuration: &Configuration, hidden: &Hidden) -> Result<()> {
         start(configuration, &data, &around, models, &room).await?;
     let entrance = identity::ensure(configuration, &data, &catalog, &*store, &*clock).await?;
     show_key(&entrance, for_parent);
-    spawn.spawn("expired files", Box::pin(files.clone().sweep()));
     let traffic = Arc::new(Traffic::default());
     let app = routes(Door {
         handle: handle.clone(),
@@ -144,19 +158,15 @@ pub async fn run(configuration: &Configuration, hidden: &Hidden) -> Result<()> {
         () = &mut served => bail!("the server stopped listening"),
     };
     let taken_apart = async {
-        match end {
-            End::Asked => {
+        match end.failure() {
+            None => {
                 environments.begin_ending();
                 drain([&handle, &passing], configuration.drain, &mut served).await;
                 tools.end().await;
                 environments.stop().await;
             }
-            End::StoreStopped => {
-                tracing::error!("the store has stopped; answering 503 and ending");
-                say_farewell(&*clock, &mut served).await;
-            }
-            End::Superseded => {
-                tracing::error!("another server has begun on this data folder; answering 503 and ending");
+            Some(failure) => {
+                tracing::error!("{failure}; answering 503 and ending");
                 say_farewell(&*clock, &mut served).await;
             }
         }

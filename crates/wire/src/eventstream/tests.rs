@@ -3,8 +3,11 @@
 use super::*;
 use serde_json::{Value, json};
 
+/// Headers, and the payload.
+type Message = (Vec<(String, String)>, Vec<u8>);
+
 /// Headers and payload of every frame, where lengths and checksums are right.
-fn read(mut bytes: &[u8]) -> Vec<(Vec<(String, String)>, Vec<u8>)> {
+fn read(mut bytes: &[u8]) -> Vec<Message> {
     let number = |bytes: &[u8]| u32::from_be_bytes(bytes.try_into().unwrap());
     let mut frames = Vec::new();
     while !bytes.is_empty() {
