@@ -71,7 +71,8 @@ def test_who_may_not_pass(server, key, service):
         refused(ask((identity, wrong)), "SignatureDoesNotMatch", 403),
         refused(ask((identity, aws.access_key(server, "--project", "another")[1])), "SignatureDoesNotMatch", 403),
     }
-    assert len(said) == 1 and not any(part in said.pop() for part in (identity, secret, "AWS4-HMAC"))
+    (said,) = said
+    assert not any(part in said for part in (identity, secret, "AWS4-HMAC"))
     refused(ask(("AKIA" + "A" * 16, secret)), "UnrecognizedClientException", 403)
     refused(ask((identity, secret, "a token")), "UnrecognizedClientException", 403)
     for seconds in (-400, 400):
@@ -231,13 +232,14 @@ def test_a_key_is_bedrocks_bearer(server, tmp_path, monkeypatch):
 
 
 def test_arns_say_what_the_configuration_says(tmp_path):
-    config = CONFIG + '[aws]\npartition = "aws-eusc"\nregion = "eusc-de-east-1"\naccount = "210987654321"\n'
+    config = '[[model]]\nname = "acme.scripted"\nprovider = "script"\n'
+    config += '[aws]\npartition = "aws-eusc"\nregion = "eusc-de-east-1"\naccount = "210987654321"\n'
     with Server(tmp_path, config) as server:
         client = aws.client(server, "bedrock", aws.access_key(server))
-        (model,) = [one for one in client.list_foundation_models()["modelSummaries"] if one["modelId"] == "scripted"]
-        assert model["modelArn"] == "arn:aws-eusc:bedrock:eusc-de-east-1::foundation-model/scripted"
+        (model,) = client.list_foundation_models()["modelSummaries"]
+        assert model["modelArn"] == "arn:aws-eusc:bedrock:eusc-de-east-1::foundation-model/acme.scripted"
         # boto3 encodes an ARN in a path.
-        assert client.get_foundation_model(modelIdentifier=model["modelArn"])["modelDetails"]["modelId"] == "scripted"
+        assert client.get_foundation_model(modelIdentifier=model["modelArn"])["modelDetails"]["modelId"] == "acme.scripted"
         other = model["modelArn"].replace("eusc-de-east-1", "us-east-1")
         with pytest.raises(botocore.exceptions.ClientError):
             client.get_foundation_model(modelIdentifier=other)

@@ -361,7 +361,7 @@ def test_commands_run_where_a_runtime_would(hosted):
         "type": "aws_bedrock_agentcore", "runtime_arn": arn, "workspace_directory": "/workspace/it's mine",
         "capability_directories": ["/workspace/skills"],
     }
-    work = script(shell("pwd; cat /var/task/main.py; echo $GREETING; touch /var/task/x; echo $?"), "say done")
+    work = script(shell("pwd; cat /run/code/main.py; echo $GREETING; touch /run/code/x 2>/dev/null; echo $?"), "say done")
     session = create(client, work, environment)
     shown = session.environment.to_dict()
     id = shown.pop("id")
@@ -369,7 +369,7 @@ def test_commands_run_where_a_runtime_would(hosted):
     settle(client, session.id, "idle")
     (ran,) = [item for item in client.beta.agents.sessions.items.list(session.id) if item.type == "command_execution"]
     lines = ran.output.splitlines()
-    assert lines[:3] == ["/workspace/it's mine", "print('an agent')", "good day"] and lines[-1] == "1", ran.output
+    assert lines == ["/workspace/it's mine", "print('an agent')", "good day", "1"], ran.output
     with client.beta.agents.sessions.events.stream(session.id, **LIVE) as stream:
         client.beta.agents.sessions.events.create(session.id, events=[message("say more")])
         until(stream, IDLE)
