@@ -65,11 +65,11 @@ pub async fn run(options: &Options) -> Result<()> {
     let mock = Server::mock().await?;
     let contestants = contestants(options, &mock).await?;
     let mut rows = Vec::new();
-    for &shape in &options.shape {
-        for &connections in &options.connections {
-            rows.extend(compare(options, &contestants, shape, connections).await?);
-        }
+    for &connections in &options.connections {
+        rows.extend(compare(options, &contestants, connections).await?);
     }
+    let place = |row: &Row| options.shape.iter().position(|shape| *shape == row.shape);
+    rows.sort_by_key(place);
     table::print(&rows);
     Ok(())
 }
@@ -111,25 +111,25 @@ async fn ours(binary: &Path, mock: &Target) -> Result<Vec<Contestant>> {
     Ok(ours)
 }
 
-/// Each contestant under one load, in turn, so that a noisy machine is noisy for all.
-async fn compare(options: &Options, contestants: &[Contestant], shape: Shape, connections: usize) -> Result<Vec<Row>> {
+/// Every question to every contestant, in turn, so that a noisy machine is noisy for all. What is asked in the words of two
+/// doors is asked of one server back to back.
+async fn compare(options: &Options, contestants: &[Contestant], connections: usize) -> Result<Vec<Row>> {
     let time = Duration::from_secs_f64(options.seconds);
-    let able: Vec<&Contestant> = contestants.iter().filter(|contestant| contestant.serves(shape)).collect();
-    let mut measured: Vec<Measured> = able.iter().map(|_| Measured::default()).collect();
+    let pairs = contestants.iter().flat_map(|contestant| options.shape.iter().map(move |&shape| (contestant, shape)));
+    let mut rows: Vec<(&Contestant, Row)> = pairs
+        .filter(|(contestant, shape)| contestant.serves(*shape))
+        .map(|(contestant, shape)| {
+            let Contestant { name, role, .. } = *contestant;
+            (contestant, Row { shape, connections, name, role, measured: Measured::default() })
+        })
+        .collect();
     for _ in 0..options.rounds {
-        for (contestant, measured) in able.iter().zip(&mut measured) {
-            let round = round(contestant, shape, connections, time, measured).await;
-            round.with_context(|| format!("{}, {shape}, {connections} at once", contestant.name))?;
+        for (contestant, row) in &mut rows {
+            let round = round(contestant, row.shape, connections, time, &mut row.measured).await;
+            round.with_context(|| format!("{}, {}, {connections} at once", row.name, row.shape))?;
         }
     }
-    let row = |(contestant, measured): (&&Contestant, Measured)| Row {
-        shape,
-        connections,
-        name: contestant.name,
-        role: contestant.role,
-        measured,
-    };
-    Ok(able.iter().zip(measured).map(row).collect())
+    Ok(rows.into_iter().map(|(_, row)| row).collect())
 }
 
 async fn round(
