@@ -63,21 +63,23 @@ impl Used {
         {
             self.count -= first.remove().values().map(|uses| uses.marks.len()).sum::<usize>();
         }
-        let has_room = self.count < self.most;
-        let uses = self.ends.entry(until / TICK).or_default().entry(signature);
-        let uses = uses.or_insert_with(|| Uses { first: now, marks: BTreeSet::new() });
         let digest = Sha256::digest(mark);
         let mut short = [0; 16];
         short.copy_from_slice(&digest[..16]);
-        let is_first = uses.marks.is_empty();
-        let comes_together = !mark.is_empty() && now <= uses.first.saturating_add(TOGETHER);
-        if uses.marks.contains(&short) || !(is_first || comes_together) {
+        let known = self.ends.get(&(until / TICK)).and_then(|ending| ending.get(&signature));
+        let is_copied = known.is_some_and(|uses| {
+            let comes_together = !mark.is_empty() && now <= uses.first.saturating_add(TOGETHER);
+            uses.marks.contains(&short) || !comes_together
+        });
+        if is_copied {
             return Use::Copied;
         }
-        if !has_room {
+        // Who finds no room takes none: a signature that is not remembered has no place here.
+        if self.count >= self.most {
             return Use::NoRoom;
         }
-        uses.marks.insert(short);
+        let uses = self.ends.entry(until / TICK).or_default().entry(signature);
+        uses.or_insert_with(|| Uses { first: now, marks: BTreeSet::new() }).marks.insert(short);
         self.count += 1;
         Use::Fresh
     }
@@ -103,6 +105,18 @@ mod tests {
         // The time of the first is over, and its place free.
         assert_eq!(used.remember(third, 1100, NO_MARK, 1000 + TICK), Use::Fresh);
         assert_eq!(used.remember(other, 1100, NO_MARK, 1000 + TICK), Use::Copied);
+    }
+
+    #[test]
+    fn what_finds_no_room_takes_none() {
+        let mut used = Used::within(1);
+        assert_eq!(used.remember([0; 32], 1000, NO_MARK, 700), Use::Fresh);
+        for byte in 1..=255 {
+            assert_eq!(used.remember([byte; 32], 1000 + u64::from(byte) * TICK, NO_MARK, 700), Use::NoRoom);
+        }
+        assert_eq!((used.ends.len(), used.ends.values().map(BTreeMap::len).sum::<usize>()), (1, 1));
+        // Nor does it count as used.
+        assert_eq!(used.remember([1; 32], 1016, NO_MARK, 1000 + TICK), Use::Fresh);
     }
 
     #[test]
