@@ -4,8 +4,9 @@ mod memory;
 mod runtimes;
 
 use crate::Door;
-use crate::aws::agentcore_gate;
+use crate::aws::{AwsFailure, agentcore_gate};
 use axum::Router;
+use axum::extract::Request;
 use axum::middleware::from_fn_with_state;
 use std::sync::Arc;
 
@@ -13,5 +14,10 @@ pub fn routes(door: &Arc<Door>) -> Router<Arc<Door>> {
     Router::new()
         .merge(memory::routes())
         .merge(runtimes::routes())
+        .method_not_allowed_fallback(unserved)
         .route_layer(from_fn_with_state(Arc::clone(door), agentcore_gate))
+}
+
+async fn unserved(request: Request) -> AwsFailure {
+    AwsFailure::unserved(request.method(), request.uri().path())
 }

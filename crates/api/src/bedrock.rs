@@ -81,8 +81,7 @@ pub fn routes(door: &Arc<Door>) -> Router<Arc<Door>> {
 }
 
 async fn unserved(request: Request) -> AwsFailure {
-    let path: String = request.uri().path().chars().take(200).collect();
-    AwsFailure::not_served(&format!("{} {path}", request.method()))
+    AwsFailure::unserved(request.method(), request.uri().path())
 }
 
 /// There are no guardrails.

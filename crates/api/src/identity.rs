@@ -92,6 +92,13 @@ pub async fn enter(door: &Door, request: Request, ways: &Ways, needed: Option<&s
     Ok(with(request, identity))
 }
 
+/// Whether a request changes nothing and begins nothing. The handshake of a WebSocket is a GET that begins something.
+pub fn only_reads(method: &Method, headers: &HeaderMap) -> bool {
+    let is_handshake =
+        headers.get_all(header::UPGRADE).iter().any(|word| word.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    matches!(*method, Method::GET | Method::HEAD) && !is_handshake
+}
+
 /// Whether a request claims to be somebody's, rightly or not.
 pub fn names_somebody(request: &Request) -> bool {
     bearer(request.headers()).is_some() || is_signed(request)
@@ -180,9 +187,12 @@ fn has_beta(headers: &HeaderMap) -> bool {
     values.flat_map(|value| value.split(',')).any(|beta| beta.trim() == "agents=v1")
 }
 
-/// The key that a request brings.
+/// The key that a request brings. Of two headers that say who asks, neither counts: who stands in front may have read the
+/// other one.
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, secret) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.trim().split_once(' ')?;
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    let (scheme, secret) = value.to_str().ok()?.trim().split_once(' ')?;
     let secret = secret.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !secret.is_empty()).then_some(secret)
 }
@@ -214,6 +224,21 @@ mod tests {
         for bad in ["", "Bearer", "Bearer ", "Basic sk-1", "sk-1"] {
             assert_eq!(bearer(&headers(&[("authorization", bad)])), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn of_two_headers_neither_counts() {
+        let mut twice = headers(&[("authorization", "Bearer sk-1")]);
+        twice.append("authorization", HeaderValue::from_static("Bearer sk-1"));
+        assert_eq!(bearer(&twice), None);
+    }
+
+    #[test]
+    fn a_handshake_does_not_only_read() {
+        for (upgrade, expected) in [("websocket", false), ("WebSocket", false), ("h2c", true)] {
+            assert_eq!(only_reads(&Method::GET, &headers(&[("upgrade", upgrade)])), expected, "{upgrade}");
+        }
+        assert!(only_reads(&Method::HEAD, &HeaderMap::new()) && !only_reads(&Method::POST, &HeaderMap::new()));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use crate::failure::Failure;
 use axum::Json;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use std::time::Duration;
@@ -71,6 +71,12 @@ impl AwsFailure {
     pub fn not_served(operation: &str) -> Self {
         let message = format!("{operation} is not served here.");
         Self::new(StatusCode::NOT_FOUND, "UnknownOperationException", message)
+    }
+
+    /// The same of a request, where no operation of this server has its method and path.
+    pub fn unserved(method: &Method, path: &str) -> Self {
+        let path: String = path.chars().take(200).collect();
+        Self::not_served(&format!("{method} {path}"))
     }
 
     /// What went wrong where a model was asked: `bedrock-runtime` has exceptions for that which no other service has.

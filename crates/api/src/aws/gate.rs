@@ -18,18 +18,18 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
 /// The gate of `bedrock-runtime` and of `bedrock`: reads need any key, all else `api.responses.write`.
 pub async fn bedrock_gate(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
-    let needed = if is_read(request.method()) { None } else { Some(WRITE_RESPONSES) };
+    let needed = if only_reads(&request) { None } else { Some(WRITE_RESPONSES) };
     pass(&door, request, next, &["bedrock"], needed).await
 }
 
-/// The gate of both AgentCore services. They ask for lists with POST: what only reads is each handler's to say.
+/// The gate of both AgentCore services. They ask for lists with POST, and begin sessions with the GET of a WebSocket.
 pub async fn agentcore_gate(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
-    let needed = if is_read(request.method()) { READ } else { WRITE };
+    let needed = if only_reads(&request) { READ } else { WRITE };
     pass(&door, request, next, &["bedrock-agentcore"], Some(needed)).await
 }
 
-fn is_read(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD)
+fn only_reads(request: &Request) -> bool {
+    identity::only_reads(request.method(), request.headers())
 }
 
 async fn pass(
@@ -55,8 +55,7 @@ pub async fn no_such_path(State(door): State<Arc<Door>>, method: Method, uri: Ur
     if !identity::is_signed(&request) {
         return no_such_url(method, uri).await.into_response();
     }
-    let path: String = uri.path().chars().take(200).collect();
-    named(&request_id(&*door.entropy), AwsFailure::not_served(&format!("{method} {path}")))
+    named(&request_id(&*door.entropy), AwsFailure::unserved(&method, uri.path()))
 }
 
 fn named(id: &str, answer: impl IntoResponse) -> Response {

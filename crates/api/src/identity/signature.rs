@@ -2,12 +2,13 @@
 //! only its holder can have made. How a signature is checked is `sigv4`'s; this brings it the request, the secret and the
 //! time, and says what goes wrong in this server's shape, with AWS's word as the code.
 
+use super::only_reads;
 use crate::Door;
 use crate::body::Kept;
 use crate::failure::Failure;
 use axum::extract::Request;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use runtime::Identity;
 use sigv4::{BodyHash, Claim, Head, Payload, Policy, Refusal, SKEW, Use};
 use std::sync::PoisonError;
@@ -95,7 +96,7 @@ pub async fn check(door: &Door, request: Request, ways: &Ways) -> Result<(Identi
             kept.into_body()
         }
     };
-    if ways.once && !matches!(parts.method, Method::GET | Method::HEAD) {
+    if ways.once && !only_reads(&parts.method, &parts.headers) {
         use_up(door, &parts.headers, &signer.claim)?;
     }
     Ok((signer.identity, Request::from_parts(parts, body)))

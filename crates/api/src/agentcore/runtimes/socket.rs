@@ -7,7 +7,7 @@ use crate::query::{Ids, Pairs};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{Method, StatusCode, header};
 use axum::response::Response;
 use runtime::Identity;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub async fn open(
 ) -> Result<Response, Refused> {
     let is_handshake =
         request.headers().get(header::UPGRADE).is_some_and(|word| word.as_bytes().eq_ignore_ascii_case(b"websocket"));
-    if !is_handshake {
+    if !is_handshake || request.method() != Method::GET {
         return Err(Refused::wrong("This path is a WebSocket.", None));
     }
     let call = call(&door, id, &pairs, request.headers().clone())?;
