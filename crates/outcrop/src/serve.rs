@@ -340,8 +340,8 @@ mod tests {
         let room = |files| Room::new(files, 21_024, true);
         assert_eq!(room(100_000), Room { connections: 21_024, environments: ::hosting::FILES });
         assert_eq!(
-            room(20_000),
-            Room { connections: 20_000 - OTHER_FILES - ::hosting::FILES, environments: ::hosting::FILES }
+            room(24_000),
+            Room { connections: 24_000 - OTHER_FILES - ::hosting::FILES, environments: ::hosting::FILES }
         );
         assert_eq!(room(1024), Room { connections: 512, environments: 256 });
         assert_eq!(room(100), Room { connections: 16, environments: 0 });
