@@ -19,7 +19,8 @@ use crate::hosting::{Hosting, Inner};
 use crate::runtimes::Version;
 use crate::seat::Seat;
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::http;
@@ -38,8 +39,11 @@ pub(crate) const PORT: u16 = 8080;
 const AT_ONCE: usize = 32;
 /// How long a program may take until its answer begins.
 const ANSWER: Duration = Duration::from_secs(15 * 60);
-/// Bytes of what a program says to an error that are said on.
+/// Bytes of what a program says to an error that are said on, and how long they are waited for.
 const WORDS: usize = 1024;
+const SAYING: Duration = Duration::from_secs(5);
+/// How long a program may take until it has taken a WebSocket, or not.
+const HANDSHAKE: Duration = Duration::from_secs(30);
 
 /// The session's id, in requests and in answers.
 pub const SESSION: &str = "x-amzn-bedrock-agentcore-runtime-session-id";
@@ -186,23 +190,10 @@ impl Hosting {
             headers.insert(headers::REQUEST, self.request_id());
         }
         let request = request.body(Full::new(body)).map_err(|_| bug())?;
-        let (mut sender, folder) = (self.reach(&visit, version).await?, visit.seat.id.clone());
-        let answered = tokio::select! {
-            biased;
-            answered = sender.send_request(request) => answered,
-            () = self.inner.around.clock.sleep(ANSWER) => {
-                let minutes = ANSWER.as_secs() / 60;
-                return Err(Unserved::Program(format!("The runtime did not begin its answer within {minutes} minutes.")));
-            }
-        };
-        let answered = answered.map_err(|error| {
-            tracing::info!(session = folder, %error, "the program of a runtime did not answer");
-            Unserved::Program("The runtime ended before it answered.".to_owned())
-        })?;
-        let (parts, body) = answered.into_parts();
+        let mut sender = self.reach(&visit, version).await?;
+        let (parts, body) = self.answered(&visit, &mut sender, request, ANSWER).await?.into_parts();
         if !parts.status.is_success() {
-            let words = Limited::new(body, WORDS).collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-            let (status, words) = (parts.status.as_u16(), String::from_utf8_lossy(&words).into_owned());
+            let (status, words) = (parts.status.as_u16(), self.first_words(body).await);
             return Err(Unserved::Program(format!("Received error ({status}) from runtime: {words}")));
         }
         let (status, session, headers) = (parts.status, guest.session, headers::outward(&parts.headers));
@@ -220,8 +211,7 @@ impl Hosting {
         }
         let request = request.body(Full::new(Bytes::new())).map_err(|_| bug())?;
         let mut sender = self.reach(&visit, version).await?;
-        let answered = sender.send_request(request).await;
-        let answered = answered.map_err(|_| Unserved::Program("The runtime ended before it answered.".to_owned()))?;
+        let answered = self.answered(&visit, &mut sender, request, HANDSHAKE).await?;
         if answered.status() != http::StatusCode::SWITCHING_PROTOCOLS {
             let status = answered.status().as_u16();
             return Err(Unserved::Program(format!("Received error ({status}) from runtime.")));
@@ -231,6 +221,47 @@ impl Hosting {
         let upgraded = hyper::upgrade::on(answered).await;
         let upgraded = upgraded.map_err(|_| Unserved::Program("The runtime ended before it answered.".to_owned()))?;
         Ok(Socket { session: guest.session, headers: outward, bytes: upgraded, visit })
+    }
+
+    /// The beginning of a program's answer.
+    async fn answered(
+        &self,
+        visit: &Visit,
+        sender: &mut SendRequest<Full<Bytes>>,
+        request: http::Request<Full<Bytes>>,
+        most: Duration,
+    ) -> Result<http::Response<Incoming>, Unserved> {
+        let answered = tokio::select! {
+            biased;
+            answered = sender.send_request(request) => answered,
+            () = self.inner.around.clock.sleep(most) => {
+                let seconds = most.as_secs();
+                return Err(Unserved::Program(format!("The runtime did not begin its answer within {seconds} seconds.")));
+            }
+        };
+        answered.map_err(|error| {
+            tracing::info!(session = visit.seat.id, %error, "the program of a runtime did not answer");
+            Unserved::Program("The runtime ended before it answered.".to_owned())
+        })
+    }
+
+    /// How a program begins what it says to an error. It may say more, and it may never end.
+    async fn first_words(&self, mut body: Incoming) -> String {
+        let mut words = Vec::new();
+        let hearing = async {
+            while words.len() < WORDS
+                && let Some(Ok(frame)) = body.frame().await
+            {
+                let data = frame.into_data().unwrap_or_default();
+                words.extend_from_slice(&data[..data.len().min(WORDS - words.len())]);
+            }
+        };
+        tokio::select! {
+            biased;
+            () = hearing => {}
+            () = self.inner.around.clock.sleep(SAYING) => {}
+        }
+        String::from_utf8_lossy(&words).into_owned()
     }
 
     /// HTTP to the program of a session. One that does not listen any more has ended, or will not be of use again: it is

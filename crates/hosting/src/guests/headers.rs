@@ -31,10 +31,9 @@ const OUTWARD: [HeaderName; 7] = [
     name("tracestate"),
     name("baggage"),
 ];
-const HANDSHAKE: [HeaderName; 6] =
-    [CONNECTION, UPGRADE, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_EXTENSIONS];
-const HANDSHAKEN: [HeaderName; 5] =
-    [CONNECTION, UPGRADE, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_EXTENSIONS];
+const HANDSHAKE: [HeaderName; 4] =
+    [SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_EXTENSIONS];
+const HANDSHAKEN: [HeaderName; 3] = [SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_EXTENSIONS];
 
 /// `allowed`: those that the runtime asks for beside. What says who asks is this server's, and handed on to nobody.
 pub(super) fn inward(of_request: &HeaderMap, allowed: &[String], session: &str) -> HeaderMap {
@@ -58,10 +57,18 @@ pub(super) fn outward(of_program: &HeaderMap) -> HeaderMap {
 
 pub(super) fn handshake(of_request: &HeaderMap, headers: &mut HeaderMap) {
     copy(&HANDSHAKE, of_request, headers);
+    upgrade(headers);
 }
 
 pub(super) fn handshaken(of_program: &HeaderMap, headers: &mut HeaderMap) {
     copy(&HANDSHAKEN, of_program, headers);
+    upgrade(headers);
+}
+
+/// What is said of the connection is this server's to say, to both: it is a WebSocket and nothing else.
+fn upgrade(headers: &mut HeaderMap) {
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
 }
 
 fn copy(names: &[HeaderName], from: &HeaderMap, to: &mut HeaderMap) {

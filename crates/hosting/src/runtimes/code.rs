@@ -28,12 +28,15 @@ impl Hosting {
             );
             return Err(Refusal::invalid(message));
         }
+        // An archive is in memory from when it is read, and so are those only whose turn it is.
+        let turn = archive::turn().await;
         let place = if details.bucket == FILES_BUCKET {
             let packed = self.uploaded(project, &details.prefix).await?;
             self.unpacked(packed).await?
         } else {
             self.operators(details).await?
         };
+        drop(turn);
         let file = details.entry_point.last().map(String::as_str).unwrap_or_default();
         if is_below(file) && self.inner.code(&place).join(file).is_file() {
             return Ok(place);
@@ -62,7 +65,6 @@ impl Hosting {
     async fn unpacked(&self, packed: Vec<u8>) -> Result<Place, Refusal> {
         let name = Stamp::new(self.inner.around.clock.now(), &*self.inner.around.entropy).id("code");
         let folder = self.inner.settings.agents.folder.join(&name);
-        let _turn = archive::turn().await;
         let whole = self.inner.clone();
         let unpacking = blocking(move || {
             let bundle = match Bundle::open(packed) {
@@ -95,7 +97,8 @@ impl Hosting {
             return Err(Refusal::invalid(message));
         };
         let nothing = || Refusal::invalid("There is nothing of that bucket and prefix below `agentcore.code`.");
-        if !is_below(&details.bucket) || !is_below(&details.prefix) {
+        // A bucket is one name, so that no link within another bucket is one.
+        if !is_below(&details.bucket) || details.bucket.contains('/') || !is_below(&details.prefix) {
             return Err(nothing());
         }
         let (bucket, prefix) = (details.bucket.clone(), details.prefix.clone());

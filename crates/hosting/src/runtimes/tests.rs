@@ -67,6 +67,13 @@ async fn nothing_is_left_of_what_is_refused() {
     let up = stage.upload(&zip(&[made("../main.py", "")])).await;
     let twice = stage.upload(&zip(&[made("main.py", "a"), made("main.py", "b")])).await;
     let below = stage.upload(&zip(&[made("a", ""), made("a/b", "")])).await;
+    // Each entry names thirty folders that are nobody else's.
+    let deep: Vec<String> = (0..2_200).map(|entry| format!("{entry}/{}main.py", "d/".repeat(29))).collect();
+    let deep: Vec<_> = deep.iter().map(|name| made(name, "")).collect();
+    let deep = stage.upload(&zip(&deep)).await;
+    let refusal = hosting.create_runtime(&stage.project, new("a", details(&deep, "0/main.py"))).await;
+    assert!(refusal.expect_err("too many").message.contains("more than 65534 folders"));
+    assert_eq!(folders(&hosting), 0);
     for (file, entry) in
         [(&good, "other.py"), (&good, "../main.py"), (&good, "/etc/passwd"), (&up, "main.py"), (&twice, "main.py")]
     {
@@ -95,16 +102,22 @@ async fn an_operators_folder_is_named_and_not_left() {
     let root = tempfile::tempdir().expect("a folder");
     std::fs::create_dir_all(root.path().join("bucket/agent")).expect("a folder");
     std::fs::create_dir_all(root.path().join("secret")).expect("a folder");
-    for file in ["bucket/agent/main.py", "secret/main.py"] {
+    std::fs::create_dir(root.path().join("secret/deep")).expect("a folder");
+    for file in ["bucket/agent/main.py", "secret/main.py", "secret/deep/main.py"] {
         std::fs::write(root.path().join(file), "").expect("a file");
     }
     std::os::unix::fs::symlink(root.path().join("secret"), root.path().join("bucket/out")).expect("a link");
     stage.code = Some(root.path().to_owned());
     let hosting = stage.hosting().await;
     let of = |bucket: &str, prefix: &str| Details { bucket: bucket.to_owned(), ..details(prefix, "main.py") };
-    for (bucket, prefix) in
-        [("bucket", "../secret"), ("bucket", "out"), ("..", "secret"), ("bucket", "/etc"), ("none", "x")]
-    {
+    for (bucket, prefix) in [
+        ("bucket", "../secret"),
+        ("bucket", "out"),
+        ("bucket/out", "deep"),
+        ("..", "secret"),
+        ("bucket", "/etc"),
+        ("none", "x"),
+    ] {
         let refused = hosting.create_runtime(&stage.project, new("a", of(bucket, prefix))).await;
         assert_eq!(refused.expect_err(prefix).kind, RefusalKind::Invalid, "{bucket} {prefix}");
     }
