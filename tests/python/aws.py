@@ -70,6 +70,9 @@ def answer_is_shaped(operation, status, headers, body):
         if body is not None:
             said = json.loads(body)
             assert isinstance(said.get("message"), str) and said["message"], f"{name}: {said}"
+            for shape in operation.error_shapes:
+                if shape.name == code:
+                    shaped(shape, said, f"{name}: {code}")
         return
     assert status == operation.http.get("responseCode", 200), f"{name}: {status}"
     shape = operation.output_shape

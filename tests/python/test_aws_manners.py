@@ -6,8 +6,11 @@ import http.client
 import ipaddress
 import json
 import os
+import re
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 
 import boto3
@@ -21,7 +24,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 import aws
-from server import CONFIG, KEY, Server
+from liar import Liar, end, text
+from server import CONFIG, KEY, ROOT, Server
 from test_sigv4 import Signed
 
 MESSAGES = [{"role": "user", "content": [{"text": "say one"}]}]
@@ -122,6 +126,74 @@ def test_what_is_not_served_is_said_in_awss_words(server, key):
     assert (status, said["error"]["message"]) == (404, "Invalid URL (GET /nowhere)")
 
 
+# What is served of the two services of models; all else that AWS has there is unknown here.
+SERVED = {
+    "bedrock": {"ListFoundationModels", "GetFoundationModel", "ListInferenceProfiles", "GetInferenceProfile"},
+    "bedrock-runtime": {
+        "Converse", "ConverseStream", "InvokeModel", "InvokeModelWithResponseStream", "CountTokens", "ApplyGuardrail",
+    },
+}
+# And what is served at least of AgentCore.
+AGENTCORE = {
+    "bedrock-agentcore": {
+        "CreateEvent", "GetEvent", "ListEvents", "DeleteEvent", "ListSessions", "ListActors", "InvokeAgentRuntime",
+        "InvokeAgentRuntimeCommand", "StopRuntimeSession",
+    },
+    "bedrock-agentcore-control": {
+        f"{verb}{what}" for what in ("AgentRuntime", "AgentRuntimeEndpoint", "Memory")
+        for verb in ("Create", "Get", "Update", "Delete")
+    } | {"ListAgentRuntimes", "ListAgentRuntimeEndpoints", "ListAgentRuntimeVersions", "ListMemories"},
+}
+
+
+def sample(shape):
+    """Something that boto3 sends for it: what is required, and no more."""
+    kind = shape.type_name
+    least = max(1, shape.metadata.get("min", 1))
+    if kind == "structure":
+        if getattr(shape, "is_tagged_union", False):
+            name, member = next(iter(shape.members.items()))
+            return {name: sample(member)}
+        return {name: sample(shape.members[name]) for name in shape.required_members}
+    if kind == "list":
+        return [sample(shape.member) for _ in range(shape.metadata.get("min", 0))]
+    if kind == "string":
+        return shape.enum[0] if shape.enum else "abcdefghij-0123456789".ljust(least, "x")
+    return {
+        "map": {}, "integer": least, "long": least, "float": 1.0, "double": 1.0, "boolean": True, "blob": b"x" * least,
+        "timestamp": 1_700_000_000,
+    }[kind]
+
+
+@pytest.mark.parametrize("service", [*SERVED, *AGENTCORE])
+def test_every_operation_that_aws_has_is_answered_in_its_words(server, key, service):
+    """Each answer has its request id, and where it is an error one that the operation may have: the client sees to it."""
+    client = aws.client(server, service, key)
+    known = set()
+    for name in client.meta.service_model.operation_names:
+        operation = client.meta.service_model.operation_model(name)
+        if operation.has_event_stream_input:
+            continue
+        asked = sample(operation.input_shape) if operation.input_shape else {}
+        try:
+            getattr(client, client_name(client, name))(**asked)
+        except botocore.exceptions.ClientError as error:
+            said = error.response
+            if said["Error"]["Code"] == "UnknownOperationException":
+                assert said["ResponseMetadata"]["HTTPStatusCode"] == 404
+                continue
+        known.add(name)
+    if service in SERVED:
+        assert known == SERVED[service]
+    else:
+        assert known >= AGENTCORE[service]
+
+
+def client_name(client, operation):
+    (name,) = (name for name, own in client.meta.method_to_api_mapping.items() if own == operation)
+    return name
+
+
 def test_calls_that_are_alike_are_all_answered(server, key):
     """Signed in the same second they have one signature; boto3 says beside it which call is which."""
     client = aws.client(server, "bedrock-runtime", key)
@@ -130,32 +202,28 @@ def test_calls_that_are_alike_are_all_answered(server, key):
             assert ASKS["bedrock-runtime"](client)["output"]["message"]["content"] == [{"text": "one"}]
 
 
-def test_boto3_tries_again_what_it_may(server, key):
-    """A server that is away, and then there: the SDK's own retries reach it."""
-    class Away:
-        def __init__(self):
-            self.left = 2
+@pytest.mark.parametrize("status, answered, asked", [(429, 429, 3), (503, 503, 3), (500, 424, 1), (400, 400, 1)])
+def test_boto3_tries_again_what_it_may(tmp_path, status, answered, asked):
+    """A model that is away twice, and then there: the SDK's own retries reach it where another try may help."""
+    def behave(body, says):
+        if len(upstream.asked) < 3:
+            says.refuse(status, b'{"error": {"message": "not now"}}')
+        else:
+            says.stream(*text(body, "here"), *end(body))
 
-        def __call__(self, request, **_):
-            self.left -= 1
-            if self.left >= 0:
-                body = b'{"message": "busy"}'
-                headers = {"x-amzn-ErrorType": "ThrottlingException", "x-amzn-RequestId": "00000000-0000-4000-8000-000000000000"}
-                return botocore.awsrequest.AWSResponse(request.url, 429, headers, Raw(body))
-            return None
-
-    class Raw:
-        def __init__(self, body):
-            self.body = body
-
-        def stream(self, *_, **__):
-            yield self.body
-
-    client = aws.client(server, "bedrock-runtime", key, retries=3)
-    away = Away()
-    client.meta.events.register("before-send.bedrock-runtime.Converse", away)
-    answer = ASKS["bedrock-runtime"](client)
-    assert answer["ResponseMetadata"]["RetryAttempts"] == 2 and away.left < 0
+    with Liar(behave) as upstream:
+        config = f'[[model]]\nname = "scripted"\nprovider = "openai-chat"\nbase_url = "{upstream.base}"\nattempts = 1\n'
+        with Server(tmp_path, config) as server:
+            client = aws.client(server, "bedrock-runtime", aws.access_key(server), retries=3)
+            if asked == 3:
+                answer = ASKS["bedrock-runtime"](client)
+                assert answer["output"]["message"]["content"] == [{"text": "here"}]
+                assert answer["ResponseMetadata"]["RetryAttempts"] == 2
+            else:
+                with pytest.raises(botocore.exceptions.ClientError):
+                    ASKS["bedrock-runtime"](client)
+            assert {answer.status for answer in client.answers} - {200} == {answered}
+        assert len(upstream.asked) == asked
 
 
 # ---- bearers, which boto3 sends over TLS alone
@@ -243,3 +311,33 @@ def test_arns_say_what_the_configuration_says(tmp_path):
         other = model["modelArn"].replace("eusc-de-east-1", "us-east-1")
         with pytest.raises(botocore.exceptions.ClientError):
             client.get_foundation_model(modelIdentifier=other)
+
+
+# ---- the page on these doors
+
+
+def test_what_the_page_shows_works(tmp_path):
+    page = (ROOT / "docs/bedrock.md").read_text()
+    fences = re.findall(r"^```(\w+)\n(.*?)^```$", page, re.M | re.S)
+    (shell,) = (text for _, text in fences if "export" in text)
+    (config,) = (text for _, text in fences if "aliases" in text)
+    with Server(tmp_path, config.replace('"local"', '"script"')) as server:
+        identity, secret = aws.access_key(server)
+        said = dict(re.findall(r"^export (\w+)=(\S+)", shell, re.M))
+        told = {name: value.replace("http://127.0.0.1:8080", server.origin) for name, value in said.items()}
+        own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        environment = {**own, **told, "AWS_ACCESS_KEY_ID": identity, "AWS_SECRET_ACCESS_KEY": secret}
+        printed = []
+        for program in (text for found, text in fences if found == "python"):
+            ran = subprocess.run(
+                [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=50,
+            )
+            assert ran.returncode == 0, ran.stderr
+            printed.append(ran.stdout)
+        assert printed == ["echo: Say hello.\n"] * 2
+        services = ["bedrock", "bedrock-runtime", "bedrock-agentcore", "bedrock-agentcore-control"]
+        program = "import boto3, sys; print(*(boto3.client(name).meta.endpoint_url for name in sys.argv[1:]))"
+        ran = subprocess.run(
+            [sys.executable, "-c", program, *services], env=environment, capture_output=True, text=True, check=True,
+        )
+        assert ran.stdout.split() == [server.origin] * 4

@@ -3,6 +3,7 @@ and what goes wrong. Every answer is held against botocore's shapes."""
 import base64
 import json
 import threading
+import time
 
 import botocore.exceptions
 import botocore.session
@@ -218,25 +219,45 @@ def test_a_stream_with_calls(runtime):
     assert next(event["messageStop"]["stopReason"] for event in events if "messageStop" in event) == "tool_use"
 
 
+EVENTS = {"ConverseStream": "stream", "InvokeModelWithResponseStream": "body"}
+
+
+def frames(bedrock, operation, model, asked):
+    """The frames of a stream, by name; each is held against the shape of its name."""
+    service = botocore.session.get_session().get_service_model("bedrock-runtime")
+    output = service.operation_model(operation).output_shape
+    stream = output.members[EVENTS[operation]]
+    path = {"ConverseStream": "converse-stream", "InvokeModelWithResponseStream": "invoke-with-response-stream"}[operation]
+    status, headers, raw = bedrock.request("POST", f"/model/{model.replace(':', '%3A')}/{path}", asked)
+    assert status == 200 and headers["content-type"] == "application/vnd.amazon.eventstream"
+    assert aws.UUID.fullmatch(headers["x-amzn-requestid"])
+    buffer = EventStreamBuffer()
+    buffer.add_data(raw)
+    names = []
+    for frame in buffer:
+        kind = frame.headers[":message-type"]
+        name = frame.headers[f":{kind}-type"]
+        assert kind in ("event", "exception") and frame.headers[":content-type"] == "application/json"
+        assert (kind == "exception") == stream.members[name].metadata.get("exception", False)
+        aws.shaped(stream.members[name], json.loads(frame.payload), name)
+        names.append(name)
+    return names
+
+
 def test_every_frame_is_of_its_shape(bedrock):
-    model = botocore.session.get_session().get_service_model("bedrock-runtime")
-    stream = model.operation_model("ConverseStream").output_shape.members["stream"]
     body = {
         "messages": [user('call lookup {"n": 1}')], "toolConfig": {"tools": [TOOL]},
         "performanceConfig": {"latency": "standard"}, "serviceTier": {"type": "default"},
     }
     for asked in (body, {"messages": [user("slow 3 a b c")]}):
-        status, headers, raw = bedrock.request("POST", f"/model/{MODEL.replace(':', '%3A')}/converse-stream", asked)
-        assert status == 200 and headers["content-type"] == "application/vnd.amazon.eventstream"
-        assert aws.UUID.fullmatch(headers["x-amzn-requestid"])
-        buffer = EventStreamBuffer()
-        buffer.add_data(raw)
-        frames = list(buffer)
-        assert len(frames) >= 5
-        for frame in frames:
-            assert frame.headers[":message-type"] == "event" and frame.headers[":content-type"] == "application/json"
-            name = frame.headers[":event-type"]
-            aws.shaped(stream.members[name], json.loads(frame.payload), name)
+        names = frames(bedrock, "ConverseStream", MODEL, asked)
+        assert len(names) >= 5 and names[-1] == "metadata"
+    torn = "cut 4 one two three four"
+    assert frames(bedrock, "ConverseStream", MODEL, {"messages": [user(torn)]})[-1] == "modelStreamErrorException"
+    for model, words in ((MODEL, lambda said: [user(said)]), (OPENAI, lambda said: [{"role": "user", "content": said}])):
+        invoked = lambda said: frames(bedrock, "InvokeModelWithResponseStream", model, {"messages": words(said)})
+        assert set(invoked("slow 3 a b c")) == {"chunk"}
+        assert invoked(torn)[-1] == "modelStreamErrorException"
 
 
 def test_a_long_text_comes_in_frames_that_clients_take(runtime):
@@ -350,9 +371,19 @@ def test_a_server_that_is_killed_in_mid_stream(tmp_path):
             server.start()
             events = converse_stream(client, user("first"), model="liar")
             assert "".join(said(events)) == "all of it"
-            # What was cut off is in the log, and was ended: it is not asked for again and again.
-            answer = converse(client, user("second"), model="liar")
-            assert blocks(answer) == [{"text": "all of it"}]
+            # What was cut off is taken to its end in the log, once, and is not glued to what had been said.
+            wait_for(lambda: len(upstream.asked) == 3)
+            assert [asked["messages"] for asked in upstream.asked] == [upstream.asked[0]["messages"]] * 3
+            server.stop()
+            server.start()
+            assert blocks(converse(client, user("second"), model="liar")) == [{"text": "all of it"}]
+            assert len(upstream.asked) == 4
+
+
+def wait_for(holds):
+    """Until it holds; the watchdog ends what never does."""
+    while not holds():
+        time.sleep(0.01)
 
 
 def is_retryable(error):

@@ -22,13 +22,13 @@ BY_ROLE = {"role_arn": ROLE}
 LIVE = {"extra_query": {"stream": "true"}}
 
 
-def sdk(server, key=None, bearer=None, retries=0, strict=True):
+def sdk(server, key=None, bearer=None, retries=0, strict=True, endpoint=None):
     """The SDK as people configure it for Bedrock, pointed at a server of ours."""
     if bearer is None:
         how = {"access_key_id": key[0], "secret_access_key": key[1], "region": "us-west-2"}
     else:
         how = {"api_key": bearer}
-    provider = bedrock(base_url=f"{server.origin}/openai/v1", **how)
+    provider = bedrock(base_url=f"{server.origin}/openai/v1", endpoint=endpoint, **how)
     return openai.OpenAI(provider=provider, max_retries=retries, timeout=30, _strict_response_validation=strict)
 
 
@@ -37,9 +37,10 @@ def key(server):
     return aws.access_key(server)
 
 
-@pytest.fixture(scope="module", params=["signed", "bearer"])
+# Signed for `bedrock-mantle`, signed for `bedrock`, and by a key.
+@pytest.fixture(scope="module", params=["mantle", "runtime", "bearer"])
 def bma(request, server, key):
-    return sdk(server, key) if request.param == "signed" else sdk(server, bearer=KEY)
+    return sdk(server, bearer=KEY) if request.param == "bearer" else sdk(server, key, endpoint=request.param)
 
 
 def create(client, text, environment=NONE, **more):
@@ -86,6 +87,26 @@ def test_what_else_is_under_it(bma, request):
     )
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chat) == "no"
     assert "scripted" in [model.id for model in bma.models.list()]
+
+
+def test_aliases_are_names_here_too(tmp_path, upstream):
+    alias = "openai.gpt-oss-20b-1:0"
+    config = f'[[model]]\nname = "own"\naliases = ["{alias}"]\nprovider = "openai-chat"\nbase_url = "{upstream.base}"\n'
+    with Server(tmp_path, config) as server:
+        client = sdk(server, aws.access_key(server))
+        assert client.responses.create(model=alias, input="one").model == alias
+        chat = client.chat.completions.create(model=alias, messages=[{"role": "user", "content": "two"}])
+        assert (chat.model, chat.choices[0].message.content) == (alias, "two")
+        session = client.beta.agents.sessions.create(
+            agent={"model": alias}, environment=NONE, input="three", extra_body=BY_ROLE
+        )
+        assert settle(client, session.id, "idle").agent.model == alias
+        assert sorted(model.id for model in client.models.list()) == [alias, "own"]
+        assert client.models.retrieve(alias).id == alias
+        with pytest.raises(openai.NotFoundError):
+            client.responses.create(model="openai.gpt-oss-120b-1:0", input="four")
+    # The upstream knows none of the names that clients have.
+    assert [asked["body"]["model"] for asked in upstream.asked] == ["own"] * 3
 
 
 def test_a_session_is_the_same_by_both_doors(client, bma, request):
@@ -274,6 +295,15 @@ def test_a_strict_server_has_seven_operations(strict):
     # The other door has all of it.
     assert strict.json("GET", f"/v1/agents/sessions/{session.id}/turns")[0] == 200
     assert client.beta.agents.sessions.delete(session.id).deleted
+
+
+@pytest.mark.parametrize("more, param", [
+    ({"environment": {"type": "openai_hosted"}}, "environment.type"), ({"vault_ids": ["vault_1"]}, "vault_ids"),
+])
+def test_a_strict_server_has_no_more_to_give_a_session(strict, more, param):
+    status, said = strict.json("POST", SESSIONS, {**asked("one"), **more})
+    assert (status, said["error"]["param"]) == (400, param), said
+    assert "managed agents" in said["error"]["message"]
 
 
 def test_a_strict_server_takes_text(strict):

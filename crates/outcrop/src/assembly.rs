@@ -42,13 +42,15 @@ pub fn models(
             }
             Provider::Local(weights) => local(weights, entry, data, call_first)?,
         };
-        let made = Entry {
-            model,
-            upstream_model: entry.upstream_model.clone(),
-            first_byte: entry.timeouts.first_byte,
-            stall: entry.timeouts.stall,
-        };
-        entries.insert(entry.name.clone(), made);
+        for name in entry.names() {
+            let made = Entry {
+                model: Arc::clone(&model),
+                upstream_model: entry.asked_as(name),
+                first_byte: entry.timeouts.first_byte,
+                stall: entry.timeouts.stall,
+            };
+            entries.insert(name.clone(), made);
+        }
     }
     if entries.is_empty() {
         tracing::warn!("no model is configured: sessions cannot be created; see docs/configuration.md");
@@ -58,8 +60,9 @@ pub fn models(
 
 /// What the engine and the gate are told of them.
 pub fn rules(configuration: &Configuration) -> Rules {
-    let models = configuration.models.iter().map(|entry| (entry.name.clone(), entry.rules.clone())).collect();
-    Rules { limits: configuration.limits.clone(), models, reviewer: configuration.reviewer.clone() }
+    let entries = configuration.models.iter();
+    let models = entries.flat_map(|entry| entry.names().map(move |name| (name.clone(), entry.rules.clone())));
+    Rules { limits: configuration.limits.clone(), models: models.collect(), reviewer: configuration.reviewer.clone() }
 }
 
 fn connect(entry: &ModelEntry, upstream: &Upstream, configuration: &Configuration) -> Result<models::Upstream> {

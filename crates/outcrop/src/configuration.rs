@@ -184,13 +184,26 @@ impl fmt::Debug for Vaults {
 pub struct ModelEntry {
     /// What clients write; `*` answers every other name.
     pub name: String,
-    /// What clients of Bedrock call it beside that.
+    /// What they may write as well.
     pub aliases: Vec<String>,
     pub provider: Provider,
     pub task: Task,
     pub upstream_model: Option<String>,
     pub rules: ModelRules,
     pub timeouts: Timeouts,
+}
+
+impl ModelEntry {
+    /// What clients write.
+    pub fn names(&self) -> impl Iterator<Item = &String> {
+        std::iter::once(&self.name).chain(&self.aliases)
+    }
+
+    /// What the upstream is asked for by a client that wrote `name`; None: that very name.
+    pub fn asked_as(&self, name: &str) -> Option<String> {
+        let own = (self.name != "*" && self.name != name).then(|| self.name.clone());
+        self.upstream_model.clone().or(own)
+    }
 }
 
 /// What a model is asked for.

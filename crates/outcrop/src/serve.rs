@@ -247,7 +247,9 @@ async fn drain(handles: [&Handle; 2], time: Duration, served: &mut (impl Future<
 /// What clients of Bedrock call the models.
 fn directory(configuration: &Configuration) -> api::Directory {
     let entries = configuration.models.iter();
-    api::Directory::new(entries.map(|entry| (entry.name.clone(), entry.aliases.clone(), entry.task == Task::Embedding)))
+    api::Directory::new(
+        entries.flat_map(|entry| entry.names().map(move |name| (name.clone(), entry.task == Task::Embedding))),
+    )
 }
 
 fn aws(configuration: &Configuration) -> api::Aws {

@@ -11,7 +11,7 @@ use hosting::{Claim, Wanted};
 use serde_json::{Map, Value};
 use types::{AgentCoreEnvironment, Arn, AwsSession, ProjectId};
 use wire::agents::request::{AgentCoreParam, Input, InputContent, ManagedCreate, Message, SessionCreate, ToolParam};
-use wire::agents::{Session, SessionStatus};
+use wire::agents::{EnvironmentKind, Session, SessionStatus};
 
 /// In the extensions of requests that came by the door of managed agents.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,6 +35,9 @@ pub fn read(managed: Option<Extension<Managed>>, object: Map<String, Value>) -> 
     check_role(&role_arn)?;
     if managed.is_strict {
         check_strict(&session)?;
+        if session.environment.kind == EnvironmentKind::OpenaiHosted && environment.is_none() {
+            return Err(lacking("environments of this kind").at("environment.type"));
+        }
     }
     let environment = environment.map(|param| {
         let AgentCoreParam { runtime_arn, runtime_qualifier, workspace_directory } = param;
@@ -58,11 +61,14 @@ fn check_strict(session: &SessionCreate) -> Result<(), Failure> {
     let tools = session.agent.tools.iter().flatten().enumerate();
     for (index, tool) in tools {
         if matches!(tool, ToolParam::ProgrammaticToolCalling { enabled: true }) {
-            return Err(lacking("Programmatic tool calling").at(format!("agent.tools[{index}]")));
+            return Err(lacking("programmatic tool calling").at(format!("agent.tools[{index}]")));
         }
     }
     if session.agent.multi_agent.as_ref().is_some_and(|agents| agents.enabled) {
-        return Err(lacking("Subagents").at("agent.multi_agent"));
+        return Err(lacking("subagents").at("agent.multi_agent"));
+    }
+    if !session.vault_ids.is_empty() {
+        return Err(lacking("vaults").at("vault_ids"));
     }
     Ok(())
 }
@@ -85,11 +91,11 @@ fn only_text(messages: &[Message], at: &str) -> Result<(), Failure> {
     if messages.iter().all(|message| message.content.iter().all(is_text)) {
         return Ok(());
     }
-    Err(lacking("Input other than text").at(at))
+    Err(lacking("input other than text").at(at))
 }
 
 fn lacking(what: &str) -> Failure {
-    Failure::invalid(format!("{what} is not available for managed agents."))
+    Failure::invalid(format!("Not available for managed agents: {what}."))
 }
 
 /// The claim of a session that asked for a runtime: what a session of that runtime would have, and the directories that

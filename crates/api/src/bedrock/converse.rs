@@ -61,7 +61,7 @@ async fn begin(door: &Door, identity: &Identity, id: &str, request: Request) -> 
     let (object, _held) = body::object(door, request).await?;
     let wanted = Converse::read(object).map_err(wrong)?;
     let manner = Told::new(wanted.latency, wanted.tier);
-    let asked = ask(door, &identity.project, Wanted::new(model.entry, wanted), door.journal, since).await?;
+    let asked = ask(door, &identity.project, Wanted::new(model, wanted), door.journal, since).await?;
     Ok((asked, manner))
 }
 

@@ -22,10 +22,10 @@ pub async fn count(
     let model = door.models.model(&door.aws.account, &id)?;
     let (object, _held) = body::object(&door, request).await?;
     let wanted = match Counted::read(object).map_err(wrong)? {
-        Counted::Converse(asked) => Wanted::new(model.entry, *asked),
+        Counted::Converse(asked) => Wanted::new(model, *asked),
         Counted::Invoke(body) => {
             let invoked = Invoked::read(&model, body, false)?;
-            invoked.wanted(&door, &identity.project, model.entry).await?
+            invoked.wanted(&door, &identity.project, model).await?
         }
     };
     let said: usize = wanted.items.iter().map(|item| weight(&item.body)).sum();

@@ -15,27 +15,12 @@ const LONGEST: usize = 256;
 /// Geographies of inference profiles.
 const GEOGRAPHIES: [&str; 12] = ["us", "us-gov", "eu", "apac", "ap", "jp", "au", "ca", "sa", "me", "af", "global"];
 
-/// All names.
+/// All names, and whether what each of them names makes embeddings.
 #[derive(Default, Debug)]
 pub struct Directory {
-    names: BTreeMap<String, Named>,
+    names: BTreeMap<String, bool>,
     /// Whether an entry answers every other name.
     is_open: bool,
-}
-
-#[derive(Debug)]
-struct Named {
-    entry: String,
-    embeds: bool,
-}
-
-/// A model that is asked.
-#[derive(PartialEq, Eq, Debug)]
-pub struct Model {
-    /// As the client calls it, without what an ARN says beside.
-    pub id: String,
-    /// As the configuration does.
-    pub entry: String,
 }
 
 /// A name in a list.
@@ -46,40 +31,24 @@ pub struct Listed<'a> {
 }
 
 impl Directory {
-    /// Of each entry its name, its aliases, and whether it makes embeddings. An entry `*` answers what no other does.
-    pub fn new(entries: impl IntoIterator<Item = (String, Vec<String>, bool)>) -> Self {
-        let mut directory = Self::default();
-        for (entry, aliases, embeds) in entries {
-            for alias in aliases {
-                directory.names.insert(alias, Named { entry: entry.clone(), embeds });
-            }
-            if entry == "*" {
-                directory.is_open = true;
-            } else {
-                directory.names.insert(entry.clone(), Named { entry, embeds });
-            }
-        }
-        directory
+    /// Of each name whether it stands for embeddings. An entry `*` answers what no other does.
+    pub fn new(names: impl IntoIterator<Item = (String, bool)>) -> Self {
+        let mut names: BTreeMap<String, bool> = names.into_iter().collect();
+        let is_open = names.remove("*").is_some();
+        Self { names, is_open }
     }
 
-    /// The model that is asked under `id`, which may be an ARN.
-    pub fn model(&self, account: &AwsAccount, id: &str) -> Result<Model, AwsFailure> {
-        let id = bare(account, id, &["foundation-model", "inference-profile"]);
-        let id = id.filter(|id| !id.is_empty() && id.len() <= LONGEST && !id.chars().any(char::is_control));
-        let id = id.ok_or_else(|| AwsFailure::validation(NO_MODEL))?;
-        match self.names.get(id) {
-            Some(named) => Ok(Model { id: id.to_owned(), entry: named.entry.clone() }),
-            None if self.is_open && id != "*" => Ok(Model { id: id.to_owned(), entry: id.to_owned() }),
-            None => Err(AwsFailure::validation(NO_MODEL)),
-        }
+    /// The name of the model that is asked under `id`, which may be an ARN.
+    pub fn model(&self, account: &AwsAccount, id: &str) -> Result<String, AwsFailure> {
+        let name = bare(account, id, &["foundation-model", "inference-profile"]);
+        let name = name.filter(|name| !name.is_empty() && name.len() <= LONGEST && !name.chars().any(char::is_control));
+        let known = name.filter(|name| self.names.contains_key(*name) || (self.is_open && *name != "*"));
+        known.map(str::to_owned).ok_or_else(|| AwsFailure::validation(NO_MODEL))
     }
 
     /// Foundation models, by id.
     pub fn foundation_models(&self) -> impl Iterator<Item = Listed<'_>> {
-        self.names
-            .iter()
-            .filter(|(id, _)| is_foundation_model(id))
-            .map(|(id, named)| Listed { id, embeds: named.embeds })
+        self.names.iter().filter(|(id, _)| is_foundation_model(id)).map(|(id, embeds)| Listed { id, embeds: *embeds })
     }
 
     /// Ids of inference profiles, in order.
@@ -130,16 +99,12 @@ mod tests {
     use super::*;
 
     fn directory(open: bool) -> Directory {
-        let aliases = ["amazon.nova-lite-v1:0", "us.amazon.nova-lite-v1:0"].map(str::to_owned);
-        let mut entries = vec![("small".to_owned(), aliases.to_vec(), false)];
-        if open {
-            entries.push(("*".to_owned(), Vec::new(), false));
-        }
-        Directory::new(entries)
+        let names = ["small", "amazon.nova-lite-v1:0", "us.amazon.nova-lite-v1:0"];
+        Directory::new(names.into_iter().chain(open.then_some("*")).map(|name| (name.to_owned(), false)))
     }
 
     fn asked(directory: &Directory, id: &str) -> Option<String> {
-        directory.model(&AwsAccount::default(), id).ok().map(|model| model.entry)
+        directory.model(&AwsAccount::default(), id).ok()
     }
 
     #[test]
@@ -152,7 +117,7 @@ mod tests {
             "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-lite-v1:0",
             "arn:aws:bedrock:us-east-1:000000000000:inference-profile/us.amazon.nova-lite-v1:0",
         ] {
-            assert_eq!(asked(&closed, id).as_deref(), Some("small"), "{id}");
+            assert_eq!(asked(&closed, id).as_deref(), id.rsplit('/').next(), "{id}");
         }
         for id in [
             "",

@@ -3,7 +3,7 @@
 
 use super::ask::{Asked, Id, ask, wrong};
 use super::converse::hear;
-use super::directory::{Model, behind_geography, is_foundation_model};
+use super::directory::{behind_geography, is_foundation_model};
 use super::heard::usage;
 use super::incoming::Wanted;
 use super::stream;
@@ -42,14 +42,15 @@ pub enum Invoked {
 /// A request, read.
 struct Call {
     since: Duration,
-    model: Model,
+    /// As the client calls it, without what an ARN says beside.
+    model: String,
     manner: Manner,
     invoked: Invoked,
 }
 
 impl Invoked {
-    pub fn read(model: &Model, mut body: Map<String, Value>, is_streamed: bool) -> Result<Self, AwsFailure> {
-        let family = behind_geography(&model.id).unwrap_or(&model.id);
+    pub fn read(model: &str, mut body: Map<String, Value>, is_streamed: bool) -> Result<Self, AwsFailure> {
+        let family = behind_geography(model).unwrap_or(model);
         let not_served = |whose: &str| {
             let text = format!("InvokeModel does not serve {whose} on this server. Use Converse.");
             Err(AwsFailure::validation(text))
@@ -64,7 +65,7 @@ impl Invoked {
             return not_served("this family of models");
         }
         // Both stand in the path already; a client may say them again.
-        body.insert("model".to_owned(), model.entry.clone().into());
+        body.insert("model".to_owned(), model.into());
         body.insert("stream".to_owned(), is_streamed.into());
         Ok(Self::Chat(Box::new(ChatCreate::read(body).map_err(wrong)?)))
     }
@@ -93,12 +94,12 @@ pub async fn whole(
     let project = &identity.project;
     let mut response = match invoked {
         Invoked::Chat(asked) => {
-            let done = chat::complete(&door, project, *asked, model.id).await;
+            let done = chat::complete(&door, project, *asked, model).await;
             done.map_err(AwsFailure::of_model)?
         }
         Invoked::Nova(mut asked) => {
             asked.tier = manner.tier;
-            let wanted = Wanted::new(model.entry, *asked);
+            let wanted = Wanted::new(model, *asked);
             let (heard, view, stop_reason) = hear(ask(&door, project, wanted, door.journal, since).await?).await?;
             let answer = NovaAnswer { output: Output::new(heard.blocks()), stop_reason, usage: usage(&view) };
             Json(answer).into_response()
@@ -129,13 +130,13 @@ pub async fn streamed(
             usage = Some(asked.include_usage);
         }
     }
-    let wanted = invoked.wanted(&door, project, model.entry).await?;
+    let wanted = invoked.wanted(&door, project, model.clone()).await?;
     let asked: Asked = ask(&door, project, wanted, journal, since).await?;
     let mut response = match usage {
         None => stream::response(&door, asked, Blocks::new(Form::Nova, Told::default()), slot).await?,
         Some(include_usage) => {
             let id = format!("chatcmpl-{}", asked.session.digits());
-            let chunks = Chunks::new(id, door.clock.now().seconds(), model.id, include_usage);
+            let chunks = Chunks::new(id, door.clock.now().seconds(), model, include_usage);
             stream::response(&door, asked, chunks, slot).await?
         }
     };

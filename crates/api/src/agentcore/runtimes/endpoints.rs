@@ -44,9 +44,11 @@ pub async fn list(
     Ids(id): Ids<String>,
     pairs: Pairs,
 ) -> Result<Response, Refused> {
-    let id = named(&door, id)?;
+    let unknown = |refused: Refused| refused.or_wrong("agentRuntimeId");
+    let id = named(&door, id).map_err(unknown)?;
     let (limit, after) = asked(&pairs)?;
-    let (runtime, _) = hosting(&door)?.runtime(&identity.project, &id, None).await?;
+    let found = hosting(&door)?.runtime(&identity.project, &id, None).await;
+    let (runtime, _) = found.map_err(|refusal| unknown(refusal.into()))?;
     let from = match after {
         None => 0,
         Some(name) => {

@@ -26,6 +26,14 @@ impl Refused {
     pub fn missing() -> Self {
         AwsFailure::not_found(MISSING).into()
     }
+
+    /// Where the operation has no exception for what is missing, `field` is wrong.
+    pub fn or_wrong(self, field: &str) -> Self {
+        match self.failure.status {
+            StatusCode::NOT_FOUND => Self::wrong(self.failure.message, Some(field)),
+            _ => self,
+        }
+    }
 }
 
 impl Refused {
