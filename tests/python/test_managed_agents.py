@@ -306,6 +306,14 @@ def test_a_strict_server_has_no_more_to_give_a_session(strict, more, param):
     assert "managed agents" in said["error"]["message"]
 
 
+def test_a_strict_server_knows_runtimes(strict):
+    """One that is not there is looked for: its kind of environment is not what is wrong."""
+    arn = f"arn:aws:bedrock-agentcore:{aws.REGION}:{aws.ACCOUNT}:runtime/agent-0123456789"
+    environment = {"type": "aws_bedrock_agentcore", "runtime_arn": arn}
+    status, said = strict.json("POST", SESSIONS, {**asked("one"), "environment": environment})
+    assert (status, said["error"]["param"]) == (404, "environment.runtime_arn"), said
+
+
 def test_a_strict_server_takes_text(strict):
     client = sdk(strict, bearer=KEY)
     picture = {"type": "input_image", "image_url": "data:image/png;base64,iVBORw0KGgo="}
