@@ -9,6 +9,9 @@ pub(crate) const METHOD_NOT_FOUND: i64 = -32601;
 pub(crate) const HEADER_MISMATCH: i64 = -32020;
 pub(crate) const MISSING_CAPABILITY: i64 = -32021;
 pub(crate) const UNSUPPORTED_REVISION: i64 = -32022;
+/// A person would have to open an address first.
+const VISIT_REQUIRED: i64 = -32042;
+const NO_JSON: i64 = -32700;
 
 /// A server's own error.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +25,17 @@ impl RpcError {
     pub fn failure(&self) -> Failure {
         let message = format!("the server answered: {} ({})", quoted(&self.message), self.code);
         Failure { kind: Kind::Refused(Some(self.code)), message }
+    }
+
+    /// The same of a call. Not every code says that it was not taken up: behind an internal error, or one of a gateway's
+    /// own, a server may have failed behind its work, or be at it.
+    pub fn of_call(&self) -> Failure {
+        let is_refusal = matches!(
+            self.code,
+            NO_JSON | -32602..=-32600 | HEADER_MISMATCH | MISSING_CAPABILITY | UNSUPPORTED_REVISION | VISIT_REQUIRED
+        );
+        let failure = self.failure();
+        if is_refusal { failure } else { Failure::unknown(failure.message) }
     }
 }
 

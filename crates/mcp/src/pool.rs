@@ -36,7 +36,7 @@ impl Servers {
         let every = http.limits().idle / 10;
         let servers = Arc::new(Self { http, kept: Mutex::default() });
         let weak: Weak<Self> = Arc::downgrade(&servers);
-        let clock = world.clock.clone();
+        let (clock, spawn) = (world.clock.clone(), world.spawn.clone());
         world.spawn.spawn(
             "mcp idle connections",
             Box::pin(async move {
@@ -44,7 +44,8 @@ impl Servers {
                     clock.sleep(every).await;
                     let Some(servers) = weak.upgrade() else { return };
                     for idle in servers.take_idle() {
-                        idle.close().await;
+                        // A server that is slow to hear of it holds up no other project's.
+                        spawn.spawn("mcp close", Box::pin(async move { idle.close().await }));
                     }
                 }
             }),

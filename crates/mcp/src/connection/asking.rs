@@ -70,7 +70,10 @@ impl Connection {
                     continue;
                 }
             }
-            let failure = trouble.failure();
+            let failure = match trouble {
+                Trouble::Rpc(error) if asking.method == CALL => error.of_call(),
+                trouble => trouble.failure(),
+            };
             if !self.may_retry(&asking, &failure, &mut retries).await {
                 return Err(failure);
             }

@@ -74,6 +74,22 @@ async fn a_status_behind_which_the_call_may_have_been_performed_leaves_it_unknow
 }
 
 #[tokio::test]
+async fn an_error_that_does_not_say_that_nothing_was_done_leaves_the_call_unknown() {
+    for (code, is_refused) in
+        [(-32700, true), (-32602, true), (-32601, true), (-32603, false), (-32001, false), (-32000, false), (7, false)]
+    {
+        let stage = Stage::start(move |request| modern(request).unwrap_or_else(|| request.error(code))).await;
+        let done = stage.connect().call(call("act")).await;
+        if is_refused {
+            assert_eq!(done.expect_err("an error").kind, Kind::Refused(Some(code)));
+        } else {
+            unknown(done, &code.to_string());
+        }
+        assert_eq!(stage.asked("tools/call").len(), 1, "{code}: never sent again");
+    }
+}
+
+#[tokio::test]
 async fn a_stream_that_ends_early_is_not_asked_for_again_where_it_cannot_be() {
     let (_, done) = called(limits(), |_| Reply::stream(Body::Pieces(vec![b"id: 1\ndata: \n\n".to_vec()]))).await;
     unknown(done, "ended without an answer");

@@ -1,7 +1,7 @@
 //! Connections that are kept: whose they are, and how many.
 
 use crate::honest::call;
-use crate::stage::{Stage, done, http, limits, modern};
+use crate::stage::{Body, Reply, Stage, done, http, limits, modern};
 use mcp::{Limits, Owner, Servers, Way};
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,6 +54,22 @@ async fn what_nobody_uses_is_closed() {
     connection.call(call("act")).await.expect("done");
     drop(connection);
     stage.until(|seen| seen.iter().any(|request| request.method == "DELETE")).await;
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_its_end_holds_up_no_other() {
+    let stage = Stage::start(|request| match request.method.as_str() {
+        "DELETE" => Reply::only(Body::Silence),
+        _ => crate::stage::classic(request).unwrap_or_else(|| request.answer(done())),
+    })
+    .await;
+    let limits = Limits { idle: Duration::from_millis(50), connect: Duration::from_secs(600), ..limits() };
+    let servers = Servers::new(http(limits));
+    for project in ["a", "b"] {
+        let connection = servers.connection(&owner(project), Way::Service(stage.target())).expect("room");
+        connection.call(call("act")).await.expect("done");
+    }
+    stage.until(|seen| seen.iter().filter(|request| request.method == "DELETE").count() == 2).await;
 }
 
 #[tokio::test]
