@@ -171,6 +171,34 @@ def test_f23_an_answer_after_the_time_is_refused(tmp_path, mail):
         assert effect["approval"]["answer"]["by"] == "expiry"
 
 
+def test_what_the_operator_says_goes_before_what_agents_say(tmp_path, mail):
+    rules = """
+[[approvals.rule]]
+host = "127.0.0.1"
+calls = "never"
+
+[[approvals.rule]]
+host = "*"
+tools = ["read"]
+calls = "always"
+"""
+    with Server(tmp_path, config=PRIVATE + rules) as server:
+        client = server.client()
+        session, _ = begin(client, SEND, tools=[mcp(mail)])
+        settle(client, session, "idle")
+        assert (mail.calls, asked(client, session)) == ([("send", {"n": 1})], [])
+        # An agent may want more consent, and never less.
+        session, _ = begin(client, SEND, tools=[mcp(mail)], metadata={"approvals": "always"})
+        assert len(asked(client, session)) == 1 and mail.count("send") == 1
+        read = 'call srv__read {"n":1}\nsay done'
+        session, _ = begin(client, read, tools=[mcp(mail)], metadata={"approvals.srv.read": "never"})
+        (request,) = asked(client, session)
+        assert mail.count("read") == 0
+        post(client, session, answer(request, "approve"))
+        settle(client, session, "idle")
+        assert mail.count("read") == 1
+
+
 def test_f22_a_tool_that_becomes_another_one_is_asked_about(own):
     client = own.client()
     with ToolServer(tool("look", description="Looks.")) as server:

@@ -64,6 +64,8 @@ pub struct Configuration {
     pub limits: Limits,
     /// The entry that reviews calls where a session lets a model do that; None: the session's own.
     pub reviewer: Option<String>,
+    /// Which calls of MCP servers' tools need consent, whatever their agent says.
+    pub consent: tools::Policy,
     pub environments: Environments,
     pub vaults: Vaults,
     pub mcp: Mcp,

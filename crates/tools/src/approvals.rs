@@ -1,8 +1,9 @@
-//! Whose consent a call of a server's tool needs: what the server says of the tool, and what the agent's owner says of that.
-//! Asking for it is the gate's.
+//! Whose consent a call of a server's tool needs: what the server says of the tool, and what this server's operator and the
+//! agent's owner say of that. Asking for it is the gate's.
 
 use std::collections::BTreeMap;
-use types::{Approval, Metadata};
+use types::{Approval, McpTool, McpTransport, Metadata};
+use url::Url;
 
 /// The key of metadata under which the owner says it; narrower ones begin with it and a dot.
 pub const KEY: &str = "approvals";
@@ -28,6 +29,45 @@ impl Meanings {
     }
 }
 
+/// What the operator says of calls, whatever agent makes them.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct Policy(pub Vec<Word>);
+
+/// One thing that the operator says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Word {
+    /// In lower case. None: of every server, of programs too.
+    pub host: Option<String>,
+    /// None: of all that a server has.
+    pub tools: Option<Vec<String>>,
+    /// Whether somebody must agree.
+    pub asks: bool,
+}
+
+impl Policy {
+    /// What counts for a tool: the narrowest word, and of several that are as narrow one that asks.
+    pub fn of(&self, server: &McpTool, tool: &str) -> Option<Approval> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let host = host(server);
+        let fits = |word: &&Word| {
+            let is_there = word.host.as_ref().is_none_or(|named| host.as_ref() == Some(named));
+            is_there && word.tools.as_ref().is_none_or(|tools| tools.iter().any(|named| named == tool))
+        };
+        let narrowness = |word: &&Word| (word.tools.is_some(), word.host.is_some(), word.asks);
+        let narrowest = self.0.iter().filter(fits).max_by_key(narrowness)?;
+        Some(if narrowest.asks { Approval::Person } else { Approval::None })
+    }
+}
+
+/// Of a server that is reached over HTTP.
+fn host(server: &McpTool) -> Option<String> {
+    let McpTransport::Http { server_url, .. } = &server.transport else { return None };
+    let url = Url::parse(server_url).ok()?;
+    Some(url.host_str()?.trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase())
+}
+
 /// What was said of one tool.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Needed {
@@ -36,9 +76,25 @@ pub struct Needed {
     pub vouched: bool,
 }
 
+/// The same under what the operator says of it: consent that the operator wants no agent's owner takes away, and what the
+/// operator does without is the tool's own need.
+pub fn held(
+    word: Option<Approval>,
+    metadata: &Metadata,
+    meanings: &Meanings,
+    label: &str,
+    tool: &str,
+    own: Approval,
+) -> Needed {
+    match word {
+        Some(Approval::Person) => Needed { approval: Approval::Person, vouched: false },
+        word => needed(metadata, meanings, label, tool, word.unwrap_or(own)),
+    }
+}
+
 /// The narrowest word counts: of the tool, of its server, of the agent. Without one, and for `default`, what is the tool's
 /// `own`. A key that may mean something else as well takes no consent away.
-pub fn needed(metadata: &Metadata, meanings: &Meanings, label: &str, tool: &str, own: Approval) -> Needed {
+fn needed(metadata: &Metadata, meanings: &Meanings, label: &str, tool: &str, own: Approval) -> Needed {
     let mut needed = Needed { approval: own, vouched: false };
     for meaning in [String::new(), label.to_owned(), format!("{label}.{tool}")] {
         let key = if meaning.is_empty() { KEY.to_owned() } else { format!("{KEY}.{meaning}") };
@@ -84,6 +140,75 @@ mod tests {
             let needed = needed(&metadata, &Meanings::of(["a", "b"], [("a", "t")]), "a", "t", own);
             assert_eq!(needed.approval, expected, "{said:?} {only_reads}");
             assert_eq!(needed.vouched, said.contains(&("approvals.a.t", "never")), "{said:?}");
+        }
+    }
+
+    fn server(url: &str) -> McpTool {
+        let transport = McpTransport::Http { server_url: url.into(), headers: BTreeMap::new(), authorization: None };
+        McpTool {
+            server_label: "a".into(),
+            transport,
+            allowed_tools: None,
+            connection_origin: "service".into(),
+            credential_id: None,
+            request_metadata: serde_json::Map::new(),
+            required: false,
+        }
+    }
+
+    #[test]
+    fn of_the_operators_words_the_narrowest_counts() {
+        let word = |host: Option<&str>, tools: Option<&[&str]>, asks: bool| Word {
+            host: host.map(str::to_owned),
+            tools: tools.map(|tools| tools.iter().map(|tool| (*tool).to_owned()).collect()),
+            asks,
+        };
+        let policy = Policy(vec![
+            word(None, None, true),
+            word(Some("one.example"), None, false),
+            word(Some("one.example"), Some(&["drop", "look"]), true),
+            word(None, Some(&["look"]), false),
+            word(Some("two.example"), None, false),
+            word(Some("two.example"), None, true),
+            word(Some("::1"), None, false),
+        ]);
+        let stdio = McpTransport::Stdio {
+            command: "x".into(),
+            cwd: String::new(),
+            args: Vec::new(),
+            env: BTreeMap::new(),
+            env_vars: Vec::new(),
+        };
+        for (server, tool, expected) in [
+            (server("https://one.example/mcp"), "add", Free),
+            (server("https://ONE.example.:8443/other?x"), "add", Free),
+            (server("https://one.example/mcp"), "drop", Person),
+            (server("https://one.example/mcp"), "look", Person),
+            (server("https://one.example.evil.example/"), "add", Person),
+            (server("https://evil.example/"), "look", Free),
+            (server("https://two.example/"), "add", Person),
+            (server("http://[::1]:80/"), "add", Free),
+            (McpTool { transport: stdio, ..server("") }, "add", Person),
+        ] {
+            assert_eq!(policy.of(&server, tool), Some(expected), "{:?} {tool}", server.transport);
+        }
+        assert_eq!(Policy::default().of(&server("https://one.example/"), "add"), None);
+        assert_eq!(Policy(policy.0[1..2].to_vec()).of(&server("https://two.example/"), "add"), None);
+    }
+
+    #[test]
+    fn no_agents_owner_takes_away_what_the_operator_wants() {
+        let meanings = Meanings::of(["a"], [("a", "t")]);
+        for (word, key, said, own, expected) in [
+            (Some(Person), "approvals.a.t", "never", Free, Needed { approval: Person, vouched: false }),
+            (Some(Free), "", "", Person, Needed { approval: Free, vouched: false }),
+            (Some(Free), "approvals", "default", Person, Needed { approval: Free, vouched: false }),
+            (Some(Free), "approvals", "always", Free, Needed { approval: Person, vouched: false }),
+            (None, "", "", Person, Needed { approval: Person, vouched: false }),
+            (None, "approvals.a.t", "never", Person, Needed { approval: Free, vouched: true }),
+        ] {
+            let metadata = Metadata::from([(key.to_owned(), said.to_owned())]);
+            assert_eq!(held(word, &metadata, &meanings, "a", "t", own), expected, "{word:?} {key} {said}");
         }
     }
 

@@ -27,5 +27,6 @@ mod toolbox;
 mod warnings;
 pub mod web;
 
+pub use approvals::{Policy, Word};
 pub use toolbox::{Parts, Toolbox};
 pub use web::Web;

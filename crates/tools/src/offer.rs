@@ -1,6 +1,6 @@
 //! The tools of servers as a model is shown them. Pure: what servers said, and what the session was offered before, go in.
 
-use crate::approvals::{Meanings, Needed, needed};
+use crate::approvals::{Meanings, Needed, Policy, held};
 use crate::names::{Names, look};
 use crate::pin;
 use crate::servers::address;
@@ -183,6 +183,7 @@ impl Shelf<'_> {
             remote: Some(tool.name.clone()),
             approval: tool.approval,
             pin: Some(tool.pin.clone()),
+            only_reads: tool.approval == Approval::None,
             ..OfferedTool::default()
         }
     }
@@ -191,9 +192,8 @@ impl Shelf<'_> {
     fn kept(&self) -> Vec<OfferedTool> {
         let allowed = self.earlier().filter(|tool| tool.remote.as_deref().is_some_and(|name| self.is_allowed(name)));
         let kept = allowed.map(|tool| {
-            // Whether it only reads is not known here. What could do harm is asked for.
-            let only_reads = tool.class == Class::Idempotent && tool.approval == Approval::None;
-            let approval = if only_reads { Approval::None } else { Approval::Person };
+            // Its own need: that of the last offer is what the owner said by then.
+            let approval = if tool.only_reads { Approval::None } else { Approval::Person };
             OfferedTool { approval, deferred: false, ..tool.clone() }
         });
         kept.collect()
@@ -227,14 +227,17 @@ pub fn named(mut tools: Vec<OfferedTool>, last: &Offer, mut names: Names) -> Vec
     tools
 }
 
-/// Lays what the session's owner says of consent over what the tools need of themselves.
-pub fn consented(tools: &mut [OfferedTool], labels: &[&str], metadata: &Metadata) {
+/// Lays what the operator and the session's owner say of consent over what the tools need of themselves.
+pub fn consented(tools: &mut [OfferedTool], servers: &[&McpTool], metadata: &Metadata, policy: &Policy) {
     let of = |tool: &OfferedTool| (tool.server_label.clone(), tool.remote.clone().unwrap_or_default());
     let pairs: Vec<_> = tools.iter().map(of).collect();
     let all = pairs.iter().map(|(label, tool)| (label.as_str(), tool.as_str()));
-    let meanings = Meanings::of(labels.iter().copied(), all);
+    let labels = servers.iter().map(|server| server.server_label.as_str());
+    let meanings = Meanings::of(labels.clone(), all);
+    let by_label: BTreeMap<&str, &McpTool> = labels.zip(servers.iter().copied()).collect();
     for (tool, (label, name)) in tools.iter_mut().zip(&pairs) {
-        let Needed { approval, vouched } = needed(metadata, &meanings, label, name, tool.approval);
+        let word = by_label.get(label.as_str()).and_then(|server| policy.of(server, name));
+        let Needed { approval, vouched } = held(word, metadata, &meanings, label, name, tool.approval);
         (tool.approval, tool.vouched) = (approval, vouched);
     }
 }

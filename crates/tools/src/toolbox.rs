@@ -1,6 +1,7 @@
 //! The union: one list of what a session is offered, and each call handed to whom it belongs to.
 
 use crate::admission::Wanted;
+use crate::approvals::Policy;
 use crate::calls::Calls;
 use crate::changes::Changes;
 use crate::listings::Listings;
@@ -46,6 +47,8 @@ pub struct Parts {
     /// None: none is configured.
     pub web: Option<Web>,
     pub interpreter: Interpreter,
+    /// Of calls of servers' tools.
+    pub policy: Policy,
     /// What is known of models.
     pub rules: Rules,
     pub clock: Arc<dyn Clock>,
@@ -59,6 +62,7 @@ pub struct Toolbox {
     pub(crate) reach: Reach,
     pub(crate) web: Option<Web>,
     interpreter: Interpreter,
+    policy: Policy,
     rules: Rules,
     search: Search,
     calls: Calls,
@@ -74,7 +78,8 @@ pub struct Toolbox {
 
 impl Toolbox {
     pub fn new(parts: Parts) -> Self {
-        let Parts { workbench, machines, servers, reach, vaults, web, interpreter, rules, clock, spawn } = parts;
+        let Parts { workbench, machines, servers, reach, vaults, web, interpreter, policy, rules, clock, spawn } =
+            parts;
         let servers = Servers::new(servers, vaults, machines, clock.clone(), spawn);
         let (search, calls, called, late) = (Search::default(), Calls::default(), Mutex::default(), Mutex::default());
         let (listings, changes, warnings) = (Listings::default(), Changes::default(), Warnings::default());
@@ -84,6 +89,7 @@ impl Toolbox {
             reach,
             web,
             interpreter,
+            policy,
             rules,
             search,
             calls,
@@ -141,7 +147,7 @@ impl Toolbox {
         if let Some(search) = web::wanted(settings).filter(|_| self.web.is_some()) {
             tools.extend(web::tools(search));
         }
-        let remote = shelves(settings, last, said, &tools, self.room(settings))?;
+        let remote = shelves(settings, last, said, &tools, (&self.policy, self.room(settings)))?;
         let searches = search::is_wanted(settings) && has_more(settings, &remote.tools);
         if searches {
             tools.push(search::tool());
@@ -272,7 +278,7 @@ fn shelves(
     last: &Offer,
     said: Vec<(&McpTool, Said)>,
     beside: &[types::OfferedTool],
-    room: usize,
+    (policy, room): (&Policy, usize),
 ) -> Result<FromServers, TurnError> {
     let functions = settings.agent.tools.iter().filter_map(|tool| match tool {
         Tool::Function { name, .. } | Tool::Custom { name, .. } => Some(name.as_str()),
@@ -284,7 +290,7 @@ fn shelves(
     let own = [search::NAME, program::NAME];
     let taken = functions.chain(beside.iter().map(|tool| tool.name.as_str())).chain(own);
     let names = Names::beside(taken);
-    let labels: Vec<_> = said.iter().map(|(server, _)| server.server_label.as_str()).collect();
+    let servers: Vec<_> = said.iter().map(|(server, _)| *server).collect();
     let (mut tools, mut silent) = (Vec::new(), Vec::new());
     for (server, said) in said {
         let label = &server.server_label;
@@ -299,7 +305,7 @@ fn shelves(
         }
         tools.extend(shelf.tools(said));
     }
-    offer::consented(&mut tools, &labels, &settings.metadata);
+    offer::consented(&mut tools, &servers, &settings.metadata, policy);
     let mut tools = offer::named(tools, last, names);
     let searches = search::is_wanted(settings);
     if searches {

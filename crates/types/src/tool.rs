@@ -88,6 +88,9 @@ pub struct OfferedTool {
     /// A digest of what its server says of it. Another one than the first that the session saw needs consent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pin: Option<String>,
+    /// Whether its server says that it only reads, whatever anybody said of consent.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub only_reads: bool,
 }
 
 impl OfferedTool {

@@ -38,6 +38,7 @@ pub fn toolbox(
         vaults: Some(vaults),
         web,
         interpreter: program::interpreter(),
+        policy: configuration.consent.clone(),
         rules: super::rules(configuration),
         clock: world.clock.clone(),
         spawn: world.spawn.clone(),

@@ -100,6 +100,16 @@ pub struct Limits {
 pub struct Approvals {
     pub expires: Option<Spanned<String>>,
     pub reviewer: Option<Spanned<String>>,
+    #[serde(default)]
+    pub rule: Vec<ApprovalRule>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApprovalRule {
+    pub host: Spanned<String>,
+    pub tools: Option<Vec<String>>,
+    pub calls: Spanned<String>,
 }
 
 #[derive(Default, Deserialize)]

@@ -44,6 +44,7 @@ pub fn resolve(file: Option<(&Path, &str)>, flags: &Flags, variables: &Variables
         models,
         limits: Limits { approval_time: approvals.time, ..limits(&raw.limits, &text)? },
         reviewer: approvals.reviewer,
+        consent: approvals.policy,
         environments: environments::resolve(&raw.environments, &text)?,
         mcp: mcp::resolve(&raw.mcp, &text)?,
         aws: aws::resolve(&raw.aws, &text)?,

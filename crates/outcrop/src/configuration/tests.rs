@@ -295,6 +295,12 @@ const BAD: &[(&str, &str)] = &[
     ("[web_search]\nprovider = 'searxng'\ntool = 'x'", "outcrop.toml:3: provider \"searxng\" has no tool"),
     ("[approvals]\nexpires = '500d'", "outcrop.toml:2: `500d` is out of range; from 1ms to 400d"),
     ("[approvals]\nreviewer = 'none'", "outcrop.toml:2: reviewer names no model of this file: `none`"),
+    (
+        "[[approvals.rule]]\nhost = 'https://a.test'\ncalls = 'never'",
+        "outcrop.toml:2: a host is a name or an address, without scheme",
+    ),
+    ("[[approvals.rule]]\nhost = '*'\ncalls = 'nevr'", "outcrop.toml:3: unknown word `nevr`; did you mean `never`?"),
+    ("[[approvals.rule]]\nhost = '*'", "outcrop.toml:1: missing field `calls`"),
     ("[mcp]\nhosts = []", "outcrop.toml:2: unknown field `hosts`"),
     ("[vaults]\nroot_key_env = ''", "outcrop.toml:2: root_key_env is the name of a variable, never the key itself"),
     ("[vaults]\nroot_key_env = 'a-b'", "outcrop.toml:2: root_key_env is the name of a variable, never the key itself"),
@@ -441,6 +447,7 @@ fn every_key_is_documented() {
         ("vaults.", "[vaults]\n?=1"),
         ("mcp.", "[mcp]\n?=1"),
         ("approvals.", "[approvals]\n?=1"),
+        ("approvals.rule.", "[[approvals.rule]]\n?=1"),
         ("web_search.", "[web_search]\n?=1"),
     ] {
         for field in known_fields(&file.replace('?', "\"?\"")) {

@@ -27,7 +27,7 @@ fn remote_of(name: &str, description: &str, schema: &Value, read_only: bool, ide
 
 fn offered(server: &McpTool, metadata: &Metadata, last: &Offer, said: Said) -> Offer {
     let mut tools = Shelf { server, last }.tools(said);
-    consented(&mut tools, &[&server.server_label], metadata);
+    consented(&mut tools, &[server], metadata, &Policy::default());
     Offer { tools: named(tools, last, Names::beside(["f"])), instructions: None }
 }
 
@@ -101,6 +101,21 @@ fn a_silent_server_keeps_its_tools_and_another_one_gets_none_of_them() {
     assert!(kept.tools.iter().all(|tool| tool.approval == Approval::Person));
     let narrow = McpTool { allowed_tools: Some(vec!["read".into()]), ..server("u") };
     assert_eq!(offered(&narrow, &Metadata::new(), &offer, Said::Unasked).tools.len(), 1);
+}
+
+#[test]
+fn what_a_silent_server_kept_needs_consent_again_where_its_owner_takes_the_word_back() {
+    let never = Metadata::from([("approvals".to_owned(), "never".to_owned())]);
+    let tools = vec![remote("put", "", false, true), remote("read", "", true, true), remote("write", "", false, false)];
+    let free = offered(&server("u"), &never, &Offer::default(), said(tools));
+    assert!(free.tools.iter().all(|tool| tool.approval == Approval::None));
+    for said in [silence(), Said::Unasked] {
+        let kept = offered(&server("u"), &Metadata::new(), &free, said);
+        let needed: Vec<_> = kept.tools.iter().map(|tool| (tool.name.as_str(), tool.approval)).collect();
+        let expected =
+            [("srv__put", Approval::Person), ("srv__read", Approval::None), ("srv__write", Approval::Person)];
+        assert_eq!(needed, expected);
+    }
 }
 
 #[test]
