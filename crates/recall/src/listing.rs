@@ -67,6 +67,9 @@ impl Recall {
         let now = self.inner.around.clock.now();
         let mut search = Search { recall: self, project, place, memory: &memory, wanted, now, page: Page::default() };
         let first = resumed.as_ref().map_or(0, |cursor| cursor.part);
+        if first > 0 && first >= lines.len() {
+            return Err(cursor::unknown());
+        }
         let mut after = resumed.map(|cursor| cursor.after);
         for (part, line) in lines.iter().enumerate().skip(first) {
             let ended = search.line(part, line, after.take()).await?;

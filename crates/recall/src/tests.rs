@@ -303,7 +303,10 @@ async fn a_list_goes_on_where_it_was() {
     assert_eq!(stage.all(&wanted(10)).await, ["5", "4", "2", "1", "0"]);
     // A token is good for its own list.
     let other_list = Wanted { conditions: vec![Condition::Lacks("k".to_owned())], token: next, ..wanted(2) };
-    for wrong in [other_list, Wanted { token: Some("x".to_owned()), ..wanted(2) }] {
+    // One that somebody made up: a part that the list does not have.
+    let list = ["events", stage.project.as_str(), &stage.memory, "a", "s", "[null,[]]"];
+    let forged = Wanted { token: Some(crate::cursor::Cursor::token(&list, &ids[2], 7)), ..wanted(2) };
+    for wrong in [other_list, forged, Wanted { token: Some("x".to_owned()), ..wanted(2) }] {
         let trouble = stage.recall.events(&stage.project, &stage.place(), &wrong).await.unwrap_err();
         assert_eq!(reason(trouble), Reason::Field);
     }

@@ -29,7 +29,7 @@ fn not_served(node: &Node, why: &str) -> Fault {
 const TOKEN: usize = 500;
 
 fn token(object: &mut Object) -> Result<Option<String>, Fault> {
-    object.present("clientToken").map(|node| node.short_string(TOKEN)).transpose()
+    object.present("clientToken").map(|node| node.short_text(TOKEN)).transpose()
 }
 
 #[cfg(test)]

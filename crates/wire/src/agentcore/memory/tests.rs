@@ -72,6 +72,7 @@ fn a_wrong_event_is_told_where() {
         (json!({"extractionMode": "skip"}), "extractionMode"),
         (json!({"extractionConfig": {}}), "extractionConfig"),
         (json!({"clientToken": "x".repeat(501)}), "clientToken"),
+        (json!({"clientToken": ""}), "clientToken"),
         (json!({"colour": 1}), "colour"),
     ] {
         let fault = event(change.clone()).expect_err(&change.to_string());
