@@ -352,6 +352,8 @@ pub enum HeadKind {
     Apart,
     /// Said from above the conversation.
     System,
+    /// What became of an effect of which nobody had known.
+    Settled,
     Answer,
     Reasoning,
     Call,

@@ -29,7 +29,7 @@ pub(super) fn forget(state: &State, rules: &Rules, turn: &Turn) -> Forgotten {
         let told = Some(format!("{told}: that alone is too long, so nothing of the conversation was left out."));
         return Forgotten { told, ranges: Vec::new() };
     }
-    let turn_alone = vec![(turn.seq, state.seq)];
+    let turn_alone = of_turn(state, turn);
     if before <= own {
         return Forgotten { ranges: turn_alone, told: None };
     }
@@ -51,6 +51,24 @@ pub(super) fn forget(state: &State, rules: &Rules, turn: &Turn) -> Forgotten {
     });
     let (old, kept) = history.split_at(cut.unwrap_or(history.len()));
     Forgotten { ranges: [around(old, kept), turn_alone].concat(), told: None }
+}
+
+/// The turn, save what was said meanwhile of how effects came out: it may be about an earlier turn, and no model may have
+/// been told of it yet.
+fn of_turn(state: &State, turn: &Turn) -> Vec<(Seq, Seq)> {
+    let heads = state.transcript.iter().chain(&state.steering);
+    let settled = heads.filter(|head| head.seq > turn.seq && head.kind == HeadKind::Settled).map(|head| head.seq);
+    let (mut ranges, mut from) = (Vec::new(), turn.seq);
+    for seq in settled.collect::<BTreeSet<_>>() {
+        if from < seq {
+            ranges.push((from, Seq(seq.0.saturating_sub(1))));
+        }
+        from = seq.next();
+    }
+    if from <= state.seq {
+        ranges.push((from, state.seq));
+    }
+    ranges
 }
 
 /// Ranges that hold what is old and nothing of what is kept. The transcript is not in the order of the log: a message

@@ -1,6 +1,6 @@
 //! Requests for consent, the reviews of models, and what an operator says of outcomes that nobody knew.
 
-use crate::state::{Call, HeadKind, Intent, ItemHead, Request, RequestState, State, Unsettled, settlement_digest};
+use crate::state::{Call, Intent, ItemHead, Request, RequestState, State, Unsettled, settlement_digest};
 use crate::view::session_view;
 use types::{
     Abandoned, ApprovalAnswered, ApprovalAsked, Approver, Attempt, Committed, Decision, EffectId, EventBody, Intended,
@@ -107,7 +107,6 @@ pub(super) fn unknown(state: &mut State, effect: EffectId, turn: &TurnId, call: 
 pub(super) fn settled(state: &mut State, effect: EffectId, outcome: &Settlement, head: ItemHead) {
     state.unsettled.remove(&effect);
     state.settled.insert(effect, settlement_digest(outcome));
-    let head = ItemHead { kind: HeadKind::System, ..head };
     let turn_runs = state.turn.as_ref().is_some_and(|turn| turn.started_at.is_some());
     if !turn_runs {
         state.transcript.push(head);

@@ -61,7 +61,7 @@ pub(super) fn apply(state: &mut State, seq: Seq, item: &Arc<Item>) -> Vec<EventB
             super::tool::ended(state, item, call, *cause, head(HeadKind::Output))
         }
         ItemBody::Settled { effect, outcome, .. } => {
-            super::approval::settled(state, *effect, outcome, head(HeadKind::System));
+            super::approval::settled(state, *effect, outcome, head(HeadKind::Settled));
             Vec::new()
         }
         ItemBody::ClosedCall { call_id, .. } => {

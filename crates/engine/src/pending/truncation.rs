@@ -18,7 +18,7 @@ pub(super) fn left_out(state: &State, rules: &Rules) -> BTreeSet<Seq> {
         if tokens <= window {
             break;
         }
-        for head in exchange.iter().filter(|head| head.kind != HeadKind::System) {
+        for head in exchange.iter().filter(|head| !matches!(head.kind, HeadKind::System | HeadKind::Settled)) {
             tokens -= u64::from(head.tokens);
             left_out.insert(head.seq);
         }
@@ -35,6 +35,8 @@ fn window(state: &State, rules: &Rules) -> Option<u64> {
 
 /// Each begins with the first message after something else.
 fn exchanges<'a>(heads: &'a [&'a ItemHead]) -> Vec<&'a [&'a ItemHead]> {
-    let asks = |head: &ItemHead| matches!(head.kind, HeadKind::Message | HeadKind::Apart | HeadKind::System);
+    let asks = |head: &ItemHead| {
+        matches!(head.kind, HeadKind::Message | HeadKind::Apart | HeadKind::System | HeadKind::Settled)
+    };
     heads.chunk_by(|before, after| asks(before) || !asks(after)).collect()
 }

@@ -8,9 +8,9 @@ use crate::state::State;
 use crate::{apply, context, head, pending};
 use expect_test::{Expect, expect};
 use types::{
-    Answer, Approver, Decider, Decision, Effect, EffectId, Epoch, Input, Limits, ModelError, ModelErrorKind,
-    ModelFinish, Record, RecordBody, RequestId, RequiredAction, Restored, Review, Said, SessionChange, SessionStatus,
-    Settlement, Stop, Timestamp, Usage,
+    Answer, Approver, Decider, Decision, Effect, EffectId, Epoch, Input, ItemBody, Limits, ModelError, ModelErrorKind,
+    ModelFinish, Record, RecordBody, RequestId, RequiredAction, Restored, Review, Said, Seq, SessionChange,
+    SessionStatus, Settlement, Stop, Timestamp, Usage,
 };
 
 const ASKS: &str = "create hello\noffer send irreversible asks p1 & get idempotent & list pure asks";
@@ -496,6 +496,24 @@ fn an_operators_word_is_shown_with_the_next_call() {
     let script = run(&format!("{unknown}\nsays sorry\nsettle 2 failed it bounced"));
     let shown = context(&script.state, &script.rules);
     assert_eq!(shown.last(), Some(&script.state.seq), "the next model call is shown it");
+}
+
+#[test]
+fn an_operators_word_is_shown_though_it_came_in_a_turn_that_was_too_long() {
+    let unknown = "create hello\noffer send irreversible\ncalls c1 send {}\nbegin 2\nrecover\nsays sorry";
+    let long = "x".repeat(4000);
+    let word = "settle 2 failed it bounced";
+    let script = run(&format!("{unknown}\nmessage {long}\n{word}\nfails context_length\nmessage again"));
+    let at = |is_it: &dyn Fn(&ItemBody) -> bool| {
+        let of_it = |record: &Record| matches!(&record.body, RecordBody::Item(item) if is_it(&item.body));
+        Seq(script.log.iter().position(of_it).expect("it is there") as u64 + 1)
+    };
+    let settled = at(&|body| matches!(body, ItemBody::Settled { .. }));
+    let shown = context(&script.state, &script.rules);
+    assert!(shown.contains(&settled), "{settled} is not in {shown:?}");
+    let too_long =
+        at(&|body| matches!(body, ItemBody::UserMessage { content, .. } if format!("{content:?}").contains(&long)));
+    assert!(!shown.contains(&too_long), "{too_long} is in {shown:?}");
 }
 
 #[test]

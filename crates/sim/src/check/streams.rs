@@ -76,8 +76,7 @@ fn is_lost(item: &ItemId, heard: &str, whole: &str, folded: &Folded<'_>, notes: 
 
 /// Events that come from records alone come as the log has them.
 fn order(heard: &[String], log: &[String], from_beginning: bool, cut_off: bool) -> Option<String> {
-    let skipped = if from_beginning { 0 } else { log.iter().position(|event| heard.first() == Some(event))? };
-    let expected = &log[skipped..];
+    let expected = &log[if from_beginning { 0 } else { beginning(heard, log)? }..];
     let at = heard.iter().zip(expected).position(|(heard, log)| heard != log);
     if let Some(at) = at {
         return Some(format!("event {at} is {}; the log has {}", heard[at], expected[at]));
@@ -87,6 +86,13 @@ fn order(heard: &[String], log: &[String], from_beginning: bool, cut_off: bool) 
     }
     // A deletion cuts a stream off, and so does a restore.
     (heard.len() < expected.len() && !cut_off).then(|| format!("it missed {}", expected[heard.len()]))
+}
+
+/// Where the log goes on as a stream that began in its middle heard it. An event may stand in the log more than once: what
+/// came after it tells which of them it was.
+fn beginning(heard: &[String], log: &[String]) -> Option<usize> {
+    let places = || (0..log.len()).filter(|place| heard.first() == Some(&log[*place]));
+    places().rfind(|place| log[*place..].starts_with(heard)).or_else(|| places().next())
 }
 
 /// A stream, however it was cut into pieces.

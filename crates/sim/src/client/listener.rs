@@ -15,7 +15,7 @@ pub(crate) struct Listener {
     /// How far the log went when it began to listen to what comes from then on.
     over: Option<Seq>,
     /// Its place in the notes.
-    place: usize,
+    pub(super) place: usize,
     open: Option<(Arc<Node>, Subscription)>,
 }
 
@@ -116,7 +116,9 @@ impl Listener {
         let start = self.last.map_or(self.start, Start::After);
         let (project, session) = (client.arena.project.clone(), self.session.clone());
         let line = format!("listen from {start:?}");
-        self.over = (start == Start::Live).then(|| client.arena.durable(&session));
+        // A node that another has followed does not hear what that one writes.
+        let knows = start == Start::Live && client.arena.is_newest(node.life.number);
+        self.over = knows.then(|| client.arena.durable(&session));
         let answer = client
             .ask_node(&node, &line, |handle| Box::pin(async move { handle.subscribe(&project, &session, start).await }))
             .await;

@@ -68,11 +68,7 @@ impl Client {
         if self.arena.notes(|notes| notes.is_gone(session)) {
             return None;
         }
-        let cut = self.arena.notes(|notes| {
-            let mut streams = notes.streams.iter().enumerate().rev();
-            let own = streams.find(|(_, stream)| stream.client == self.name && stream.session == *session);
-            own.and_then(|(place, _)| notes.cut_streams.get(&place).copied())
-        });
+        let cut = self.arena.notes(|notes| notes.cut_streams.get(&listener.place).copied());
         let Some(lost) = cut else { return Some(listener) };
         self.probe(session, lost).await;
         Some(Listener::new(self, session, Start::Beginning))
