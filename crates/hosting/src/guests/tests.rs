@@ -60,7 +60,8 @@ fn a_handshake_is_handed_through_whole() {
     let expected = headers(&[&websocket[..], &[("sec-websocket-key", "k"), ("sec-websocket-version", "13")]].concat());
     assert_eq!(inward, expected);
     let mut outward = HeaderMap::new();
-    let said = [("sec-websocket-accept", "a"), ("server", "uvicorn"), ("connection", "close, x-hop"), ("upgrade", "h2c")];
+    let said =
+        [("sec-websocket-accept", "a"), ("server", "uvicorn"), ("connection", "close, x-hop"), ("upgrade", "h2c")];
     headers::handshaken(&headers(&said), &mut outward);
     assert_eq!(outward, headers(&[&websocket[..], &[("sec-websocket-accept", "a")]].concat()));
 }
