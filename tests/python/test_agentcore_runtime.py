@@ -310,8 +310,8 @@ def test_what_is_not_served_is_refused_with_the_reason(stage):
         said = refused("ValidationException", 400, make, agentRuntimeName="never", **{**good, **what})
         assert wanted in said, said
     assert not any(one["agentRuntimeName"] == "never" for one in stage.control.list_agent_runtimes()["agentRuntimes"])
-    unserved = stage.data.start_code_interpreter_session
-    refused("UnknownOperationException", 404, unserved, codeInterpreterIdentifier="aws.codeinterpreter.v1")
+    unserved = stage.data.start_browser_session
+    refused("UnknownOperationException", 404, unserved, browserIdentifier="aws.browser.v1")
 
 
 @pytest.mark.soak(180)

@@ -1,5 +1,6 @@
 //! The doors of Amazon Bedrock AgentCore, data plane and control plane in one: their paths do not collide.
 
+mod interpreters;
 mod memory;
 mod runtimes;
 
@@ -14,6 +15,7 @@ pub fn routes(door: &Arc<Door>) -> Router<Arc<Door>> {
     Router::new()
         .merge(memory::routes())
         .merge(runtimes::routes())
+        .merge(interpreters::routes())
         .method_not_allowed_fallback(unserved)
         .route_layer(from_fn_with_state(Arc::clone(door), agentcore_gate))
 }

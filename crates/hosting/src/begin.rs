@@ -5,7 +5,7 @@ use crate::hosting::Hosting;
 use crate::life::{self, Left, Need};
 use crate::plan;
 use crate::record::Environment;
-use crate::rows::{ENVIRONMENTS, GUESTS, refusal};
+use crate::rows::{CODE_SESSIONS, ENVIRONMENTS, GUESTS, refusal};
 use crate::seat::Seat;
 use runtime::{Files, Handle};
 use std::collections::BTreeSet;
@@ -32,7 +32,7 @@ impl Hosting {
         let projects: BTreeSet<ProjectId> = keys.into_iter().map(|key| key.project).collect();
         let mut known = BTreeSet::new();
         for project in &projects {
-            for collection in [ENVIRONMENTS, GUESTS] {
+            for collection in [ENVIRONMENTS, GUESTS, CODE_SESSIONS] {
                 self.take_up_all(project, collection, &mut known).await?;
             }
         }

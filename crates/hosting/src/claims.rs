@@ -6,7 +6,7 @@ use crate::hosting::Hosting;
 use crate::life;
 use crate::noted::AGAIN;
 use crate::record::{Environment, Setup};
-use crate::rows::{ENVIRONMENTS, SETUPS, home, is_guest, refusal};
+use crate::rows::{ENVIRONMENTS, SETUPS, home, is_set_apart, refusal};
 use crate::seat::Seat;
 use crate::wanted::{Claim, Wanted};
 use crate::{plan, rows};
@@ -87,7 +87,7 @@ impl Hosting {
     }
 
     async fn take(&self, project: &ProjectId, session: &SessionId, id: &str) -> Result<HostedSettings, Refusal> {
-        if is_guest(id) {
+        if is_set_apart(id) {
             return Err(Refusal::not_found("environment", id).at("environment.environment_id"));
         }
         let mut why = None;
@@ -301,7 +301,7 @@ impl Hosting {
     pub(crate) async fn delete(&self, project: &ProjectId, id: &str, collections: &[&str]) -> Result<(), Refusal> {
         let rows = collections.iter().map(|collection| ((*collection).to_owned(), id.to_owned())).collect();
         let at = self.inner.around.clock.now();
-        let change = match is_guest(id) {
+        let change = match is_set_apart(id) {
             // Its id is its names': a session that begins anew has the same.
             true => RowsChange { at, erases: rows, ..RowsChange::default() },
             false => RowsChange { at, deletes: rows, ..RowsChange::default() },
@@ -313,6 +313,7 @@ impl Hosting {
     async fn leave_nothing(&self, project: &ProjectId, id: &str) {
         self.inner.seats.remove(id);
         self.inner.guests.forget(id);
+        self.inner.pythons.forget(id);
         self.inner.crowd.leave(project, id);
         if let Err(error) = remove_folder(self.inner.folder(id)).await {
             tracing::warn!(environment = id, %error, "the folder of an environment is not removed");

@@ -27,11 +27,11 @@ struct Ids {
 impl Ids {
     fn note(&mut self, row: &Environment) {
         let id = row.settings.id.as_str();
-        let is_nobodys = row.session.is_none() && row.guest.is_none();
+        let is_nobodys = row.session.is_none() && !row.is_set_apart();
         for (ids, is_one) in [
             (&mut self.pending, row.status == EnvironmentStatus::Pending),
             (&mut self.nobodys, is_nobodys),
-            (&mut self.guests, row.guest.is_some()),
+            (&mut self.guests, is_kept(row)),
         ] {
             if is_one {
                 ids.insert(id.to_owned());
@@ -55,10 +55,12 @@ impl Crowd {
         if row.status == EnvironmentStatus::Pending && ids.pending.len() >= PENDING {
             return full(format!("{PENDING} environments are being set up. Try again when one of them is ready."));
         }
-        if row.guest.is_some() && ids.guests.len() >= GUESTS {
-            return full(format!("{GUESTS} sessions of runtimes are kept. Try again when some of them have expired."));
+        if is_kept(row) && ids.guests.len() >= GUESTS {
+            return full(format!(
+                "{GUESTS} sessions of runtimes and code interpreters are kept. Try again when some of them have ended."
+            ));
         }
-        if row.session.is_none() && row.guest.is_none() && ids.nobodys.len() >= NOBODYS {
+        if row.session.is_none() && !row.is_set_apart() && ids.nobodys.len() >= NOBODYS {
             return full(format!(
                 "{NOBODYS} environments wait for a session. Use them, or try again when they expire."
             ));
@@ -80,6 +82,11 @@ impl Crowd {
             ids.guests.remove(id);
         }
     }
+}
+
+/// Of what is set apart: one of an interpreter that has ended is a row and nothing else.
+fn is_kept(row: &Environment) -> bool {
+    row.guest.is_some() || row.code_session.as_ref().is_some_and(|code_session| code_session.ended_at.is_none())
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use rustix::fs::{CWD, FileType, Mode, mkdir};
 use rustix::io::Errno;
 use sha2::Digest;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -144,6 +144,19 @@ impl Disk {
         delivery.place(place, mode).await
     }
 
+    /// A whole regular file; `TooLarge` where it has more than `most` bytes.
+    pub(crate) async fn read(&self, place: &Place, most: usize) -> Result<Vec<u8>, Error> {
+        let (disk, path) = (self.clone(), place.relative().as_bytes().to_vec());
+        apart(move || {
+            let (file, _) = Root::open(&disk.folder)?.file(&path)?;
+            let mut bytes = Vec::new();
+            // One more than it may have: it may grow while it is read.
+            file.take(most as u64 + 1).read_to_end(&mut bytes)?;
+            if bytes.len() > most { Err(Error::TooLarge) } else { Ok(bytes) }
+        })
+        .await
+    }
+
     /// A regular file, open for reading, with what it was at that moment. Anything else is `Irregular`.
     pub(crate) async fn open(&self, path: Vec<u8>) -> Result<(File, Seen), Error> {
         let disk = self.clone();
@@ -184,6 +197,25 @@ impl Disk {
                 }
             }
             Ok((gathered, true))
+        })
+        .await
+    }
+
+    /// What is in a folder itself, in no order, and no more than `most` entries of it; says whether that was all.
+    pub(crate) async fn entries(&self, folder: &Place, most: usize) -> Result<(Vec<(Seen, bool)>, bool), Error> {
+        let (disk, folder) = (self.clone(), folder.relative().as_bytes().to_vec());
+        apart(move || {
+            let root = Root::open(&disk.folder)?;
+            let (mut walk, mut entries) = (Walk::new(&root, &folder)?, Vec::new());
+            while let Some(step) = walk.next() {
+                let Step::Found(found) = step? else { continue };
+                if entries.len() == most {
+                    return Ok((entries, false));
+                }
+                let is_folder = found.kind == FileType::Directory;
+                entries.push((Seen::new(walk.path().to_vec(), &found.status), is_folder));
+            }
+            Ok((entries, true))
         })
         .await
     }

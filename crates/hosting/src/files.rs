@@ -20,7 +20,7 @@ const LOOKED_AT: usize = 100_000;
 /// How often it is written down at most that an environment is used.
 const NOTED: Duration = Duration::from_secs(60);
 /// Whoever runs commands inside may read and write it, and run what he likes.
-const MODE: u32 = 0o644;
+pub(crate) const MODE: u32 = 0o644;
 
 /// A file to put into an environment.
 #[derive(Clone, PartialEq, Eq)]
@@ -177,7 +177,7 @@ impl Inner {
 
 /// Whether so many bytes more, and a file with every folder above it, are within what the environment may use. While a
 /// sandbox runs, it is measured too.
-async fn make_room(disk: &Disk, environment: &Environment, place: &Place, more: u64) -> Result<(), Refusal> {
+pub(crate) async fn make_room(disk: &Disk, environment: &Environment, place: &Place, more: u64) -> Result<(), Refusal> {
     let limits = plan::size(environment.settings.container_size).limits();
     let used = disk.size().await.map_err(|error| refusal(environment, &error))?;
     if !fits(used, place, more, Most { bytes: limits.disk, entries: limits.files }) {

@@ -150,14 +150,14 @@ impl Guests {
 }
 
 /// While it is there, the session is in use.
-pub struct Visit {
+pub(crate) struct Visit {
     inner: Arc<Inner>,
     pub(crate) seat: Arc<Seat>,
     _places: [tokio::sync::OwnedSemaphorePermit; 2],
 }
 
 impl Visit {
-    fn begin(inner: &Arc<Inner>, seat: Arc<Seat>) -> Result<Self, Refusal> {
+    pub(crate) fn begin(inner: &Arc<Inner>, seat: Arc<Seat>) -> Result<Self, Refusal> {
         let host = inner.guests.of(&seat.id);
         let full = |what: &str| {
             Refusal::new(

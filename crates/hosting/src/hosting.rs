@@ -3,8 +3,9 @@
 
 use crate::crowd::Crowd;
 use crate::guests::Guests;
+use crate::interpreters::Pythons;
 use crate::record::Environment;
-use crate::rows::{Rows, home, is_guest};
+use crate::rows::{Rows, home, is_set_apart};
 use crate::seat::Seats;
 use crate::secrets::OfEnvironment;
 use crate::start::Trust;
@@ -97,6 +98,7 @@ pub(crate) struct Inner {
     pub(crate) ways: Arc<Semaphore>,
     pub(crate) crowd: Crowd,
     pub(crate) guests: Guests,
+    pub(crate) pythons: Pythons,
     /// Connections into sandboxes.
     pub(crate) ways_in: Arc<Semaphore>,
     /// Whoever changes a runtime.
@@ -153,9 +155,9 @@ impl Inner {
         row.ok_or_else(|| Refusal::not_found("environment", id))
     }
 
-    /// The same of one that a client names: what runs for a runtime is none.
+    /// The same of one that a client names: what runs for a runtime or an interpreter is none.
     pub(crate) async fn clients_environment(&self, project: &ProjectId, id: &str) -> Result<Environment, Refusal> {
-        if is_guest(id) { Err(Refusal::not_found("environment", id)) } else { self.environment(project, id).await }
+        if is_set_apart(id) { Err(Refusal::not_found("environment", id)) } else { self.environment(project, id).await }
     }
 
     /// Changes the row of an environment; changes of one are made one after the other. The row as it is then.
@@ -278,6 +280,7 @@ impl Hosting {
             ways: Arc::new(Semaphore::new(ways)),
             crowd: Crowd::default(),
             guests: Guests::default(),
+            pythons: Pythons::default(),
             ways_in: Arc::new(Semaphore::new(ways_in)),
             runtimes: tokio::sync::Mutex::default(),
             places: Arc::new(Semaphore::new(MOST)),

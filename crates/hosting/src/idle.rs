@@ -4,7 +4,7 @@ use crate::disk::Disk;
 use crate::hosting::Hosting;
 use crate::life::{self, Idle};
 use crate::record::Environment;
-use crate::rows::is_guest;
+use crate::rows::{is_code_session, is_guest};
 use crate::seat::Seat;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +26,10 @@ impl Hosting {
             for seat in self.inner.seats.list() {
                 if is_guest(&seat.id) && seat.live().is_some() {
                     self.look_after_guest(&seat).await;
+                    continue;
+                }
+                if is_code_session(&seat.id) {
+                    self.look_after_code_session(&seat).await;
                     continue;
                 }
                 let idle = seat.idle(clock.monotonic());
@@ -75,6 +79,11 @@ impl Hosting {
     async fn is_busy(&self, seat: &Seat, row: &Environment) -> Result<bool, Refusal> {
         if row.guest.is_some() {
             return Ok(self.inner.guests.is_visited(&seat.id));
+        }
+        if row.code_session.is_some() {
+            // What it has in memory is promised until its time is over.
+            let runs = seat.live().is_some_and(|live| live.client.is_busy());
+            return Ok(runs || self.inner.guests.is_visited(&seat.id));
         }
         let turn = match &row.session {
             Some(session) => self.inner.handle()?.has_open_turn(&seat.project, session).await?,

@@ -7,7 +7,7 @@
 //! It decides nothing about sessions: it tells them what became of their environment, as the rendezvous does.
 //!
 //! Agents that their authors wrote as programs run in environments of the same kind (`guests`), by what is kept of them
-//! (`runtimes`).
+//! (`runtimes`); so do the sessions of code interpreters (`interpreters`).
 
 mod archive;
 mod artifacts;
@@ -21,6 +21,7 @@ mod files;
 mod guests;
 mod hosting;
 mod idle;
+mod interpreters;
 mod life;
 mod link;
 mod live;
@@ -44,6 +45,10 @@ mod ways;
 pub use files::{Content, EnvironmentFile, FilePage, NewFile};
 pub use guests::{Call, Piece, Reply, Run, SESSION, Said, Socket, Unserved};
 pub use hosting::{AgentSettings, Around, FILES, Hosting, Settings};
+pub use interpreters::{
+    Block, CodeSessionPage, Desk, Interpreter, Kind, Mode, NewCodeSession, NewInterpreter, OWN, Structured, TaskStatus,
+    Tool, ToolResult,
+};
 pub use plan::HANDED;
 pub use runtimes::{Change, DEFAULT, Details, Endpoint, FILES_BUCKET, Language, NewRuntime, Runtime, Version};
 pub use wanted::{Claim, TemplateChange, Wanted};

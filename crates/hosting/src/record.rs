@@ -42,6 +42,9 @@ pub struct Environment {
     /// The session of a runtime that it is, and not an agent's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guest: Option<Guest>,
+    /// The session of a code interpreter that it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_session: Option<CodeSession>,
     /// The code of a runtime, outside, of an environment that an agent's session has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<std::path::PathBuf>,
@@ -67,7 +70,34 @@ pub struct Guest {
     pub lifetime: u32,
 }
 
+/// The session of a code interpreter: code and commands that a client sends, until its time is over.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct CodeSession {
+    pub interpreter: String,
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Seconds from its creation on.
+    pub timeout: u32,
+    #[serde(default)]
+    pub ended_at: Option<Timestamp>,
+    /// How often its Python was started.
+    #[serde(default)]
+    pub starts: u32,
+    /// Its Python was started, and its client was not told that it ended.
+    #[serde(default)]
+    pub has_python: bool,
+    /// Commands in the background that were stopped, the newest ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stopped: Vec<String>,
+}
+
 impl Environment {
+    /// It belongs to no agent's session, and never will: no client sees it as an environment.
+    #[must_use]
+    pub fn is_set_apart(&self) -> bool {
+        self.guest.is_some() || self.code_session.is_some()
+    }
+
     /// One of nobody's, of which nothing is known yet.
     #[must_use]
     pub fn new(settings: HostedSettings, status: EnvironmentStatus, now: Timestamp) -> Self {
@@ -86,6 +116,7 @@ impl Environment {
             executor_session: None,
             resets: 0,
             guest: None,
+            code_session: None,
             code: None,
         }
     }
@@ -108,7 +139,11 @@ impl Environment {
     /// Its disk is not there. A session is told so, and its next command begins on a fresh one; what waits for a session is
     /// made anew.
     pub(crate) fn lose_disk(&mut self) {
-        if self.session.is_none() {
+        if let Some(session) = &mut self.code_session {
+            // Its files were what it was for.
+            session.ended_at.get_or_insert(self.used_at);
+            self.status = EnvironmentStatus::Failed;
+        } else if self.session.is_none() {
             self.status = EnvironmentStatus::Pending;
         } else {
             (self.status, self.error) = (EnvironmentStatus::Expired, Some(crate::life::without_disk()));

@@ -15,9 +15,26 @@ pub(crate) const GUESTS: &str = "runtime_session";
 /// What the ids of these begin with.
 pub(crate) const GUEST: &str = "rts_";
 
+/// The same for the sessions of code interpreters.
+pub(crate) const CODE_SESSIONS: &str = "code_interpreter_session";
+pub(crate) const CODE_SESSION: &str = "cis_";
+
 /// Where the row of an environment is.
 pub(crate) fn home(id: &str) -> &'static str {
-    if is_guest(id) { GUESTS } else { ENVIRONMENTS }
+    match id {
+        _ if is_guest(id) => GUESTS,
+        _ if is_code_session(id) => CODE_SESSIONS,
+        _ => ENVIRONMENTS,
+    }
+}
+
+pub(crate) fn is_code_session(id: &str) -> bool {
+    id.starts_with(CODE_SESSION)
+}
+
+/// Whether it belongs to no agent's session, and never will.
+pub(crate) fn is_set_apart(id: &str) -> bool {
+    is_guest(id) || is_code_session(id)
 }
 
 pub(crate) fn is_guest(id: &str) -> bool {

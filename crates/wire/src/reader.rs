@@ -33,6 +33,11 @@ impl Object {
         Self { path: String::new(), map, taken: Vec::new() }
     }
 
+    /// One without any fields, where a client left it out.
+    pub fn below(path: &str) -> Self {
+        Self { path: path.to_owned(), map: Map::new(), taken: Vec::new() }
+    }
+
     /// The path of one of its fields.
     pub fn path(&self, key: &str) -> String {
         member(&self.path, key)

@@ -14,9 +14,12 @@ use crate::aws::AwsFailure;
 use crate::query::Pairs;
 use axum::Router;
 use axum::http::StatusCode;
-use axum::routing::{any, get, post, put};
+use axum::routing::{get, post, put};
+pub use command::slot;
 use hosting::Hosting;
-use refused::Refused;
+pub use refused::Refused;
+pub use shown::iso;
+
 use std::sync::Arc;
 use types::Arn;
 use wire::agentcore::runtime::runtime_id;
@@ -31,9 +34,7 @@ pub fn routes() -> Router<Arc<Door>> {
         .route("/runtimes/{runtime}/invocations", post(invoke::invoke))
         .route("/runtimes/{runtime}/stopruntimesession", post(invoke::stop))
         .route("/runtimes/{runtime}/ws", get(socket::open))
-        .route("/runtimes/{runtime}/commands", post(command::run))
-        .route("/code-interpreters", any(async || not_served("The code interpreter")))
-        .route("/code-interpreters/{*rest}", any(async || not_served("The code interpreter")));
+        .route("/runtimes/{runtime}/commands", post(command::run));
     for slash in ["", "/"] {
         let named = format!("/runtimes/{{runtime}}/runtime-endpoints/{{endpoint}}{slash}");
         routes = routes
@@ -52,12 +53,8 @@ pub fn routes() -> Router<Arc<Door>> {
     routes
 }
 
-fn not_served(operation: &str) -> AwsFailure {
-    AwsFailure::not_served(operation)
-}
-
 /// Who hosts them; nobody where this machine cannot.
-fn hosting(door: &Door) -> Result<&Hosting, Refused> {
+pub fn hosting(door: &Door) -> Result<&Hosting, Refused> {
     let why = || AwsFailure::new(StatusCode::NOT_FOUND, "UnknownOperationException", &*door.no_hosting);
     door.hosting.as_ref().ok_or_else(|| why().into())
 }
@@ -76,7 +73,7 @@ fn named(door: &Door, text: String) -> Result<String, Refused> {
 }
 
 /// How many results, and after which.
-fn asked(pairs: &Pairs) -> Result<(usize, Option<String>), Refused> {
+pub fn asked(pairs: &Pairs) -> Result<(usize, Option<String>), Refused> {
     let limit = match pairs.one("maxResults")? {
         None => RESULTS,
         Some(text) => match text.parse() {
@@ -90,6 +87,6 @@ fn asked(pairs: &Pairs) -> Result<(usize, Option<String>), Refused> {
     Ok((limit, pairs.one("nextToken")?.map(str::to_owned)))
 }
 
-fn bad_token() -> Refused {
+pub fn bad_token() -> Refused {
     Refused::wrong("Invalid 'nextToken': it is not one that a list gave.", Some("nextToken"))
 }

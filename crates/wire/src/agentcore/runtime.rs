@@ -11,6 +11,8 @@ pub use shown::{
     Lifecycle, Network, Protocol, Runtime, RuntimeChanged, RuntimeDeleted, RuntimeMade, RuntimeSummary, Runtimes, S3,
 };
 
+pub(super) use request::{name, refused, required, role, token};
+
 use crate::error::{Fault, clip};
 
 /// A runtime's id, as it stands in a path: a name, an underscore or letters, a hyphen, ten letters and digits.
@@ -41,13 +43,13 @@ pub fn version_number(text: &str) -> Result<u32, Fault> {
     number.ok_or_else(|| misshapen("agentRuntimeVersion", text))
 }
 
-fn is_name(text: &str, most: usize) -> bool {
+pub(super) fn is_name(text: &str, most: usize) -> bool {
     text.len() <= most
         && text.starts_with(|first: char| first.is_ascii_alphabetic())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-fn told(fits: bool, what: &str, text: &str) -> Result<(), Fault> {
+pub(super) fn told(fits: bool, what: &str, text: &str) -> Result<(), Fault> {
     if fits { Ok(()) } else { Err(misshapen(what, text)) }
 }
 

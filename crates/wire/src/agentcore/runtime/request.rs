@@ -274,28 +274,28 @@ fn variables(node: Node) -> Result<BTreeMap<String, String>, Fault> {
         .collect()
 }
 
-fn role(node: Node) -> Result<String, Fault> {
+pub(in crate::agentcore) fn role(node: Node) -> Result<String, Fault> {
     let path = node.path().to_owned();
     let text = node.short_text(ROLE)?;
     let fits = text.starts_with("arn:aws") && text.contains(":iam::") && text.contains(":role/");
     if fits { Ok(text) } else { Err(misshapen(&path, &text)) }
 }
 
-fn name(node: Node) -> Result<String, Fault> {
+pub(in crate::agentcore) fn name(node: Node) -> Result<String, Fault> {
     let path = node.path().to_owned();
     let text = node.string()?;
     if is_name(&text, 48) { Ok(text) } else { Err(misshapen(&path, &text)) }
 }
 
-fn token(object: &mut Object) -> Result<Option<String>, Fault> {
+pub(in crate::agentcore) fn token(object: &mut Object) -> Result<Option<String>, Fault> {
     object.present("clientToken").map(|node| node.short_text(TOKEN)).transpose()
 }
 
-fn required(object: &mut Object, key: &str) -> Result<Node, Fault> {
+pub(in crate::agentcore) fn required(object: &mut Object, key: &str) -> Result<Node, Fault> {
     object.present(key).ok_or_else(|| object.missing(key))
 }
 
-fn refused(object: &mut Object, key: &str, why: &str) -> Result<(), Fault> {
+pub(in crate::agentcore) fn refused(object: &mut Object, key: &str, why: &str) -> Result<(), Fault> {
     match object.present(key) {
         // Nothing is said with it.
         Some(node) if node.value().as_object().is_some_and(Map::is_empty) => Ok(()),
