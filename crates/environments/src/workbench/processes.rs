@@ -21,25 +21,45 @@ impl Workbench {
         let station = self.station(request).await?;
         let process = process_name(&request.session, asked.process_id);
         let id = asked.process_id;
-        if let Some(input) = asked.input.filter(|input| !input.is_empty()) {
+        let input = asked.input.filter(|input| !input.is_empty());
+        let is_given = input.is_some();
+        if let Some(input) = input {
             write(&station, &process, id, input).await?;
         }
-        match asked.signal {
-            None => {}
-            Some(Signal::Interrupt) => {
-                station.machine.interrupt(&process).await.map_err(|fault| unheard(id, "interrupted", &fault))?;
-            }
-            // Whether it still ran, the exit code says.
-            Some(Signal::Terminate) => {
-                station.machine.terminate(&process).await.map_err(|fault| unheard(id, "terminated", &fault))?;
-            }
-        }
+        let is_given =
+            signal(&station, &process, id, asked.signal).await.map_err(|problem| behind(is_given, problem))?
+                || is_given;
         let mut follow = Follow::new(&*station.machine, &*self.clock, progress, &process, asked.after.unwrap_or(0));
-        let has_ended = follow.read_for(time).await.map_err(|fault| unheard(id, "read", &fault))?;
+        let has_ended = follow.read_for(time).await.map_err(|fault| behind(is_given, unheard(id, "read", &fault)))?;
         let state = if has_ended { ended(&follow, "") } else { running(id, &follow) };
         let whole = whole::keep(&station, &*self.clock, &*self.keeper, request, &follow.said).await;
         let told = report(&state, &follow, whole.file);
         Ok(ToolOutcome::Ran(CommandResult { whole: whole.kept, ..ran(follow, told, None) }))
+    }
+}
+
+/// Whether there was one.
+async fn signal(station: &Station, process: &str, id: u64, signal: Option<Signal>) -> Result<bool, Problem> {
+    match signal {
+        None => return Ok(false),
+        Some(Signal::Interrupt) => {
+            station.machine.interrupt(process).await.map_err(|fault| unheard(id, "interrupted", &fault))?;
+        }
+        // Whether it still ran, the exit code says.
+        Some(Signal::Terminate) => {
+            station.machine.terminate(process).await.map_err(|fault| unheard(id, "terminated", &fault))?;
+        }
+    }
+    Ok(true)
+}
+
+/// What fails behind something that the process was given: that has happened, and nobody can see what came of it.
+fn behind(is_given: bool, problem: Problem) -> Problem {
+    match problem {
+        Problem::Failed(why) if is_given => {
+            Problem::Unknown(format!("what the process was given before reached it, but then {why}"))
+        }
+        problem => problem,
     }
 }
 

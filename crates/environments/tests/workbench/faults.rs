@@ -267,6 +267,24 @@ async fn input_that_may_have_been_heard_is_unknown() {
     unknown(stage.call("write_stdin", asked).await);
 }
 
+#[tokio::test]
+async fn what_fails_behind_input_that_was_heard_is_unknown() {
+    for (asked, fault, arguments) in [
+        ("read", Fault::Disconnected, json!({"input": "x\n"})),
+        ("read", Fault::Missing("p".to_owned()), json!({"signal": "interrupt"})),
+        ("interrupt", Fault::Disconnected, json!({"input": "x\n", "signal": "interrupt"})),
+    ] {
+        let stage = Stage::on(Faulty::with(&[(asked, "", if asked == "read" { 1 } else { 0 }, Before, fault)]));
+        let request = stage.request("shell", &json!({"command": "cat", "background": true, "yield_time_ms": 0}));
+        stage.bench.perform(&request, &Unheard).await;
+        let mut given = arguments;
+        given["process_id"] = request.call.effect.0.into();
+        given["yield_time_ms"] = 0.into();
+        let reason = unknown(stage.call("write_stdin", given).await);
+        assert!(reason.contains("reached it"), "{reason}");
+    }
+}
+
 fn chunk(seq: u64, text: &str) -> Chunk {
     Chunk { seq, error_stream: false, bytes: text.as_bytes().to_vec() }
 }
