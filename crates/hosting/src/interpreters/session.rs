@@ -62,7 +62,7 @@ impl Hosting {
         let parts = ["code session", project.as_str(), &new.interpreter, new.token.as_deref().unwrap_or(&drawn)];
         let session = digest(&parts)[..ID].to_owned();
         let settings = HostedSettings {
-            id: EnvironmentId::new(&environment_id(&session)),
+            id: EnvironmentId::new(environment_id(&session)),
             container_size: ContainerSize::Medium,
             network: NetworkSettings { access: mode.access(), ..NetworkSettings::default() },
             capability_directories: Vec::new(),
