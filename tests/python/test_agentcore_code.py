@@ -199,8 +199,8 @@ def test_python_keeps_what_it_was_told(stage):
     out, err, code = stage.python(session, "print('last'); import sys; sys.stdout.flush(); import os; os._exit(7)")
     assert (out, code) == ("last\n", 7) and "exit code 7" in err and "variables are gone" in err, err
     assert stage.python(session, "print(open('kept').read()); x")[0] == "kept\n"
-    big = "x" * 1_500_000
-    assert stage.python(session, f"len('{big}')") == ("1500000\n", "", 0)
+    big = "x" * 3_000_000
+    assert stage.python(session, f"len('{big}')") == ("3000000\n", "", 0)
     stage.stop(session)
 
 

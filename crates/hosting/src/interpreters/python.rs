@@ -18,8 +18,6 @@ const DRIVER: &str = include_str!("driver.py");
 /// take before it is ended.
 const LEFT: Duration = Duration::from_secs(2);
 const INTERRUPT: Duration = Duration::from_secs(5);
-/// Bytes of code that are written at a time.
-const PIECE: usize = 1 << 20;
 
 /// Of sessions that this server knows. Whoever has the lock runs code.
 #[derive(Default)]
@@ -179,13 +177,11 @@ impl super::Desk {
         let clock = &self.hosting.inner.around.clock;
         let mut text = format!("{mark} {} {}\n", code.len(), u8::from(clear)).into_bytes();
         text.extend_from_slice(code.as_bytes());
-        for piece in text.chunks(PIECE) {
-            match live.client.write(&python.process, piece.to_vec()).await {
-                Ok(Written::Accepted) => {}
-                // Its end is heard of below.
-                Ok(Written::Closed) => break,
-                Err(fault) => return Err(lost(&ear::words(&fault))),
-            }
+        // In one write: no server leaves half of a piece behind.
+        match live.client.write(&python.process, text).await {
+            // That it takes no more is heard of below, as its end.
+            Ok(Written::Accepted | Written::Closed) => {}
+            Err(fault) => return Err(lost(&ear::words(&fault))),
         }
         let left = std::mem::take(&mut python.is_left);
         let (mut is_heard, mut is_interrupted) = (true, false);

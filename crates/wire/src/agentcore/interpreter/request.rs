@@ -13,8 +13,8 @@ const SESSION_NAME: usize = 100;
 /// Seconds of a session.
 const TIME: u64 = 900;
 const LONGEST: u64 = 28_800;
-/// Bytes of code, and of a command: a command is an argument.
-const CODE: usize = 8 << 20;
+/// Bytes of code, which an executor takes in one write, and of a command, which is an argument.
+const CODE: usize = 3 << 20;
 const COMMAND: usize = 100_000;
 const PATHS: usize = 1_000;
 const PATH: usize = 4_096;

@@ -84,7 +84,7 @@ fn tools_are_read() {
         ("executeCode", json!({"code": "1", "runtime": "deno"}), "arguments.runtime"),
         ("executeCode", json!({"code": "1", "language": "javascript", "runtime": "deno"}), "arguments.runtime"),
         ("executeCode", json!({"code": "a\0b"}), "arguments.code"),
-        ("executeCode", json!({"code": "x".repeat((8 << 20) + 1)}), "arguments.code"),
+        ("executeCode", json!({"code": "x".repeat((3 << 20) + 1)}), "arguments.code"),
         ("executeCommand", json!({"code": "1"}), "arguments.command"),
         ("executeCommand", json!({"command": "x".repeat(100_001)}), "arguments.command"),
         ("executeCommand", json!({"command": "ls", "path": "/"}), "arguments.path"),
