@@ -94,6 +94,8 @@ pub struct Output {
     pub chunks: Vec<Chunk>,
     /// What to give as `after` next: a number that a reader has seen, of a chunk or of the exit.
     pub next: u64,
+    /// How many bytes came before `chunks`, as far as they were counted.
+    pub place: u64,
     /// Chunks before `chunks` that are not kept any more.
     pub lost: bool,
     pub exit_code: Option<i32>,

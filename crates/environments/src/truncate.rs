@@ -106,6 +106,11 @@ impl Gathered {
         self.missing += (skipped + over) as u64;
     }
 
+    /// So much was said that is not there to be kept.
+    pub fn pass(&mut self, bytes: u64) {
+        self.missing += bytes;
+    }
+
     /// Of all that was said, kept or not.
     pub fn total(&self) -> u64 {
         (self.head.len() + self.tail.len()) as u64 + self.missing

@@ -16,6 +16,8 @@ pub(super) struct Process {
     chunks: VecDeque<Chunk>,
     /// Of all chunks, with what they cost.
     bytes: usize,
+    /// What was said before them, as far as it was here.
+    before: u64,
     limit: usize,
     /// Where somebody reads: the number up to which that was done.
     read: Option<u64>,
@@ -56,6 +58,7 @@ impl Process {
         Self {
             chunks: VecDeque::new(),
             bytes: 0,
+            before: 0,
             limit,
             read: None,
             next: 1,
@@ -162,6 +165,7 @@ impl Process {
             }
             let Some(oldest) = self.chunks.pop_front() else { return };
             self.bytes -= oldest.bytes.len() + CHUNK_COST;
+            self.before += oldest.bytes.len() as u64;
             self.missing = self.missing.max(oldest.seq);
         }
     }
@@ -170,7 +174,7 @@ impl Process {
     pub(super) fn read_on(&mut self, after: u64) {
         self.read = Some(after);
         if after < self.released {
-            (self.next, self.missing, self.stale) = (1, 0, true);
+            (self.next, self.missing, self.before, self.stale) = (1, 0, 0, true);
             self.heard = std::mem::take(&mut self.released);
         }
     }
@@ -214,6 +218,7 @@ impl Process {
             return Look::Stale { heard: self.heard };
         }
         let known = self.chunks.partition_point(|chunk| chunk.seq <= after);
+        let read: usize = self.chunks.range(..known).map(|chunk| chunk.bytes.len()).sum();
         let chunks: Vec<Chunk> = self.chunks.range(known..).cloned().collect();
         let last = chunks.last().map_or(after, |chunk| chunk.seq);
         let news = !chunks.is_empty() || self.closed || self.exit_seq.is_some_and(|seq| seq > after);
@@ -223,6 +228,7 @@ impl Process {
         let output = Output {
             chunks,
             next: last.max(self.exit_seq.unwrap_or(0)).max(after),
+            place: self.before + read as u64,
             lost: self.missing > after,
             exit_code: self.exit_code,
             closed: self.closed,

@@ -34,6 +34,8 @@ pub(super) struct Follow<'a> {
     pub said: Gathered,
     /// The same as clients are shown it.
     screen: Screen,
+    /// Bytes that the machine had said up to `next`, as far as it counted them.
+    place: Option<u64>,
     /// Output before that, which the machine does not have any more.
     pub lost: bool,
     pub exit_code: Option<i32>,
@@ -68,6 +70,7 @@ impl<'a> Follow<'a> {
             next,
             said,
             screen: Screen::default(),
+            place: None,
             lost: false,
             exit_code: None,
             closed: false,
@@ -154,7 +157,10 @@ impl<'a> Follow<'a> {
         let before = (self.next, self.has_ended(), self.closed);
         if output.lost {
             self.screen.note("[output that is not kept any more is missing here]\n");
+            self.said.pass(output.place.saturating_sub(self.place.unwrap_or(output.place)));
         }
+        let fresh: usize = output.chunks.iter().map(|chunk| chunk.bytes.len()).sum();
+        self.place = Some(output.place + fresh as u64);
         for chunk in &output.chunks {
             // What was said is not said anew, whatever the machine says.
             if chunk.seq > self.next {

@@ -310,17 +310,24 @@ async fn a_machine_that_never_waits_and_has_nothing_to_say_ends_with_the_time() 
 
 #[tokio::test]
 async fn output_that_the_machine_did_not_keep_is_told() {
-    let end = Output {
+    let end = |place| Output {
         chunks: vec![chunk(90, "end\n")],
         next: 91,
+        place,
         lost: true,
         exit_code: Some(0),
         closed: true,
         failure: None,
     };
-    let stage = Stage::on(Faulty::lying([end]));
+    let stage = Stage::on(Faulty::lying([end(0)]));
     let result = stage.ran("shell", json!({"command": "true"})).await;
     assert!(result.told.ends_with("\noutput:\n[earlier output is not kept any more]\nend\n"), "{}", result.told);
+
+    // What a slow reader missed is counted, as far as the machine counted it.
+    let begin = Output { chunks: vec![chunk(1, "begin\n")], next: 1, ..Output::default() };
+    let stage = Stage::on(Faulty::lying([begin, end(1006)]));
+    let result = stage.ran("shell", json!({"command": "true"})).await;
+    assert!(result.told.contains("1000 bytes left out"), "{}", result.told);
 }
 
 #[tokio::test]
