@@ -76,7 +76,12 @@ def text(result):
 def staged(folder, config=""):
     needs_python()
     with Server(folder, config=CONFIG + config) as server:
-        yield Stage(server)
+        stage = Stage(server)
+        yield stage
+        # What has a Python is left to the next server, and there is none.
+        listed = stage.data.list_code_interpreter_sessions(codeInterpreterIdentifier=OWN, status="READY", maxResults=100)
+        for one in listed["items"]:
+            stage.stop(one["sessionId"])
 
 
 @pytest.fixture(scope="module")
