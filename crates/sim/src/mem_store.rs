@@ -13,7 +13,9 @@ use std::time::Duration;
 use store::memory::{Access, Memory};
 use store::{Account, Error, HeadRow, Stored};
 use tokio::sync::oneshot;
-use types::{BoxFuture, Clock, Epoch, MicroUsd, ProjectId, Seq, SessionId, Timestamp};
+use types::{
+    BoxFuture, Class, Clock, Epoch, ItemBody, MicroUsd, ProjectId, Record, RecordBody, Seq, SessionId, Timestamp,
+};
 
 /// The longest that a write takes to its commit, and from there to its answer.
 const WRITE: Duration = Duration::from_millis(10);
@@ -184,6 +186,23 @@ impl MemStore {
     /// Whether a session has effects that a node must perform.
     pub fn is_at_work(&self) -> bool {
         self.disk().kept().any(|kept| !kept.deleted && kept.row.head.needs_work)
+    }
+
+    /// Whether among the newest that a log says is a call that can be made one time only, and no intent behind it.
+    pub fn has_a_call_to_begin(&self) -> bool {
+        const NEWEST: usize = 6;
+        let is_open = |records: &[Stored]| {
+            let newest = records.iter().rev().take(NEWEST).filter_map(|stored| Record::decode(&stored.record).ok());
+            let mut behind =
+                newest.take_while(|record| !matches!(record.body, RecordBody::Intended(_) | RecordBody::TurnEnded(_)));
+            behind.any(|record| match record.body {
+                RecordBody::Item(item) => {
+                    matches!(&item.body, ItemBody::ToolCall(call) if call.class == Class::Irreversible)
+                }
+                _ => false,
+            })
+        };
+        self.disk().kept().any(|kept| !kept.deleted && kept.row.head.needs_work && is_open(kept.own))
     }
 
     /// Appends that were taken from a node that was not the newest: its epoch and the newest one.

@@ -3,15 +3,17 @@
 
 use crate::arena::Arena;
 use crate::check::restore::names;
-use crate::mem_store::{Backup, Kept};
+use crate::mem_store::{Backup, Kept, MemStore};
 use crate::notes::{Cut, Notes, Told};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use types::{Attempt, EffectId, EventId, Record, RecordBody, Seq, SessionId};
 
-/// How often it is looked whether sessions are at work, and whether a node is there.
+/// How often it is looked whether a node is there.
 const LOOKS: u32 = 2000;
+/// How long a backup waits for its moment.
+const MOMENT: Duration = Duration::from_secs(40);
 /// Whoever asks for a node finds it within this.
 const CALM: Duration = Duration::from_secs(2);
 
@@ -38,16 +40,24 @@ pub(crate) async fn put_back(arena: Arc<Arena>) {
 type ToldSoFar = BTreeMap<u64, usize>;
 
 async fn back_up(arena: &Arena) -> (Backup, ToldSoFar) {
-    for _ in 0..LOOKS {
-        if arena.disk.is_at_work() {
-            break;
-        }
-        arena.clock.sleep(Duration::from_millis(20)).await;
+    // Half of them in the moment between a call and its intent.
+    if arena.between(0, 1) == 0 {
+        wait_for(arena, Duration::from_millis(2), MemStore::has_a_call_to_begin).await;
+    } else {
+        wait_for(arena, Duration::from_millis(20), MemStore::is_at_work).await;
+        arena.pause(Duration::from_millis(500)).await;
     }
-    arena.pause(Duration::from_millis(500)).await;
     arena.trace("a backup is made".to_owned());
     let told = arena.notes(|notes| notes.asked.iter().map(|(mark, asked)| (*mark, asked.told.len())).collect());
     (arena.disk.backup(), told)
+}
+
+/// Not for ever.
+async fn wait_for(arena: &Arena, between: Duration, is_so: impl Fn(&MemStore) -> bool) {
+    let end = arena.clock.monotonic() + MOMENT;
+    while !is_so(&arena.disk) && arena.clock.monotonic() < end {
+        arena.clock.sleep(between).await;
+    }
 }
 
 /// Waits until nobody is waiting for a node, or on the way to one that begins.
